@@ -1,0 +1,47 @@
+# Two commands matter: `make repro` and `make test`. Both set up .venv first when it is missing or out of date.
+PYTHON ?= python3
+SCALE ?=
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help repro test check format lock benchmark clean-runs
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make repro              set up, then run the whole pipeline at the scale in params.yaml (demo)"
+	@echo "make repro SCALE=paper  the same at the paper's scale (sets scale in params.yaml)"
+	@echo "make test               set up, then run the tests"
+	@echo "make check              formatter, linter, type checker"
+	@echo "make lock               recompute requirements.lock from pyproject.toml"
+
+.venv/.ready: requirements.lock pyproject.toml
+	@echo ">> Setting up .venv from requirements.lock (a minute or two, about 5 GB)"
+	@$(PYTHON) -c 'import sys; sys.exit(f"Python 3.11 or newer is needed; {sys.executable} is {sys.version.split()[0]}. Try: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps -e .
+	@touch $@
+
+repro: .venv/.ready
+	@if [ -n "$(SCALE)" ]; then $(BIN)/python -m replication set-scale $(SCALE); fi
+	@echo ">> dvc repro"
+	@$(BIN)/dvc repro
+	@$(BIN)/python -m replication where
+
+test: .venv/.ready
+	@echo ">> pytest"
+	@$(BIN)/python -m pytest
+	@$(BIN)/python -m replication where
+
+check: .venv/.ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/.ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev pyproject.toml -o requirements.lock

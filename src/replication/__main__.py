@@ -1,0 +1,200 @@
+"""The command line: `python -m replication --help`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from replication import datasets, paths
+from replication.errors import UserError
+from replication.experiments import FAMILIES, autoencoder, calibration_family, grid
+from replication.runs import Run, Store, current, read_table
+from replication.settings import Settings, load, set_scale
+from replication.sweep import choose_device, sweep
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit status. A user's mistake is one message on standard error."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options) or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `... | head`
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m replication",
+        description="Replication of 'Entropy-based Guidance of Deep Neural Networks' (arXiv 2308.14938). "
+        "`dvc repro` calls these commands; each can be called by hand.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    prepare = commands.add_parser("prepare", help="prepare a data set and write its manifest")
+    prepare.add_argument("role", choices=["mnist"], help="the paper's data set; at demo scale its stand-in")
+    prepare.set_defaults(command=_prepare)
+
+    train = commands.add_parser("sweep", help="train the missing runs of a family and write its table")
+    _training_options(train)
+    train.set_defaults(command=_sweep)
+
+    calibrate = commands.add_parser(
+        "calibrate", help="compare baseline settings (lambda = 0) with the published baseline; train what is missing"
+    )
+    _training_options(calibrate)
+    calibrate.set_defaults(command=_calibrate)
+
+    report = commands.add_parser("report", help="render the report of a scale from its run tables alone")
+    report.set_defaults(command=_report)
+
+    runs = commands.add_parser("runs", help="list, show, merge or clear finished runs")
+    verbs = runs.add_subparsers(required=True, metavar="VERB")
+    listing = verbs.add_parser("list", help="one line a run of a family's grid, finished or missing")
+    listing.add_argument("--family", choices=FAMILIES, default=FAMILIES[0])
+    listing.set_defaults(command=_runs_list)
+    show = verbs.add_parser("show", help="everything recorded about one run")
+    show.add_argument("key", help="the run's key, or its beginning")
+    show.set_defaults(command=_runs_show)
+    merge = verbs.add_parser("merge", help="take finished runs from tables of other machines into the store")
+    merge.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    merge.set_defaults(command=_runs_merge)
+    clear = verbs.add_parser("clear", help="delete the store and the tables of a scale: everything is trained anew")
+    clear.set_defaults(command=_runs_clear)
+
+    scale = commands.add_parser("set-scale", help="write the scale into params.yaml")
+    scale.add_argument("name")
+    scale.set_defaults(command=lambda options: set_scale(options.name))
+
+    for command in (prepare, train, calibrate, report, listing, clear):
+        command.add_argument("--scale", help="demo or paper; by default the one in params.yaml")
+    return parser
+
+
+def _training_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--family", choices=FAMILIES, required=True)
+    parser.add_argument("--minutes", type=float, help="stop after this long; finished runs are kept")
+    parser.add_argument("--shard", default="1/1", metavar="I/N", help="train the I-th of N parts (several machines)")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--workers", type=int, help="processes on the CPU (default: one a core)")
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    settings = load(options.scale)
+    print(datasets.prepare(settings.scale, options.role, settings.grids[f"autoencoder-{options.role}"].dataset))
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    settings = load(options.scale)
+    return _train(options, settings, grid(settings, options.family), options.family)
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    settings = load(options.scale)
+    family = calibration_family(options.family)
+    status = _train(options, settings, autoencoder.calibration_grid(settings, options.family), family)
+    table = autoencoder.calibration_table(
+        current(read_table(paths.table(settings.scale, family))), settings.calibration.min_deltas
+    )
+    print(f"Baselines of width {autoencoder.WIDE} and more, nearest to the published one first:")
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    return status
+
+
+def _train(options: argparse.Namespace, settings: Settings, runs: list[Run], name: str) -> int:
+    outcome = sweep(
+        runs,
+        paths.table(settings.scale, name),
+        Store(paths.store()),
+        device=choose_device(options.device),
+        minutes=options.minutes,
+        shard=_shard(options.shard),
+        workers=options.workers,
+    )
+    print(f"{name} at scale {settings.scale}: {outcome}")
+    if outcome.stopped_by == "interrupt":
+        print("Stopped. Every finished run is kept; the same command goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _shard(text: str) -> tuple[int, int]:
+    try:
+        part, parts = (int(number) for number in text.split("/"))
+    except ValueError:
+        part = parts = 0
+    if not 1 <= part <= parts:
+        raise UserError(f"--shard is I/N with 1 <= I <= N, for example 2/4; got {text!r}")
+    return part, parts
+
+
+def _report(options: argparse.Namespace) -> None:
+    from replication.report import page
+
+    print(page.write(load(options.scale)))
+
+
+def _runs_list(options: argparse.Namespace) -> None:
+    settings = load(options.scale)
+    store = Store(paths.store())
+    store.add_missing(current(read_table(paths.table(settings.scale, options.family))))
+    present = store.keys()
+    runs = grid(settings, options.family)
+    for run in runs:
+        state = "missing"
+        if run.key in present:
+            metrics = store[run.key]["metrics"]
+            state = f"epoch {metrics['stopping_epoch']:3d}  mse {metrics['validation_mse']:.5f}"
+        print(
+            f"{run.key}  width {run['width']:3d}  lambda {run['lambda']:<6g}  monitor {run['monitor']:5s}  "
+            f"replicate {run['replicate']}  {state}"
+        )
+    print(f"{sum(run.key in present for run in runs)} of {len(runs)} runs finished")
+
+
+def _runs_show(options: argparse.Namespace) -> None:
+    store = Store(paths.store())
+    for scale in ("demo", "paper"):
+        for family in FAMILIES:
+            store.add_missing(current(read_table(paths.table(scale, family))))
+    matches = sorted(key for key in store.keys() if key.startswith(options.key))
+    if len(matches) != 1:
+        raise UserError(f"{len(matches)} finished runs have a key that begins with {options.key!r}; see `runs list`")
+    print(json.dumps(store[matches[0]], indent=2))
+
+
+def _runs_merge(options: argparse.Namespace) -> None:
+    store = Store(paths.store())
+    for file in options.files:
+        if not file.exists():
+            raise UserError(f"no file {file}")
+        records = read_table(file)
+        usable = current(records)
+        print(
+            f"{file}: {len(records)} runs, {store.add_missing(usable)} new, "
+            f"{len(records) - len(usable)} from another version of the training code"
+        )
+    print("Write them into a family's table with `python -m replication sweep --family ... --minutes 0`.")
+
+
+def _runs_clear(options: argparse.Namespace) -> None:
+    settings = load(options.scale)
+    store = Store(paths.store())
+    count = 0
+    for family in FAMILIES:
+        for name in (family, calibration_family(family)):
+            table = paths.table(settings.scale, name)
+            for record in read_table(table):
+                (store.folder / f"{record['key']}.json").unlink(missing_ok=True)
+                count += 1
+            table.unlink(missing_ok=True)
+    print(f"{count} runs of scale {settings.scale} deleted")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

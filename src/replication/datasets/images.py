@@ -1,0 +1,66 @@
+"""A prepared image data set: its arrays, its file, and the manifest that describes it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from replication.errors import UserError
+
+SPLITS = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Two splits of images (N, C, H, W) uint8 with labels (N,) uint8."""
+
+    train_images: Tensor
+    train_labels: Tensor
+    validation_images: Tensor
+    validation_labels: Tensor
+
+    def manifest(self) -> dict[str, Any]:
+        """Counts, shapes, and a hash of the content that does not depend on the order of the images."""
+        return {
+            split: {
+                "images": len(images),
+                "shape": list(images.shape[1:]),
+                "per_class": torch.bincount(labels.long()).tolist(),
+                "content": _content(images, labels),
+            }
+            for split, images, labels in (
+                ("train", self.train_images, self.train_labels),
+                ("validation", self.validation_images, self.validation_labels),
+            )
+        }
+
+    def save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        save_file({name: tensor.contiguous() for name, tensor in vars(self).items()}, temporary)
+        temporary.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> "ImageSet":
+        try:
+            return cls(**load_file(path))
+        except Exception as error:
+            raise UserError(f"{path} is damaged ({error}): delete it, and it is prepared again") from None
+
+
+def _content(images: Tensor, labels: Tensor) -> str:
+    """Sum of the images' SHA-256 modulo 2^256: the same whatever their order."""
+    total = 0
+    for image, label in zip(images.numpy(), labels.numpy(), strict=True):
+        total += int.from_bytes(hashlib.sha256(image.tobytes() + bytes([label])).digest(), "big")
+    return f"{total % (1 << 256):064x}"
+
+
+def write_manifest(path: Path, dataset: str, images: ImageSet) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"dataset": dataset} | images.manifest(), indent=2) + "\n")

@@ -1,0 +1,132 @@
+"""Who executes runs. An executor takes stacks of runs and yields events; it knows neither store nor tables.
+
+Another engine is one more function with the signature of `in_process`.
+"""
+
+import multiprocessing
+import os
+import queue
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from replication import datasets
+from replication.errors import UserError
+from replication.runs import Record, Run
+from replication.training import replicas
+
+Stack = Sequence[Run]
+
+
+@dataclass(frozen=True)
+class Finished:
+    record: Record
+
+
+@dataclass(frozen=True)
+class Progress:
+    """State of one stack after an epoch."""
+
+    epoch: int
+    training: int
+    validation_mse: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    message: str
+
+
+Event = Finished | Progress | Failed
+
+
+class OutOfTime(Exception):
+    """The time budget is spent; what is still in training is given up."""
+
+
+def in_process(stacks: Sequence[Stack], device: torch.device, deadline: float) -> Iterator[Event]:
+    """Train one stack after the other in this process. `deadline` is in seconds of time.time()."""
+    events: list[Event] = []
+
+    def on_epoch(epoch: int, training: int, validation_mse: float) -> None:
+        events.append(Progress(epoch, training, validation_mse))
+        if time.time() > deadline:
+            raise OutOfTime
+
+    for stack in stacks:
+        images = datasets.load(stack[0]["dataset"])
+        for record in replicas.train(stack, images, device, on_epoch):
+            yield from events
+            events.clear()
+            yield Finished(record)
+
+
+def local_workers(stacks: Sequence[Stack], workers: int, deadline: float) -> Iterator[Event]:
+    """Train stacks in several processes of one thread each, on the CPU.
+
+    Raises:
+        UserError: a worker died or failed.
+        OutOfTime: the deadline has passed.
+    """
+    context = multiprocessing.get_context("spawn")
+    tasks: multiprocessing.Queue[Stack | None] = context.Queue()
+    events: multiprocessing.Queue[Event | None] = context.Queue()
+    for stack in [*stacks, *[None] * workers]:
+        tasks.put(stack)
+    processes = [
+        context.Process(target=_work, args=(tasks, events, os.getpid()), daemon=True) for _ in range(workers)
+    ]
+    for process in processes:
+        process.start()
+    running = workers
+    try:
+        while running:
+            if time.time() > deadline:
+                raise OutOfTime
+            try:
+                event = events.get(timeout=1)
+            except queue.Empty:
+                for process in processes:
+                    if process.exitcode:
+                        raise UserError(
+                            f"a training process died (exit code {process.exitcode}; -9 often means that memory ran "
+                            "out). Finished runs are kept: start the same command again"
+                        ) from None
+                continue
+            if event is None:
+                running -= 1
+            elif isinstance(event, Failed):
+                raise UserError(event.message)
+            else:
+                yield event
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join()
+
+
+def _work(
+    tasks: "multiprocessing.Queue[Stack | None]", events: "multiprocessing.Queue[Event | None]", parent: int
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
+    torch.set_num_threads(1)
+
+    def on_epoch(epoch: int, training: int, validation_mse: float) -> None:
+        events.put(Progress(epoch, training, validation_mse))
+        if os.getppid() != parent:
+            os._exit(1)  # the parent was killed: nobody would keep what is trained here
+
+    try:
+        while (stack := tasks.get()) is not None:
+            images = datasets.load(stack[0]["dataset"])
+            for record in replicas.train(stack, images, torch.device("cpu"), on_epoch):
+                events.put(Finished(record))
+        events.put(None)
+    except UserError as error:
+        events.put(Failed(str(error)))
+    except Exception as error:  # reported in the parent, where somebody reads it
+        events.put(Failed(f"training failed: {type(error).__name__}: {error}"))

@@ -1,0 +1,112 @@
+"""Dense autoencoders, paper section 5.2: Figures 3 and 4, claims C4 and C5."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from replication.runs import Record, Run
+from replication.settings import Settings
+from replication.training.stopping import stopping_epoch
+
+# The published baseline (paper, section 5.2) that calibration aims at. "Over 40" epochs is read as 40 to 60.
+BASELINE_MSE = 0.003
+BASELINE_EPOCHS = (40, 60)
+WIDE = 100  # "especially for latent dimensions over 100"
+
+
+def make_run(settings: Settings, family: str, width: int, lambda_: float, replicate: int, **changes: Any) -> Run:
+    """One autoencoder. Guidance settings of an unguided run are blanked: every variant shares the same baselines."""
+    grid, training = settings.grids[family], settings.autoencoder
+    described = {
+        "dataset": grid.dataset,
+        "width": width,
+        "lambda": lambda_,
+        "replicate": replicate,
+        **vars(training),
+        "max_epochs": grid.max_epochs,
+        **changes,
+    }
+    if lambda_ == 0:
+        described |= {"form": "none", "epsilon": 0.0, "monitor": "base"}
+    return Run(family, described)
+
+
+def grid(settings: Settings, family: str) -> list[Run]:
+    """The paper's grid, and its control: the same guidance with early stopping on the MSE alone."""
+    chosen = settings.grids[family]
+    lambdas = settings.lambdas or chosen.lambdas
+    runs = [
+        make_run(settings, family, width, lambda_, replicate)
+        for width in chosen.widths
+        for lambda_ in lambdas
+        for replicate in range(chosen.replicates)
+    ]
+    controls = [
+        make_run(settings, family, width, lambda_, replicate, monitor="base")
+        for width in chosen.control_widths
+        for lambda_ in lambdas
+        for replicate in range(chosen.replicates)
+    ]
+    return list({run.key: run for run in runs + controls}.values())
+
+
+def calibration_grid(settings: Settings, family: str) -> list[Run]:
+    """Unguided runs for each batch size. Trained to the smallest minimum improvement; their histories tell the rest."""
+    wanted = settings.calibration
+    return [
+        make_run(settings, family, width, 0.0, replicate, batch_size=batch_size, min_delta=min(wanted.min_deltas))
+        for batch_size in wanted.batch_sizes
+        for width in wanted.widths
+        for replicate in range(wanted.replicates)
+    ]
+
+
+def frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a run: its settings, metrics and seconds."""
+    return pd.DataFrame([record["run"] | record["metrics"] | {"seconds": record["seconds"]} for record in records])
+
+
+def calibration_table(records: Iterable[Record], min_deltas: Iterable[float]) -> pd.DataFrame:
+    """Baselines by batch size and minimum improvement, wide models only, nearest to the published baseline first.
+
+    Columns: batch_size, min_delta, n (runs), stopping_epoch and validation_mse (means), capped (runs that the epoch
+    limit ended), distance: |log(MSE / 0.003)| plus the log distance of the stopping epoch from 40 to 60.
+    """
+    rows = []
+    for record in records:
+        if record["run"]["width"] < WIDE:
+            continue
+        history = record["history"]["validation_mse"]
+        for min_delta in min_deltas:
+            epoch = stopping_epoch(history, record["run"]["patience"], min_delta)
+            rows.append(
+                {
+                    "batch_size": record["run"]["batch_size"],
+                    "min_delta": min_delta,
+                    "stopping_epoch": epoch or len(history),
+                    "validation_mse": history[(epoch or len(history)) - 1],
+                    "capped": epoch is None,
+                }
+            )
+    if not rows:
+        return pd.DataFrame()
+    table = (
+        pd.DataFrame(rows)
+        .groupby(["batch_size", "min_delta"], as_index=False)
+        .agg(
+            n=("capped", "size"),
+            stopping_epoch=("stopping_epoch", "mean"),
+            validation_mse=("validation_mse", "mean"),
+            capped=("capped", "sum"),
+        )
+    )
+    table["distance"] = [baseline_distance(row.validation_mse, row.stopping_epoch) for row in table.itertuples()]
+    return table.sort_values("distance", ignore_index=True)
+
+
+def baseline_distance(mse: float, epochs: float) -> float:
+    """How far a baseline is from the published one: a sum of log ratios, 0 for MSE 0.003 within 40 to 60 epochs."""
+    low, high = BASELINE_EPOCHS
+    return abs(math.log(mse / BASELINE_MSE)) + abs(math.log(epochs / min(max(epochs, low), high)))

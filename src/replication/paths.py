@@ -1,0 +1,26 @@
+"""Where things lie. Everything is relative to the project's folder, but for the run store."""
+
+import os
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+PUBLISHED = Path("data/published")
+RAW = Path("data/raw")
+PREPARED = Path("data/prepared")
+
+
+def store() -> Path:
+    """The run store. In a DVC experiment's temporary copy, DVC_ROOT still names the project it came from."""
+    return Path(os.environ.get("DVC_ROOT", ".")) / ".runs"
+
+
+def manifest(scale: str, role: str) -> Path:
+    return Path("data/manifests") / scale / f"{role}.json"
+
+
+def table(scale: str, family: str) -> Path:
+    return Path("data/runs") / scale / f"{family}.jsonl"
+
+
+def reports(scale: str) -> Path:
+    return Path("reports") / scale

@@ -1,0 +1,171 @@
+"""params.yaml -> checked, typed settings for one scale."""
+
+import math
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from entropy_guidance.guidance import Form
+from replication import paths
+from replication.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderTraining:
+    """How one autoencoder is trained (paper, section 5.2; data/published/assumptions.yaml for what it leaves open)."""
+
+    form: Form
+    epsilon: float
+    monitor: Literal["total", "base"]
+    precision: Literal["float32", "float64"]
+    output_activation: Literal["sigmoid", "linear"]
+    batch_size: int
+    learning_rate: float
+    patience: int
+    min_delta: float
+    max_epochs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderGrid:
+    """Which autoencoders are trained at one scale."""
+
+    dataset: str
+    widths: tuple[int, ...]
+    test_widths: tuple[int, ...]
+    lambdas: tuple[float, ...]
+    replicates: int
+    max_epochs: int
+    control_widths: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Baseline settings to compare with the published baseline (lambda = 0 only)."""
+
+    widths: tuple[int, ...]
+    batch_sizes: tuple[int, ...]
+    min_deltas: tuple[float, ...]
+    replicates: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that params.yaml says, for one scale.
+
+    `lambdas` is the user's override of every family's grid (`lambda:` in params.yaml): the baseline 0 comes first.
+    """
+
+    scale: str
+    lambdas: tuple[float, ...] | None
+    autoencoder: AutoencoderTraining
+    grids: dict[str, AutoencoderGrid]
+    calibration: Calibration
+
+
+FAMILIES = ("autoencoder-mnist",)
+
+
+def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
+    """Read and check params.yaml.
+
+    Args:
+        scale: use this scale instead of the one that the file names.
+
+    Raises:
+        UserError: the file is missing or is not YAML, or a parameter is unknown, missing or of the wrong type.
+    """
+    raw = _read(path)
+    _check_keys(raw, {"scale", "lambda", "autoencoder", "calibration", "scales"}, "params.yaml")
+    scale = scale or raw["scale"]
+    if scale not in raw["scales"]:
+        raise UserError(f"unknown scale {scale!r} in {path}: choose one of {', '.join(raw['scales'])}")
+    chosen = raw["scales"][scale]
+    _check_keys(chosen, {"calibration", *FAMILIES}, f"scales.{scale}")
+    return Settings(
+        scale=scale,
+        lambdas=_lambda_override(raw["lambda"]),
+        autoencoder=_build(AutoencoderTraining, raw["autoencoder"], "autoencoder"),
+        grids={family: _build(AutoencoderGrid, chosen[family], f"scales.{scale}.{family}") for family in FAMILIES},
+        calibration=_build(Calibration, raw["calibration"] | (chosen["calibration"] or {}), "calibration"),
+    )
+
+
+def set_scale(scale: str, path: Path = paths.PARAMS) -> None:
+    """Write `scale:` into params.yaml and leave the rest, comments included, as it is."""
+    load(scale, path)  # refuses an unknown scale
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    document = yaml.load(path)
+    if document["scale"] != scale:
+        document["scale"] = scale
+        yaml.dump(document, path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        # YAML 1.2, as `dvc exp run -S` writes it: PyYAML would read its 1e-05 as a string.
+        raw = YAML(typ="safe").load(path)
+    except FileNotFoundError:
+        raise UserError(f"no {path} here: run this command in the project's folder") from None
+    except YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise UserError(f"{path} must hold a mapping of parameters")
+    return raw
+
+
+def _lambda_override(value: Any) -> tuple[float, ...] | None:
+    """null = the grid of each family; a number or a list = those values, and always the baseline 0."""
+    if value is None:
+        return None
+    values = value if isinstance(value, list) else [value]
+    if not all(_is_number(v) for v in values):
+        raise UserError(f"lambda must be null, a number or a list of numbers, got {value!r}")
+    return tuple(sorted({0.0, *(float(v) for v in values)}))
+
+
+def _build(cls: type, raw: Any, where: str) -> Any:
+    if not isinstance(raw, dict):
+        raise UserError(f"params.yaml, {where}: expected a mapping, got {raw!r}")
+    _check_keys(raw, {field.name for field in fields(cls)}, where)
+    return cls(**{field.name: _convert(raw[field.name], field.type, f"{where}.{field.name}") for field in fields(cls)})
+
+
+def _check_keys(raw: dict[str, Any], expected: set[str], where: str) -> None:
+    unknown, missing = sorted(set(raw) - expected), sorted(expected - set(raw))
+    if unknown:
+        raise UserError(f"{where}: unknown parameter {', '.join(unknown)}. Known: {', '.join(sorted(expected))}")
+    if missing:
+        raise UserError(f"{where}: missing parameter {', '.join(missing)}")
+
+
+def _convert(value: Any, type_: Any, where: str) -> Any:
+    if get_origin(type_) in (Union, UnionType):
+        if value is None:
+            return None
+        type_ = get_args(type_)[0]
+    if get_origin(type_) is Literal:
+        if value in get_args(type_):
+            return value
+        raise UserError(f"params.yaml, {where}: got {value!r}, choose one of {', '.join(get_args(type_))}")
+    if get_origin(type_) is tuple:
+        if not isinstance(value, list) or not value:
+            raise UserError(f"params.yaml, {where}: expected a list, got {value!r}")
+        return tuple(_convert(item, get_args(type_)[0], where) for item in value)
+    if type_ is float and _is_number(value) and value >= (-math.inf if "lambda" in where else 0):
+        return float(value)
+    if type_ is int and isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    if type_ is str and isinstance(value, str):
+        return value
+    wanted = {int: "a positive whole number", float: "a number, not negative", str: "a text"}[type_]
+    raise UserError(f"params.yaml, {where}: expected {wanted}, got {value!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

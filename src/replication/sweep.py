@@ -1,0 +1,135 @@
+"""Which runs are missing, and having them trained: budget, progress, table."""
+
+import os
+import signal
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import torch
+from tqdm import tqdm
+
+from replication import datasets, executors
+from replication.errors import UserError
+from replication.executors import Finished, OutOfTime, Stack
+from replication.runs import Run, Store, current, read_table, write_table
+from replication.training import replicas
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a sweep did."""
+
+    selected: int
+    from_table: int
+    trained: int
+    missing: int
+    stopped_by: str | None  # "time", "interrupt" or nothing
+
+    def __str__(self) -> str:
+        known = self.selected - self.trained - self.missing
+        text = f"{self.selected} runs: {known} known already, {self.trained} trained now"
+        return text + (f", {self.missing} still missing" if self.missing else "")
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` = the GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("no CUDA GPU that this torch can use was found: choose --device cpu")
+    return torch.device(name)
+
+
+def sweep(
+    runs: Sequence[Run],
+    table: Path,
+    store: Store,
+    *,
+    device: torch.device,
+    minutes: float | None = None,
+    shard: tuple[int, int] = (1, 1),
+    workers: int | None = None,
+) -> Outcome:
+    """Train the runs that neither the store nor the table has, then write the table: the selected runs, no others.
+
+    Args:
+        runs: the selection.
+        table: read first (a fresh clone re-uses what is committed), written last.
+        minutes: give up what is still in training after this long.
+        shard: (i, n) trains the i-th of n parts of what is missing; the parts of all machines add up.
+        workers: processes on the CPU; by default one a core.
+    """
+    from_table = store.add_missing(current(read_table(table)))
+    present = store.keys()
+    missing = [run for run in runs if run.key not in present]
+    part, parts = shard
+    share = [run for run in sorted(missing, key=lambda r: r.key) if int(run.key, 16) % parts == part - 1]
+    deadline = time.time() + minutes * 60 if minutes is not None else float("inf")
+
+    trained, stopped_by = 0, None
+    if share:
+        stacks = _stacks(share, device)
+        if device.type == "cpu":
+            events = executors.local_workers(stacks, min(workers or _cores(), len(stacks)), deadline)
+        else:
+            events = executors.in_process(stacks, device, deadline)
+        bar = tqdm(total=len(share), unit="run", desc=share[0].family, mininterval=0.5 if sys.stderr.isatty() else 10)
+        try:
+            with _sigterm_as_interrupt(), bar:
+                for event in events:
+                    if isinstance(event, Finished):
+                        store.put(event.record)
+                        trained += 1
+                        bar.update()
+                    else:
+                        bar.set_postfix_str(
+                            f"epoch {event.epoch}, {event.training} in stack, mse {event.validation_mse:.4f}", refresh=False
+                        )
+        except OutOfTime:
+            stopped_by = "time"
+        except KeyboardInterrupt:
+            stopped_by = "interrupt"
+
+    present = store.keys()
+    selected = [run.key for run in runs if run.key in present]
+    write_table(table, [store[key] for key in selected])
+    return Outcome(len(runs), from_table, trained, len(runs) - len(selected), stopped_by)
+
+
+def _stacks(runs: Sequence[Run], device: torch.device) -> list[Stack]:
+    """Stacks of runs that can be trained together, the longest first."""
+    groups: defaultdict[object, list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[replicas.stack_key(run)].append(run)
+    stacks: list[Stack] = []
+    for group in groups.values():
+        # Paired runs side by side: they share their batches.
+        group.sort(key=lambda run: (run["replicate"], run["lambda"]))
+        inputs = datasets.load(group[0]["dataset"]).train_images[0].numel()
+        size = replicas.stack_size(group[0], inputs, device)
+        stacks += [group[first : first + size] for first in range(0, len(group), size)]
+    return sorted(stacks, key=lambda stack: -stack[0]["width"] / stack[0]["batch_size"])
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """SIGTERM (a scheduler, `kill`) ends a sweep as cleanly as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,264 @@
+"""Train a stack of equal autoencoders at once: one batched product per layer, one optimiser step, one batched
+log-determinant for all of them.
+
+Each model has its own lambda, epsilon, initial weights, data order and early stopping. Its numbers depend on its run
+alone: which models share the stack changes only how floating-point sums are ordered inside a batched product.
+
+Shape legend: M models, B batch, I inputs, L latent width, N training images, V validation images, G guided models.
+"""
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from entropy_guidance import dense_entropy_change, penalty
+from entropy_guidance.guidance import FORMS, Form
+from replication.datasets.images import ImageSet
+from replication.models.autoencoder import Autoencoders
+from replication.runs import Record, Run, make_record
+from replication.training.stopping import EarlyStopping
+
+VALIDATION_CHUNK = 2000  # images
+EAGER_STEPS = 3  # before a CUDA graph is captured: libraries choose kernels and workspaces in them
+
+GPU_MEMORY_SHARE = 0.5  # of what is free, for one stack
+
+# Progress after each epoch: epoch, models still training, their mean validation MSE.
+OnEpoch = Callable[[int, int, float], None]
+
+
+def stack_key(run: Run) -> tuple[Any, ...]:
+    """Runs with equal keys can share a stack: they differ in nothing that shapes a step."""
+    own = {"lambda", "form", "epsilon", "monitor", "replicate"}
+    return (run.family, *((name, value) for name, value in sorted(run.settings.items()) if name not in own))
+
+
+def stack_size(run: Run, inputs: int, device: torch.device) -> int:
+    """How many models like this one train together.
+
+    On a CPU one: a process a core, each with weights that stay in its cache, beats any stack (tests/benchmarks). On a
+    GPU as many as fit: steps are bound by latency, so that a model more costs almost nothing.
+    """
+    if device.type == "cpu":
+        return 1
+    weights = 2 * inputs * run["width"]
+    activations = max(run["batch_size"], VALIDATION_CHUNK) * (4 * inputs + 3 * run["width"])
+    itemsize = getattr(torch, run["precision"]).itemsize
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, int(GPU_MEMORY_SHARE * free / ((4 * weights + activations) * itemsize)))
+
+
+def train(runs: Sequence[Run], images: ImageSet, device: torch.device, on_epoch: OnEpoch) -> Iterator[Record]:
+    """Train runs of one stack; yield each record as soon as its model has stopped.
+
+    The seconds of a record are its share of the stack's time: each epoch's seconds over the models in it.
+    """
+    stack = _Stack(runs, images, device)
+    epoch = 0
+    while stack.runs:
+        epoch += 1
+        yield from stack.epoch(epoch)
+        on_epoch(epoch, len(stack.runs), stack.mean_validation_mse)
+
+
+class _Replica:
+    """What one model of the stack carries beside its weights."""
+
+    def __init__(self, run: Run, initial_change: float) -> None:
+        self.run = run
+        self.stopping = EarlyStopping(run["patience"], run["min_delta"])
+        self.initial_change = initial_change
+        self.history: dict[str, list[float]] = {"train_mse": [], "validation_mse": [], "entropy_change": []}
+        self.seconds = 0.0
+        self.finished = False
+
+    def end_epoch(self, train_mse: float, validation_mse: float, change: float, monitored: float) -> bool:
+        for name, value in zip(self.history, (train_mse, validation_mse, change), strict=True):
+            self.history[name].append(value)
+        stopped = self.stopping.should_stop(monitored)
+        self.finished = stopped or len(self.history["train_mse"]) >= self.run["max_epochs"]
+        return self.finished
+
+    def record(self, environment: dict[str, str]) -> Record:
+        validation = self.history["validation_mse"]
+        best = min(range(len(validation)), key=validation.__getitem__)
+        metrics = {
+            "stopping_epoch": len(validation),
+            "stopped_early": int(self.stopping.epochs_without_improvement >= self.run["patience"]),
+            "validation_mse": validation[-1],
+            "train_mse": self.history["train_mse"][-1],
+            "best_validation_mse": validation[best],
+            "best_epoch": best + 1,
+            "initial_entropy_change": self.initial_change,
+            "entropy_change": self.history["entropy_change"][-1],
+        }
+        return make_record(self.run, metrics, self.history, self.seconds, environment)
+
+
+class _Stack:
+    """The models in training. A model that has stopped may ride along until the next compaction; nobody reads it."""
+
+    def __init__(self, runs: Sequence[Run], images: ImageSet, device: torch.device) -> None:
+        first = runs[0]
+        self.device = device
+        self.dtype = getattr(torch, first["precision"])
+        self.output_activation: str = first["output_activation"]
+        self.batch_size: int = first["batch_size"]
+        self.learning_rate: float = first["learning_rate"]
+        self.environment = _environment(device, len(runs))
+        self.train_NI = images.train_images.flatten(1).to(device)
+        self.validation_VI = images.validation_images.flatten(1).to(device)
+
+        seeds = [run.seed("weights") for run in runs]
+        weights = Autoencoders.initial(self.train_NI.shape[1], first["width"], seeds, self.dtype)
+        changes = dense_entropy_change(weights.encoder_MLI.double()).tolist()
+        self.replicas = [_Replica(run, change) for run, change in zip(runs, changes, strict=True)]
+        # Paired runs see the same batches: one generator for all runs with the same seed.
+        self.orders = {seed: torch.Generator().manual_seed(seed) for seed in {run.seed("order") for run in runs}}
+        self.mean_validation_mse = float("nan")
+        self._place(weights, [])
+
+    @property
+    def runs(self) -> list[Run]:
+        return [replica.run for replica in self.replicas if not replica.finished]
+
+    def _place(self, weights: Autoencoders, optimizer_state: list[dict[str, Tensor]]) -> None:
+        """Put parameters, their optimiser and the guidance of `self.replicas` on the device."""
+        self.models = Autoencoders(*(tensor.to(self.device).requires_grad_() for tensor in weights.tensors()))
+        self.optimizer = torch.optim.Adam(
+            self.models.tensors(),
+            lr=self.learning_rate,
+            eps=1e-7,  # Keras's
+            fused=True,
+            capturable=self.device.type == "cuda",
+        )
+        for parameter, state in zip(self.models.tensors(), optimizer_state, strict=False):
+            self.optimizer.state[parameter] = state
+        runs = [replica.run for replica in self.replicas]
+        self.lambda_M = torch.tensor([run["lambda"] for run in runs], dtype=self.dtype, device=self.device)
+        self.epsilon_M = torch.tensor([run["epsilon"] for run in runs], dtype=self.dtype, device=self.device)
+        self.guided = {  # form -> its models
+            form: torch.tensor([m for m, run in enumerate(runs) if run["form"] == form], device=self.device)
+            for form in FORMS
+            if any(run["form"] == form for run in runs)
+        }
+        self.total_M = torch.tensor([run["monitor"] == "total" for run in runs], device=self.device)
+        self.squared_error_M = torch.zeros(len(runs), dtype=torch.float64, device=self.device)
+        self.index_MB = torch.zeros(len(runs), self.batch_size, dtype=torch.int64, device=self.device)
+        self.graph: torch.cuda.CUDAGraph | None = None
+
+    def _compact(self) -> None:
+        """Drop the finished models: weights, optimiser state and bookkeeping of the others stay as they are."""
+        keep = [m for m, replica in enumerate(self.replicas) if not replica.finished]
+        self.replicas = [self.replicas[m] for m in keep]
+        if not keep:
+            return
+        rows = torch.tensor(keep, device=self.device)
+        state = [
+            {
+                name: value if name == "step" else value[rows].clone()
+                for name, value in self.optimizer.state[parameter].items()
+            }
+            for parameter in self.models.tensors()
+        ]
+        self._place(Autoencoders(*(tensor.detach()[rows].clone() for tensor in self.models.tensors())), state)
+
+    def epoch(self, number: int) -> list[Record]:
+        """One epoch of every model; the records of those that stop with it."""
+        start = time.perf_counter()
+        order_MN = self._order()
+        self.squared_error_M.zero_()
+        images = order_MN.shape[1]
+        for first in range(0, images, self.batch_size):
+            batch_MB = order_MN[:, first : first + self.batch_size]
+            if self.device.type == "cuda" and batch_MB.shape[1] == self.batch_size:
+                self._replay(batch_MB, warm=number > 1 or first >= EAGER_STEPS * self.batch_size)
+            else:
+                self._step(batch_MB)
+
+        validation_M = self._validation_mse()
+        with torch.no_grad():
+            change_M = dense_entropy_change(self.models.encoder_MLI)
+            penalty_M = torch.zeros_like(change_M)
+            for form, rows_G in self.guided.items():
+                penalty_M[rows_G] = self._penalty(change_M[rows_G], form, rows_G)
+            # A sum in the precision of the training: this rounding is what hypothesis H1 is about.
+            monitored_M = torch.where(self.total_M, validation_M + penalty_M, validation_M)
+            train_M = self.squared_error_M / images
+        rows = torch.stack([t.double() for t in (train_M, validation_M, change_M, monitored_M)], dim=1).tolist()
+
+        active = [(replica, row) for replica, row in zip(self.replicas, rows, strict=True) if not replica.finished]
+        seconds = (time.perf_counter() - start) / len(active)
+        self.mean_validation_mse = sum(row[1] for _, row in active) / len(active)
+        records = []
+        for replica, row in active:
+            replica.seconds += seconds
+            if replica.end_epoch(*row):
+                records.append(replica.record(self.environment))
+        # Each compaction on a GPU costs a new capture, so it waits until a quarter of the stack is idle.
+        worthwhile = 0.75 if self.device.type == "cuda" else 1.0
+        if records and len(self.runs) <= worthwhile * len(self.replicas):
+            self._compact()
+        return records
+
+    def _order(self) -> Tensor:
+        """This epoch's order of the training images for each model, (M, N)."""
+        drawn = {
+            seed: torch.randperm(len(self.train_NI), generator=generator) for seed, generator in self.orders.items()
+        }
+        return torch.stack([drawn[replica.run.seed("order")] for replica in self.replicas]).to(self.device)
+
+    def _step(self, batch_MB: Tensor) -> None:
+        """One optimiser step of every model on its own batch."""
+        self.optimizer.zero_grad(set_to_none=True)
+        x_MBI = self.train_NI[batch_MB].to(self.dtype) / 255
+        y_MBI = self.models.reconstruct(x_MBI, self.output_activation)
+        base_M = (y_MBI - x_MBI).square().mean(dim=(1, 2))
+        # The models share no parameter, so the gradient of the sum is the gradient of each.
+        loss = base_M.sum()
+        for form, rows_G in self.guided.items():
+            change_G = dense_entropy_change(self.models.encoder_MLI[rows_G])
+            loss = loss + self._penalty(change_G, form, rows_G).sum()
+        loss.backward()
+        self.optimizer.step()
+        self.squared_error_M += base_M.detach() * batch_MB.shape[1]
+
+    def _penalty(self, change_G: Tensor, form: Form, rows_G: Tensor) -> Tensor:
+        return penalty(change_G, self.lambda_M[rows_G], form=form, epsilon=self.epsilon_M[rows_G])
+
+    def _replay(self, batch_MB: Tensor, *, warm: bool) -> None:
+        """The same step as a CUDA graph: one launch instead of about eighty."""
+        self.index_MB.copy_(batch_MB)
+        if self.graph is not None:
+            self.graph.replay()
+        elif not warm:
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                self._step(self.index_MB)
+            torch.cuda.current_stream().wait_stream(side)
+        else:
+            self.optimizer.zero_grad(set_to_none=True)
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph):
+                self._step(self.index_MB)
+            self.graph.replay()  # capturing has run nothing yet
+
+    @torch.no_grad()
+    def _validation_mse(self) -> Tensor:
+        """Validation MSE of every model, (M,), in the precision of the training."""
+        error_M = torch.zeros(len(self.replicas), dtype=torch.float64, device=self.device)
+        for chunk_VI in self.validation_VI.split(VALIDATION_CHUNK):
+            x_1VI = (chunk_VI.to(self.dtype) / 255)[None]
+            y_MVI = self.models.reconstruct(x_1VI, self.output_activation)
+            error_M += (y_MVI - x_1VI).square().mean(dim=(1, 2)).double() * len(chunk_VI)
+        return (error_M / len(self.validation_VI)).to(self.dtype)
+
+
+def _environment(device: torch.device, models: int) -> dict[str, str]:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return {"device": f"{device.type} {name}", "torch": torch.__version__, "stack": str(models)}
