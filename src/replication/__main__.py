@@ -101,7 +101,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     table = autoencoder.calibration_table(
         current(read_table(paths.table(settings.scale, family))), settings.calibration.min_deltas
     )
-    print(f"Baselines of width {autoencoder.WIDE} and more, nearest to the published one first:")
+    print("Baselines, nearest to the published one first:")
     print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
     return status
 

@@ -51,6 +51,7 @@ class Calibration:
     batch_sizes: tuple[int, ...]
     min_deltas: tuple[float, ...]
     replicates: int
+    max_epochs: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,158 @@
+"""Claims C4 and C5 by the rules in data/published/claims.yaml, and what they must survive."""
+
+import math
+
+import pandas as pd
+
+from replication.analysis.statistics import paired_difference, pairwise_tests
+from replication.experiments.autoencoder import frame
+from replication.experiments.verdict import Verdict
+from replication.runs import Record
+from replication.settings import Settings
+
+WIDE = 100  # "especially for latent dimensions over 100"
+LARGE_LAMBDA = 0.01  # the inferred border between the published groups of lambda
+ENOUGH = 5  # runs a cell below which no verdict is given
+
+
+def published_runs(runs: pd.DataFrame, settings: Settings, family: str) -> pd.DataFrame:
+    """The runs of the published protocol: unguided ones, and guided ones that were stopped as params.yaml says."""
+    return _selection(runs, settings, family, settings.autoencoder.monitor)
+
+
+def control_runs(runs: pd.DataFrame, settings: Settings, family: str) -> pd.DataFrame:
+    """The control: early stopping on the MSE alone, with the unguided runs of the same widths."""
+    chosen = _selection(runs, settings, family, "base")
+    return chosen[chosen["width"].isin(settings.grids[family].control_widths)]
+
+
+def _selection(runs: pd.DataFrame, settings: Settings, family: str, monitor: str) -> pd.DataFrame:
+    if runs.empty:
+        return runs
+    widths = settings.grids[family].widths
+    return runs[((runs["lambda"] == 0) | (runs["monitor"] == monitor)) & runs["width"].isin(widths)]
+
+
+def verdicts(records: list[Record], settings: Settings, family: str) -> dict[str, Verdict]:
+    """Claims C4 and C5 on MNIST."""
+    runs = frame(records)
+    published, control = published_runs(runs, settings, family), control_runs(runs, settings, family)
+    return {
+        "C4": Verdict(*_c4(published), *_c4_control(control)),
+        "C5": Verdict(*_c5(published, settings.grids[family].test_widths[0]), *_c5_control(records, settings, family)),
+    }
+
+
+def _wide(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs[runs["width"] > WIDE] if len(runs) else runs
+
+
+def _cells(runs: pd.DataFrame, value: str) -> pd.DataFrame | None:
+    """Mean of `value` by width (rows) and lambda (columns), wide models; None where there is nothing to compare."""
+    wide = _wide(runs)
+    if wide.empty or not {0.0} < set(wide["lambda"]) or not (wide["lambda"] >= LARGE_LAMBDA).any():
+        return None
+    cells = wide.pivot_table(index="width", columns="lambda", values=value)
+    return cells[cells[0.0].notna() & cells.loc[:, cells.columns >= LARGE_LAMBDA].notna().all(axis=1)]
+
+
+def _few(runs: pd.DataFrame) -> bool:
+    return bool(_wide(runs).groupby(["width", "lambda"]).size().min() < ENOUGH)
+
+
+def _speedup(cells: pd.DataFrame) -> tuple[pd.Series, pd.Series, str]:
+    unguided, guided = cells[0.0], cells.loc[:, cells.columns >= LARGE_LAMBDA].max(axis=1)
+    evidence = "; ".join(
+        f"width {width}: {unguided[width]:.1f} epochs without, at most {guided[width]:.1f} with lambda >= {LARGE_LAMBDA:g}"
+        for width in cells.index
+    )
+    return unguided, guided, evidence
+
+
+def _c4(runs: pd.DataFrame) -> tuple[str, str]:
+    cells = _cells(runs, "stopping_epoch")
+    if cells is None or cells.empty:
+        return "not tested", "no wide models with and without guidance"
+    unguided, guided, evidence = _speedup(cells)
+    if _few(runs):
+        return "inconclusive", evidence
+    if (unguided > 40).all() and (guided <= 12).all():
+        return "reproduced", evidence
+    return ("partly" if (guided <= unguided / 2).all() else "not reproduced"), evidence
+
+
+def _c4_control(runs: pd.DataFrame) -> tuple[str, str]:
+    cells = _cells(runs, "stopping_epoch")
+    if cells is None or cells.empty:
+        return "not tested", "no runs with early stopping on the MSE alone"
+    unguided, guided, evidence = _speedup(cells)
+    if _few(runs):
+        return "inconclusive", evidence
+    return ("survives" if (guided <= unguided / 2).all() else "does not survive"), evidence
+
+
+def _c5(runs: pd.DataFrame, test_width: int) -> tuple[str, str]:
+    cells = _cells(runs, "validation_mse")
+    if cells is None or cells.empty:
+        return "not tested", "no wide models with and without guidance"
+    small = cells.loc[:, cells.columns < LARGE_LAMBDA].mean(axis=1)
+    large = cells.loc[:, cells.columns >= LARGE_LAMBDA].mean(axis=1)
+    evidence = "; ".join(f"width {w}: MSE {small[w]:.4f} (small lambda), {large[w]:.4f} (large)" for w in cells.index)
+    if _few(runs):
+        return "inconclusive", evidence
+    near = small.between(0.0015, 0.0045).all() and large.between(0.005, 0.015).all()
+    samples = lambda_samples(runs, test_width, "validation_mse")
+    tests = pairwise_tests(samples)
+    across = (tests["a"] < LARGE_LAMBDA) & (tests["b"] >= LARGE_LAMBDA)
+    grouped = len(tests) > 0 and (tests["sign_holm"] != "").eq(across).all()
+    if near and grouped:
+        return "reproduced", evidence
+    evidence += f"; the two groups are {'' if grouped else 'not '}homogeneous at width {test_width}"
+    return ("partly" if (large > small).all() else "not reproduced"), evidence
+
+
+def lambda_samples(runs: pd.DataFrame, width: int, value: str) -> dict[float, list[float]]:
+    """lambda -> the values of all replicates at one width."""
+    chosen = runs[runs["width"] == width] if len(runs) else runs
+    return {float(lambda_): list(group[value]) for lambda_, group in chosen.groupby("lambda")} if len(chosen) else {}
+
+
+def stopped_baseline(records: list[Record], settings: Settings, family: str) -> pd.DataFrame:
+    """Each guided run beside the unguided run of the same seed, read at the guided run's stopping epoch (H1).
+
+    Columns: width, lambda, replicate, epoch, guided_mse, baseline_mse (NaN where the baseline had stopped before).
+    """
+    baselines = {(r["run"]["width"], r["run"]["replicate"]): r for r in records if r["run"]["lambda"] == 0}
+    rows = []
+    for record in records:
+        run, baseline = record["run"], baselines.get((record["run"]["width"], record["run"]["replicate"]))
+        if run["lambda"] == 0 or run["monitor"] != settings.autoencoder.monitor or baseline is None:
+            continue
+        epoch, history = record["metrics"]["stopping_epoch"], baseline["history"]["validation_mse"]
+        rows.append(
+            {
+                "width": run["width"],
+                "lambda": run["lambda"],
+                "replicate": run["replicate"],
+                "epoch": epoch,
+                "guided_mse": record["metrics"]["validation_mse"],
+                "baseline_mse": history[epoch - 1] if epoch <= len(history) else math.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _c5_control(records: list[Record], settings: Settings, family: str) -> tuple[str, str]:
+    pairs = stopped_baseline(records, settings, family)
+    if len(pairs):
+        pairs = pairs[(pairs["lambda"] >= LARGE_LAMBDA) & (pairs["width"] > WIDE)].dropna()
+    if len(pairs) < ENOUGH:
+        return "not tested", "no pairs of a guided run and its stopped baseline"
+    mean, low, high = paired_difference(pairs["guided_mse"], pairs["baseline_mse"])
+    share = abs(mean) / pairs["baseline_mse"].mean()
+    evidence = (
+        f"guided minus unguided MSE at the same epoch and seed: {mean:.2g} (95 % interval {low:.2g} to {high:.2g}), "
+        f"{share:.2%} of the MSE, n = {len(pairs)} pairs"
+    )
+    survives = share > 0.01 and not low <= 0 <= high
+    return ("survives" if survives else "does not survive"), evidence

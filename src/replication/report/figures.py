@@ -1,0 +1,93 @@
+"""Figures in the paper's layout: a curve for each lambda, and the table of pairwise tests beside it."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from replication.analysis.statistics import t_interval
+
+STYLE = {"svg.hashsalt": "replication", "figure.dpi": 100, "savefig.dpi": 160, "font.size": 10}
+
+
+def curves_and_tests(
+    runs: pd.DataFrame, tests: pd.DataFrame, *, value: str, label: str, test_width: int, note: str
+) -> Figure:
+    """(a) mean of `value` against latent width, a curve a lambda, 95 % t-intervals; (b) tests at one width."""
+    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
+        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), width_ratios=[1.5, 1], layout="constrained")
+        _curves(left, runs, value, label)
+        _test_table(right, tests, test_width)
+        if note:
+            figure.suptitle(note, color="firebrick")
+    return figure
+
+
+def _curves(axes: Axes, runs: pd.DataFrame, value: str, label: str) -> None:
+    lambdas = sorted(runs["lambda"].unique())
+    order = [f"{lambda_:g}" for lambda_ in lambdas]
+    # Curves that coincide would hide one another: each is drawn a little beside its width.
+    shift = {lambda_: 1.2 * (k - (len(lambdas) - 1) / 2) for k, lambda_ in enumerate(lambdas)}
+    data = runs.assign(
+        lambda_=[f"{lambda_:g}" for lambda_ in runs["lambda"]], width=runs["width"] + runs["lambda"].map(shift)
+    )
+    sns.lineplot(
+        data,
+        x="width",
+        y=value,
+        hue="lambda_",
+        hue_order=order,
+        style="lambda_",
+        style_order=order,
+        errorbar=t_interval,
+        err_style="bars",
+        err_kws={"capsize": 3},
+        markers=True,
+        dashes=False,
+        palette=sns.color_palette("viridis_r", len(order)),
+        ax=axes,
+    )
+    axes.set(xlabel="latent width", ylabel=label, title=f"(a) {label}: mean and 95 % t-interval")
+    axes.set_xticks(sorted(runs["width"].unique()))
+    axes.set_ylim(bottom=0)
+    axes.legend(title="lambda")
+
+
+def _test_table(axes: Axes, tests: pd.DataFrame, width: int) -> None:
+    axes.set_title(f"(b) row minus column, width {width}\n+ higher, - lower (p < 0.05; bold: after Holm)")
+    labels = sorted({*tests["a"], *tests["b"]})
+    size = len(labels)
+    axes.set(xlim=(0, size), ylim=(size, 0), aspect="equal")
+    ticks = [k + 0.5 for k in range(size)]
+    axes.set_xticks(ticks, [f"{label:g}" for label in labels])
+    axes.set_yticks(ticks, [f"{label:g}" for label in labels])
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    for line in range(size + 1):
+        axes.axhline(line, color="lightgrey", linewidth=0.8)
+        axes.axvline(line, color="lightgrey", linewidth=0.8)
+    opposite = {"+": "-", "-": "+", "": ""}
+    for test in tests.itertuples():
+        row, column = labels.index(test.a), labels.index(test.b)
+        weight = "bold" if test.sign_holm else "normal"
+        for y, x, sign in ((row, column, test.sign), (column, row, opposite[test.sign])):
+            colour = {"+": "firebrick", "-": "navy", "": "grey"}[sign]
+            text = sign.replace("-", "\N{MINUS SIGN}")
+            axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", weight=weight, color=colour, fontsize=13)
+    for k in range(size):
+        axes.add_patch(plt.Rectangle((k, k), 1, 1, color="whitesmoke"))
+
+
+def save(figure: Figure, folder: Path, name: str) -> Path:
+    """Write PNG and SVG (without dates, so that the same data give the same bytes); the PNG's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.png"
+    with mpl.rc_context(STYLE):
+        figure.savefig(path, metadata={"Software": None})
+        figure.savefig(path.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+    return path

@@ -1,0 +1,88 @@
+"""The report of one scale: report.md, report.html (self-contained), claims.json, metrics.json, figures and tables."""
+
+import base64
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from ruamel.yaml import YAML
+
+from replication import datasets, paths
+from replication.experiments import FAMILIES
+from replication.experiments.verdict import Verdict
+from replication.report import autoencoder
+from replication.settings import Settings
+
+STAND_IN = "stand-in data, not comparable"
+NOT_TESTED = Verdict("not tested", "no runs yet", "not tested", "")
+
+
+def write(settings: Settings) -> str:
+    """Render everything from the committed run tables; a line that says where the report is."""
+    folder = paths.reports(settings.scale)
+    note = STAND_IN if any(grid.dataset in datasets.STAND_INS for grid in settings.grids.values()) else ""
+    sections = [autoencoder.section(settings, family, folder, note) for family in FAMILIES]
+    claims = _claims(sections, comparable=not note)
+
+    environment = Environment(
+        loader=PackageLoader("replication.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"markdown": _markdown_table, "hours": lambda seconds: f"{seconds / 3600:.1f}"}
+    markdown = environment.get_template("report.md.jinja").render(
+        scale=settings.scale,
+        note=note,
+        claims=claims,
+        sections=sections,
+        assumptions=_read_yaml("assumptions.yaml"),
+        settings=vars(settings.autoencoder),
+        words={family: _read_yaml(f"{family}.yaml") for family in FAMILIES},
+        relative=lambda path: path.relative_to(folder).as_posix(),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.md").write_text(markdown)
+    body = MarkdownIt("commonmark").enable("table").render(markdown)
+    html = environment.get_template("report.html.jinja").render(body=_inline_images(body, folder), scale=settings.scale)
+    (folder / "report.html").write_text(html)
+    _write_json(folder / "claims.json", claims)
+    _write_json(
+        folder / "metrics.json",
+        {s.family: {"runs": s.finished, "planned": s.planned, "hours": round(s.seconds / 3600, 3)} for s in sections},
+    )
+    return f"The report is {folder / 'report.html'} (and report.md beside it)."
+
+
+def _claims(sections: list[autoencoder.Section], *, comparable: bool) -> list[dict[str, Any]]:
+    """Every claim of the paper with its verdict. Stand-in data decide nothing: their verdict is `not tested`."""
+    given = {claim: verdict for section in sections for claim, verdict in section.verdicts.items()}
+    claims = []
+    for claim in _read_yaml("claims.yaml"):
+        verdict = asdict(given.get(claim["id"], NOT_TESTED))
+        if not comparable:
+            verdict |= {"verdict": f"not tested ({STAND_IN})", "control": "not tested"}
+        claims.append({"rule": None, "control_rule": claim.pop("control", None)} | claim | verdict)
+    return claims
+
+
+def _read_yaml(name: str) -> Any:
+    return YAML(typ="safe").load(paths.PUBLISHED / name)
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _markdown_table(table: pd.DataFrame) -> str:
+    return str(table.to_markdown(index=False, floatfmt=".4g", missingval="")).replace("nan", "")
+
+
+def _inline_images(html: str, folder: Path) -> str:
+    def inline(match: re.Match[str]) -> str:
+        data = base64.b64encode((folder / match[1]).read_bytes()).decode()
+        return f'src="data:image/png;base64,{data}"'
+
+    return re.sub(r'src="(figures/[^"]+\.png)"', inline, html)
