@@ -46,5 +46,5 @@ def dense_entropy_change(weight: Tensor) -> Tensor:
     if square.requires_grad:
         singular = torch.isneginf(change.detach())[..., None, None]
         # W^-T does not exist at a singular matrix; LU would answer NaN and poison every weight.
-        square.register_hook(lambda gradient: gradient.masked_fill(singular, 0.0))
+        square.register_hook(lambda gradient: None if gradient is None else gradient.masked_fill(singular, 0.0))
     return change

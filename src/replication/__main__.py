@@ -80,6 +80,13 @@ def _training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--family", choices=FAMILIES, required=True)
     parser.add_argument("--minutes", type=float, help="stop after this long; finished runs are kept")
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="train the I-th of N parts (several machines)")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE[,VALUE]",
+        help="train only these, for example width=100,260; may be repeated",
+    )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--workers", type=int, help="processes on the CPU (default: one a core)")
 
@@ -114,6 +121,7 @@ def _train(options: argparse.Namespace, settings: Settings, runs: list[Run], nam
         device=choose_device(options.device),
         minutes=options.minutes,
         shard=_shard(options.shard),
+        only=_only(options.only, runs),
         workers=options.workers,
     )
     print(f"{name} at scale {settings.scale}: {outcome}")
@@ -131,6 +139,24 @@ def _shard(text: str) -> tuple[int, int]:
     if not 1 <= part <= parts:
         raise UserError(f"--shard is I/N with 1 <= I <= N, for example 2/4; got {text!r}")
     return part, parts
+
+
+def _only(texts: list[str], runs: list[Run]) -> dict[str, list[float | str]]:
+    chosen: dict[str, list[float | str]] = {}
+    for text in texts:
+        name, _, values = text.partition("=")
+        if name not in runs[0].settings:
+            raise UserError(f"--only {text}: no such setting. Known: {', '.join(runs[0].settings)}")
+        chosen[name] = [float(value) if _is_float(value) else value for value in values.split(",")]
+    return chosen
+
+
+def _is_float(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -76,9 +76,7 @@ def local_workers(stacks: Sequence[Stack], workers: int, deadline: float) -> Ite
     events: multiprocessing.Queue[Event | None] = context.Queue()
     for stack in [*stacks, *[None] * workers]:
         tasks.put(stack)
-    processes = [
-        context.Process(target=_work, args=(tasks, events, os.getpid()), daemon=True) for _ in range(workers)
-    ]
+    processes = [context.Process(target=_work, args=(tasks, events, os.getpid()), daemon=True) for _ in range(workers)]
     for process in processes:
         process.start()
     running = workers

@@ -26,6 +26,7 @@ PAIRED_SETTINGS = frozenset(
 )
 
 Record = dict[str, Any]
+RECORD_FIELDS = {"key", "family", "version", "run", "metrics", "history", "seconds", "environment"}
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def read_table(path: Path) -> list[Record]:
     for number, line in enumerate(path.read_text().splitlines(), 1):
         try:
             record = json.loads(line)
-            if not {"key", "family", "run", "metrics", "history"} <= record.keys():
+            if not isinstance(record, dict) or not record.keys() >= RECORD_FIELDS:
                 raise ValueError("not a run record")
         except ValueError as error:
             raise UserError(f"{path}, line {number}: {error}. Restore the file with git, or delete the line") from None

@@ -27,7 +27,6 @@ class AutoencoderTraining:
     learning_rate: float
     patience: int
     min_delta: float
-    max_epochs: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from replication import datasets, executors
 from replication.errors import UserError
-from replication.executors import Finished, OutOfTime, Stack
+from replication.executors import Finished, OutOfTime, Progress, Stack
 from replication.runs import Run, Store, current, read_table, write_table
 from replication.training import replicas
 
@@ -54,6 +54,7 @@ def sweep(
     device: torch.device,
     minutes: float | None = None,
     shard: tuple[int, int] = (1, 1),
+    only: Mapping[str, Container[float | str]] | None = None,
     workers: int | None = None,
 ) -> Outcome:
     """Train the runs that neither the store nor the table has, then write the table: the selected runs, no others.
@@ -63,11 +64,13 @@ def sweep(
         table: read first (a fresh clone re-uses what is committed), written last.
         minutes: give up what is still in training after this long.
         shard: (i, n) trains the i-th of n parts of what is missing; the parts of all machines add up.
+        only: train only runs whose settings have one of these values, by name of the setting.
         workers: processes on the CPU; by default one a core.
     """
     from_table = store.add_missing(current(read_table(table)))
     present = store.keys()
-    missing = [run for run in runs if run.key not in present]
+    wanted = [run for run in runs if all(run[name] in values for name, values in (only or {}).items())]
+    missing = [run for run in wanted if run.key not in present]
     part, parts = shard
     share = [run for run in sorted(missing, key=lambda r: r.key) if int(run.key, 16) % parts == part - 1]
     deadline = time.time() + minutes * 60 if minutes is not None else float("inf")
@@ -87,9 +90,10 @@ def sweep(
                         store.put(event.record)
                         trained += 1
                         bar.update()
-                    else:
+                    elif isinstance(event, Progress):
                         bar.set_postfix_str(
-                            f"epoch {event.epoch}, {event.training} in stack, mse {event.validation_mse:.4f}", refresh=False
+                            f"epoch {event.epoch}, {event.training} in stack, mse {event.validation_mse:.4f}",
+                            refresh=False,
                         )
         except OutOfTime:
             stopped_by = "time"
@@ -103,7 +107,7 @@ def sweep(
 
 
 def _stacks(runs: Sequence[Run], device: torch.device) -> list[Stack]:
-    """Stacks of runs that can be trained together, the longest first."""
+    """Stacks of runs that can be trained together."""
     groups: defaultdict[object, list[Run]] = defaultdict(list)
     for run in runs:
         groups[replicas.stack_key(run)].append(run)
@@ -114,7 +118,8 @@ def _stacks(runs: Sequence[Run], device: torch.device) -> list[Stack]:
         inputs = datasets.load(group[0]["dataset"]).train_images[0].numel()
         size = replicas.stack_size(group[0], inputs, device)
         stacks += [group[first : first + size] for first in range(0, len(group), size)]
-    return sorted(stacks, key=lambda stack: -stack[0]["width"] / stack[0]["batch_size"])
+    # Replicate by replicate, so that a sweep cut short has some runs of every cell; long ones first within each.
+    return sorted(stacks, key=lambda stack: (stack[0]["replicate"], -stack[0]["width"] / stack[0]["batch_size"]))
 
 
 def _cores() -> int:

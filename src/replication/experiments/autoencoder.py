@@ -13,6 +13,7 @@ from replication.training.stopping import stopping_epoch
 # The published baseline (paper, section 5.2) that calibration aims at. "Over 40" epochs is read as 40 to 60.
 BASELINE_MSE = 0.003
 BASELINE_EPOCHS = (40, 60)
+METRICS = ("stopping_epoch", "stopped_early", "validation_mse")  # what the report reads
 
 
 def make_run(settings: Settings, family: str, width: int, lambda_: float, replicate: int, **changes: Any) -> Run:
@@ -73,11 +74,14 @@ def calibration_grid(settings: Settings, family: str) -> list[Run]:
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:
     """One row a run: its settings, metrics and seconds."""
-    return pd.DataFrame([record["run"] | record["metrics"] | {"seconds": record["seconds"]} for record in records])
+    rows = [record["run"] | record["metrics"] | {"seconds": record["seconds"]} for record in records]
+    return pd.DataFrame(rows, columns=None if rows else ["width", "lambda", "monitor", *METRICS])
 
 
 def calibration_table(records: Iterable[Record], min_deltas: Iterable[float]) -> pd.DataFrame:
     """Baselines by batch size and minimum improvement, nearest to the published baseline first.
+
+    Settings with a run that the epoch limit ended come last: where they would stop, and at which MSE, is not known.
 
     Columns: batch_size, min_delta, n (runs), stopping_epoch and validation_mse (means), capped (runs that the epoch
     limit ended), distance: |log(MSE / 0.003)| plus the log distance of the stopping epoch from 40 to 60.
@@ -109,7 +113,7 @@ def calibration_table(records: Iterable[Record], min_deltas: Iterable[float]) ->
         )
     )
     table["distance"] = [baseline_distance(row.validation_mse, row.stopping_epoch) for row in table.itertuples()]
-    return table.sort_values("distance", ignore_index=True)
+    return table.sort_values(["capped", "distance"], key=lambda c: c > 0 if c.name == "capped" else c, ignore_index=True)
 
 
 def baseline_distance(mse: float, epochs: float) -> float:

@@ -27,8 +27,6 @@ def control_runs(runs: pd.DataFrame, settings: Settings, family: str) -> pd.Data
 
 
 def _selection(runs: pd.DataFrame, settings: Settings, family: str, monitor: str) -> pd.DataFrame:
-    if runs.empty:
-        return runs
     widths = settings.grids[family].widths
     return runs[((runs["lambda"] == 0) | (runs["monitor"] == monitor)) & runs["width"].isin(widths)]
 
@@ -44,7 +42,7 @@ def verdicts(records: list[Record], settings: Settings, family: str) -> dict[str
 
 
 def _wide(runs: pd.DataFrame) -> pd.DataFrame:
-    return runs[runs["width"] > WIDE] if len(runs) else runs
+    return runs[runs["width"] > WIDE]
 
 
 def _cells(runs: pd.DataFrame, value: str) -> pd.DataFrame | None:
@@ -113,8 +111,8 @@ def _c5(runs: pd.DataFrame, test_width: int) -> tuple[str, str]:
 
 def lambda_samples(runs: pd.DataFrame, width: int, value: str) -> dict[float, list[float]]:
     """lambda -> the values of all replicates at one width."""
-    chosen = runs[runs["width"] == width] if len(runs) else runs
-    return {float(lambda_): list(group[value]) for lambda_, group in chosen.groupby("lambda")} if len(chosen) else {}
+    chosen = runs[runs["width"] == width]
+    return {float(lambda_): list(group[value]) for lambda_, group in chosen.groupby("lambda")}
 
 
 def stopped_baseline(records: list[Record], settings: Settings, family: str) -> pd.DataFrame:

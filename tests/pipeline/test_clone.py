@@ -1,0 +1,171 @@
+"""The pipeline in a fresh clone, with a grid small enough for seconds: repro, variant, kill and resume."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from replication.runs import read_table
+
+ROOT = Path(__file__).parents[2]
+TABLE = Path("data/runs/demo/autoencoder-mnist.jsonl")
+
+
+def call(folder, *command, check=True):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("DVC_")}
+    environment |= {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}",
+        "PYTHONPATH": str(folder / "src"),
+        "DVC_NO_ANALYTICS": "1",
+    }
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        pytest.fail(f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def sweep_command(folder, *options):
+    return [sys.executable, "-m", "replication", "sweep", "--family", "autoencoder-mnist", *options]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A clone of the working tree as git sees it, committed, with a tiny demo grid."""
+    folder = tmp_path_factory.mktemp("clone")
+    listed = call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.splitlines()
+    for name in listed:
+        if (ROOT / name).is_file() and not name.startswith("reports/"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    yaml = YAML()
+    params = yaml.load(folder / "params.yaml")
+    params["scales"]["demo"]["autoencoder-mnist"] |= {
+        "widths": [8, 120],
+        "test_widths": [8],
+        "replicates": 2,
+        "max_epochs": 9,
+        "control_widths": [120],
+    }
+    params["scales"]["demo"]["calibration"] |= {"widths": [8], "batch_sizes": [512]}
+    params["calibration"]["max_epochs"] = 3
+    yaml.dump(params, folder / "params.yaml")
+    call(folder, "git", "init", "-q")
+    call(folder, "git", "config", "user.email", "test@example.org")
+    call(folder, "git", "config", "user.name", "test")
+    call(folder, "git", "add", "-A")
+    call(folder, "git", "commit", "-qm", "clone")
+    return folder
+
+
+def test_repro_makes_the_report_and_then_nothing_more(clone):
+    call(clone, "dvc", "repro")
+    report = clone / "reports" / "demo"
+    text = (report / "report.md").read_text()
+    assert "Stand-in data, not comparable" in text and "16 of the 16 runs" in text
+    html = (report / "report.html").read_text()
+    assert html.count("data:image/png;base64,") == 2 and "figures/" not in html.split("<body>")[1].split("src=")[0]
+    assert {p.name for p in (report / "figures").iterdir()} == {
+        f"figure{k}-autoencoder-mnist.{kind}" for k in (3, 4) for kind in ("png", "svg")
+    }
+    claims = {claim["id"]: claim for claim in json.loads((report / "claims.json").read_text())}
+    assert len(claims) == 13 and "stand-in" in claims["C4"]["verdict"]
+
+    start = time.perf_counter()
+    again = call(clone, "dvc", "repro")
+    assert "up to date" in again.stdout
+    assert time.perf_counter() - start < 10  # under 3 s on an idle machine
+
+
+def test_a_variant_trains_only_what_is_new(clone):
+    before = {record["key"] for record in read_table(clone / TABLE)}
+    done = call(clone, "dvc", "exp", "run", "-S", "lambda=0.00001")
+    # {0, 1e-5}: 2 widths x 2 replicates baselines are known; 4 guided and 2 controls are new
+    assert "10 runs: 4 known already, 6 trained now" in done.stdout
+    records = read_table(clone / TABLE)
+    assert {record["run"]["lambda"] for record in records} == {0, 1e-5}
+    assert {r["key"] for r in records if r["run"]["lambda"] == 0} <= before
+    call(clone, "git", "checkout", "-q", "params.yaml")
+
+    done = call(clone, "dvc", "exp", "run", "--temp", "-S", "lambda=[0.00001,0.1]")
+    assert "16 runs: 10 known already, 6 trained now" in done.stdout
+
+
+def test_a_fresh_store_is_filled_from_the_table(clone):
+    call(clone, "dvc", "repro")
+    shutil.rmtree(clone / ".runs")
+    done = call(clone, *sweep_command(clone))
+    assert "16 runs: 16 known already, 0 trained now" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_stopped_sweep_loses_no_finished_run(clone, number):
+    shutil.rmtree(clone / ".runs", ignore_errors=True)
+    (clone / TABLE).unlink(missing_ok=True)
+    environment = os.environ | {"PYTHONPATH": str(clone / "src")}
+    process = subprocess.Popen(
+        sweep_command(clone), cwd=clone, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.time() + 120
+    while len(list((clone / ".runs").glob("*.json"))) < 2 and time.time() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, errors = process.communicate()
+    finished = len(list((clone / ".runs").glob("*.json")))
+    assert 2 <= finished < 16
+    if number == signal.SIGTERM:
+        assert process.returncode == 130 and "the same command goes on from here" in errors
+    done = call(clone, *sweep_command(clone))
+    assert f"16 runs: {finished} known already, {16 - finished} trained now" in done.stdout
+
+
+def test_shards_and_merge_add_up(clone, tmp_path):
+    tables = []
+    for part in ("1/2", "2/2"):
+        shutil.rmtree(clone / ".runs", ignore_errors=True)
+        (clone / TABLE).unlink(missing_ok=True)
+        call(clone, *sweep_command(clone, "--shard", part))
+        tables.append(tmp_path / f"{part[0]}.jsonl")
+        shutil.copy(clone / TABLE, tables[-1])
+    shutil.rmtree(clone / ".runs")
+    (clone / TABLE).unlink()
+    call(clone, sys.executable, "-m", "replication", "runs", "merge", *map(str, tables))
+    done = call(clone, *sweep_command(clone, "--minutes", "0"))
+    assert "16 known already, 0 trained now" in done.stdout
+    listing = call(clone, sys.executable, "-m", "replication", "runs", "list").stdout
+    assert "16 of 16 runs finished" in listing
+    key = listing.split()[0]
+    assert json.loads(call(clone, sys.executable, "-m", "replication", "runs", "show", key[:10]).stdout)["key"] == key
+
+
+def test_minutes_bound_a_sweep(clone):
+    shutil.rmtree(clone / ".runs", ignore_errors=True)
+    (clone / TABLE).unlink(missing_ok=True)
+    done = call(clone, *sweep_command(clone, "--minutes", "0"))
+    assert "16 runs: 0 known already, 0 trained now, 16 still missing" in done.stdout
+    # and the report says so instead of failing
+    call(clone, sys.executable, "-m", "replication", "report")
+    assert "0 of the 16 runs" in (clone / "reports/demo/report.md").read_text()
+
+
+def test_data_that_cannot_be_had_is_one_message(clone):
+    params = (clone / "params.yaml").read_text()
+    environment = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        [sys.executable, "-m", "replication", "prepare", "mnist", "--scale", "paper"],
+        cwd=clone,
+        env={**os.environ, **environment, "PYTHONPATH": str(clone / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "could not download train-images-idx3-ubyte.gz" in done.stderr and "Traceback" not in done.stderr
+    assert "data/raw/MNIST/raw yourself" in done.stderr
+    assert (clone / "params.yaml").read_text() == params

@@ -1,0 +1,151 @@
+"""The stack against a plain training loop of one model with torch's own layers and determinant."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from replication.training import replicas
+from replication.training.stopping import stopping_epoch
+
+CPU = torch.device("cpu")
+
+
+def plain_training(run, images):
+    """One autoencoder, the ordinary way: nn.Linear, nn.MSELoss, torch.optim.Adam, det by torch.linalg.det."""
+    dtype = getattr(torch, run["precision"])
+    x = images.train_images.flatten(1).to(dtype) / 255
+    v = images.validation_images.flatten(1).to(dtype) / 255
+    generator = torch.Generator().manual_seed(run.seed("weights"))
+    model = nn.Sequential(nn.Linear(16, run["width"]), nn.Sigmoid(), nn.Linear(run["width"], 16), nn.Sigmoid())
+    bound = math.sqrt(6 / (16 + run["width"]))
+    for layer in (model[0], model[2]):
+        nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+        nn.init.zeros_(layer.bias)
+    model.to(dtype)
+    if run["output_activation"] == "linear":
+        model = model[:3]
+    k = min(16, run["width"])
+
+    def guidance():
+        determinant = torch.linalg.det(model[0].weight[:k, :k]).abs()
+        if run["form"] == "log":
+            return -run["lambda"] * determinant.log()
+        return run["lambda"] / (determinant + run["epsilon"]) if run["lambda"] else torch.zeros((), dtype=dtype)
+
+    optimizer = torch.optim.Adam(model.parameters(), lr=run["learning_rate"], eps=1e-7)
+    order = torch.Generator().manual_seed(run.seed("order"))
+    mse, monitored = [], []
+    for _ in range(run["max_epochs"]):
+        for batch in torch.randperm(len(x), generator=order).split(run["batch_size"]):
+            optimizer.zero_grad()
+            (nn.functional.mse_loss(model(x[batch]), x[batch]) + guidance()).backward()
+            optimizer.step()
+        with torch.no_grad():
+            mse.append(nn.functional.mse_loss(model(v), v).item())
+            monitored.append(mse[-1] + (guidance().item() if run["monitor"] == "total" else 0.0))
+        if stopping_epoch(monitored, run["patience"], run["min_delta"]):
+            break
+    return mse
+
+
+def train(runs, images):
+    return {record["key"]: record for record in replicas.train(runs, images, CPU, lambda *_: None)}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"lambda_": 0.01},
+        {"lambda_": -0.01, "form": "log"},
+        {"lambda_": 0.1, "monitor": "base", "output_activation": "linear"},
+        {"lambda_": 1.0, "width": 24},
+    ],
+)
+def test_equals_the_plain_loop(make_run, images, changes):
+    """float64, to the nine digits that a record keeps."""
+    run = make_run(**changes)
+    record = train([run], images)[run.key]
+    assert record["history"]["validation_mse"] == pytest.approx(plain_training(run, images), rel=1e-8)
+
+
+def test_trajectory_to_1e_10(make_run, images, monkeypatch):
+    monkeypatch.setattr(replicas, "make_record", lambda run, metrics, history, *_: {"key": run.key, **history})
+    run = make_run(lambda_=0.01)
+    [record] = replicas.train([run], images, CPU, lambda *_: None)
+    assert record["validation_mse"] == pytest.approx(plain_training(run, images), rel=1e-10)
+
+
+def test_numbers_do_not_depend_on_the_stack(make_run, images):
+    """Different lambda, form, seed, monitor and stopping epoch in one stack: each as if alone."""
+    runs = [
+        make_run(max_epochs=20, min_delta=delta, replicate=replicate, lambda_=lambda_, **changes)
+        for delta in (0.02,)
+        for replicate in (0, 1)
+        for lambda_, changes in [(0.0, {}), (0.1, {}), (10.0, {"monitor": "base"}), (0.1, {"form": "log"})]
+    ]
+    together = train(runs, images)
+    epochs = set()
+    for run in runs:
+        alone = train([run], images)[run.key]
+        assert together[run.key]["history"] == {
+            name: pytest.approx(values, rel=1e-8) for name, values in alone["history"].items()
+        }
+        epochs.add(alone["metrics"]["stopping_epoch"])
+    assert len(epochs) > 1  # models did leave the stack at different times
+
+
+def test_float32_agrees_with_float64(make_run, images):
+    """Six epochs of 24 steps: rounding of 6e-8 a step stays far below 1e-4 of the MSE."""
+    double, single = make_run(), make_run(precision="float32")
+    a = train([double], images)[double.key]["metrics"]["validation_mse"]
+    b = train([single], images)[single.key]["metrics"]["validation_mse"]
+    assert b == pytest.approx(a, rel=1e-4)
+
+
+def test_paired_runs_share_weights_and_batches(make_run, images):
+    """A penalty that underflows to a constant leaves the trajectory of the unguided run."""
+    free, guided = make_run(), make_run(monitor="base", lambda_=1e-300)
+    records = train([free, guided], images)
+    assert records[free.key]["history"] == records[guided.key]["history"]
+
+
+def test_a_large_constant_in_a_float32_loss_hides_improvement(make_run, images):
+    """The mechanism of hypothesis H1: the monitored sum cannot move by less than its rounding step."""
+    large = replace(
+        images,
+        train_images=images.train_images.repeat(1, 1, 3, 3),
+        validation_images=images.validation_images.repeat(1, 1, 3, 3),
+    )
+    changes = {"precision": "float32", "max_epochs": 30, "learning_rate": 1e-4, "width": 144, "epsilon": 1e-7}
+    total, base, free = (
+        make_run(lambda_=10.0, **changes),
+        make_run(lambda_=10.0, monitor="base", **changes),
+        make_run(**changes),
+    )
+    records = train([total, base, free], large)
+    # |det| of the 144 x 144 square part lies so far below epsilon that the penalty is the constant lambda / epsilon
+    assert records[free.key]["metrics"]["entropy_change"] < math.log(1e-7) - 40
+    assert records[total.key]["metrics"]["stopping_epoch"] == 4  # patience + 1: no epoch seemed to improve
+    assert records[base.key]["metrics"]["stopping_epoch"] == 30
+    assert records[base.key]["history"] == records[free.key]["history"]
+
+
+def test_metrics_describe_the_history(make_run, images):
+    run = make_run(lambda_=0.1)
+    record = train([run], images)[run.key]
+    history, metrics = record["history"], record["metrics"]
+    assert metrics["stopping_epoch"] == len(history["validation_mse"]) == len(history["entropy_change"])
+    assert metrics["validation_mse"] == pytest.approx(history["validation_mse"][-1])
+    assert metrics["best_validation_mse"] == pytest.approx(min(history["validation_mse"]))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
+def test_gpu_agrees_with_cpu(make_run, images):
+    runs = [make_run(lambda_=lambda_) for lambda_ in (0.0, 0.01)]
+    gpu = {r["key"]: r for r in replicas.train(runs, images, torch.device("cuda"), lambda *_: None)}
+    for key, record in train(runs, images).items():
+        assert gpu[key]["history"]["validation_mse"] == pytest.approx(record["history"]["validation_mse"], rel=1e-6)

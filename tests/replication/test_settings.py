@@ -1,0 +1,87 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from replication.errors import UserError
+from replication.settings import load, set_scale
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+
+
+@pytest.fixture
+def params(tmp_path):
+    """params.yaml with replacements: params(("old", "new"), ...) -> path."""
+
+    def write(*replacements):
+        text = PARAMS.read_text()
+        for old, new in replacements:
+            assert old in text
+            text = text.replace(old, new, 1)
+        path = tmp_path / "params.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_the_paper_scale_is_the_papers_grid():
+    grid = load("paper", PARAMS).grids["autoencoder-mnist"]
+    assert set(grid.widths) == {*range(20, 261, 40), 80, 200}
+    assert grid.lambdas == (0, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10)
+    assert grid.replicates == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("null", None),
+        ("0.01", (0.0, 0.01)),
+        ("1e-05", (0.0, 1e-5)),
+        ("-0.1", (-0.1, 0.0)),
+        ("0", (0.0,)),
+        ("[0.01, 0.1]", (0.0, 0.01, 0.1)),
+    ],
+)
+def test_lambda_override(params, text, expected):
+    assert load(path=params(("lambda:\n", f"lambda: {text}\n"))).lambdas == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  patience: 7", "  patiance: 7", "autoencoder: unknown parameter patiance. Known: .*patience"),
+        ("  patience: 7\n", "", "autoencoder: missing parameter patience"),
+        ("  patience: 7", "  patience: seven", "expected a positive whole number, got 'seven'"),
+        ("  batch_size: ", "  batch_size: -", "expected a positive whole number"),
+        ("monitor: total", "monitor: both", "'both', choose one of total, base"),
+        ("lambda:\n", "lambda: big\n", "lambda must be null, a number or a list"),
+        ("scale: demo", "scale: huge", "unknown scale 'huge'.*demo, paper"),
+        ("scale: demo", "scale: [", "not valid YAML"),
+        ("scale: demo\n", "scale: demo\nlamda: 1\n", "unknown parameter lamda"),
+    ],
+)
+def test_mistakes_get_one_clear_message(params, old, new, message):
+    with pytest.raises(UserError, match=message):
+        load(path=params((old, new)))
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(UserError, match="run this command in the project's folder"):
+        load(path=tmp_path / "params.yaml")
+
+
+def test_set_scale_changes_one_line(params):
+    path = params()
+    set_scale("paper", path)
+    before, after = PARAMS.read_text().splitlines(), path.read_text().splitlines()
+    assert [(a, b) for a, b in zip(before, after, strict=True) if a != b] == [("scale: demo", "scale: paper")]
+
+
+def test_the_command_line_prints_the_message_without_a_traceback(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "replication", "report"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == "error: no params.yaml here: run this command in the project's folder\n"

@@ -1,0 +1,61 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.weightstats import DescrStatsW
+
+from replication.analysis.statistics import paired_difference, pairwise_tests, pooled_t_test, summarise, t_interval
+
+
+def test_t_interval_equals_an_independent_implementation():
+    values = np.random.default_rng(0).normal(size=10)
+    assert t_interval(values) == pytest.approx(DescrStatsW(values).tconfint_mean())
+    assert np.isnan(t_interval([1.0])).all()
+
+
+def test_t_interval_covers_95_percent():
+    rng = np.random.default_rng(1)
+    covered = [low <= 0 <= high for low, high in (t_interval(rng.normal(size=10)) for _ in range(4000))]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.012)
+
+
+def test_pooled_t_test():
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=10), rng.normal(0.5, size=12)
+    # The closed form of Student's test
+    pooled = (9 * a.var(ddof=1) + 11 * b.var(ddof=1)) / 20
+    t = (a.mean() - b.mean()) / np.sqrt(pooled * (1 / 10 + 1 / 12))
+    assert pooled_t_test(a, b) == pytest.approx(2 * stats.t.sf(abs(t), 20))
+    assert pooled_t_test([8, 8, 8], [8, 8, 8]) == 1
+    assert pooled_t_test([8, 8, 8], [9, 9, 9]) == 0
+    assert np.isnan(pooled_t_test([8], [9, 9]))
+
+
+def test_pairwise_signs_and_holm():
+    rng = np.random.default_rng(3)
+    samples = {0.0: rng.normal(0, 1, 10), 0.1: rng.normal(0, 1, 10), 1.0: rng.normal(5, 1, 10)}
+    table = pairwise_tests(samples).set_index(["a", "b"])
+    assert table.loc[(0.0, 1.0), "sign_holm"] == "-" and table.loc[(0.0, 1.0), "difference"] < -3
+    # Holm by hand: sorted p times 3, 2, 1, made monotone
+    p = table["p"].sort_values()
+    expected = np.minimum(np.maximum.accumulate(p.to_numpy() * [3, 2, 1]), 1)
+    np.testing.assert_allclose(table.loc[p.index, "p_holm"], expected)
+    assert pairwise_tests({}).empty
+
+
+def test_pairwise_with_single_runs_prints_nothing():
+    table = pairwise_tests({0.0: [1.0], 1.0: [2.0]})
+    assert table["sign"].tolist() == [""] and table["p"].isna().all()
+
+
+def test_summarise():
+    frame = pd.DataFrame({"w": [1, 1, 2], "x": [1.0, 3.0, 5.0]})
+    table = summarise(frame, ["w"], "x")
+    assert table[["w", "n", "mean"]].to_numpy().tolist() == [[1, 2, 2], [2, 1, 5]]
+
+
+def test_paired_difference_equals_scipy():
+    rng = np.random.default_rng(4)
+    a, b = rng.normal(size=8), rng.normal(size=8)
+    interval = stats.ttest_rel(a, b).confidence_interval()
+    assert paired_difference(a, b) == pytest.approx(((a - b).mean(), *interval))

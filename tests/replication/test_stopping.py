@@ -1,0 +1,41 @@
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replication.training.stopping import stopping_epoch
+
+curves = st.lists(st.floats(0, 1), max_size=60)
+
+
+def keras_rule(values, patience, min_delta):
+    """Keras's EarlyStopping.on_epoch_end, mode min, written out from its documentation."""
+    best, wait = math.inf, 0
+    for epoch, value in enumerate(values):
+        wait += 1
+        if value < best - min_delta:
+            best, wait = value, 0
+            continue
+        if wait >= patience and epoch > 0:
+            return epoch + 1
+    return None
+
+
+@given(curves, st.integers(2, 8), st.sampled_from([0.0, 1e-4, 0.1]))
+def test_follows_keras(values, patience, min_delta):
+    assert stopping_epoch(values, patience, min_delta) == keras_rule(values, patience, min_delta)
+
+
+@given(curves, st.integers(1, 8))
+def test_a_larger_minimum_improvement_never_stops_later(values, patience):
+    """Why one recorded history serves every larger minimum improvement (calibration)."""
+    epochs = [stopping_epoch(values, patience, d) or math.inf for d in (0.0, 0.01, 0.1)]
+    assert epochs == sorted(epochs, reverse=True)
+
+
+def test_a_constant_loss_stops_after_patience_plus_one():
+    assert stopping_epoch([1.0] * 20, patience=7, min_delta=0.0) == 8
+
+
+def test_nan_is_no_improvement():
+    assert stopping_epoch([1.0, 0.5] + [math.nan] * 7, patience=7, min_delta=0.0) == 9

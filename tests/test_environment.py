@@ -1,0 +1,53 @@
+"""One source of dependencies, exact versions, and no machine or registry named anywhere."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+REGISTRY = re.compile(r"pypi\.org|pythonhosted" + r"\.org|registry\.npmjs|deb\.debian" + r"\.org")
+
+
+def lock():
+    return dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", (ROOT / "requirements.lock").read_text(), flags=re.M))
+
+
+def test_environment_yml_lists_no_packages():
+    dependencies = YAML(typ="safe").load(ROOT / "environment.yml")["dependencies"]
+    assert [d if isinstance(d, dict) else re.split("[<>=]", d)[0] for d in dependencies] == [
+        "python",
+        "pip",
+        {"pip": ["-e ."]},
+    ]
+
+
+def test_the_lock_covers_every_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    locked = lock()
+    for requirement in wanted:
+        name, _, version = requirement.partition("==")
+        assert name.replace(".", "-").replace("_", "-") in locked
+        assert not version or locked[name] == version
+    assert locked["torch"] == "2.12.1" and locked["torchvision"] == "0.27.1"
+
+
+def test_every_line_of_the_lock_has_a_hash():
+    entries = re.split(r"\n(?=\S)", (ROOT / "requirements.lock").read_text().strip())
+    assert all("--hash=sha256:" in entry for entry in entries)
+
+
+def test_no_registry_host_and_no_path_of_a_machine():
+    try:
+        files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    for name in files:
+        path = ROOT / name
+        if path.suffix in {".png", ".html", ".jsonl"} or not path.exists() or path == Path(__file__):
+            continue
+        assert not REGISTRY.search(path.read_text(errors="ignore")), name
