@@ -42,9 +42,13 @@ def dense_entropy_change(weight: Tensor) -> Tensor:
     tensor(6.)
     """
     square = square_part(weight).clone()  # a node of its own, so that the hook sees this gradient alone
-    change = torch.linalg.slogdet(square).logabsdet
+    change: Tensor = torch.linalg.slogdet(square).logabsdet
     if square.requires_grad:
         singular = torch.isneginf(change.detach())[..., None, None]
+
+        def zero_where_singular(gradient: Tensor | None) -> Tensor | None:
+            return None if gradient is None else gradient.masked_fill(singular, 0.0)
+
         # W^-T does not exist at a singular matrix; LU would answer NaN and poison every weight.
-        square.register_hook(lambda gradient: None if gradient is None else gradient.masked_fill(singular, 0.0))
+        square.register_hook(zero_where_singular)  # type: ignore[no-untyped-call]
     return change

@@ -85,7 +85,7 @@ class Store:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             temporary.write_text(json.dumps(record, separators=(",", ":")))
-            os.replace(temporary, path)
+            temporary.replace(path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise UserError(f"cannot write the finished run {path}: {error}. Free some space and start again") from None
@@ -145,7 +145,7 @@ def write_table(path: Path, records: Iterable[Record]) -> None:
     temporary = path.with_suffix(".tmp")
     lines = [json.dumps(record, separators=(",", ":")) + "\n" for record in sorted(records, key=lambda r: r["key"])]
     temporary.write_text("".join(lines))
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def current(records: Iterable[Record]) -> list[Record]:

@@ -130,7 +130,7 @@ def _cores() -> int:
 def _sigterm_as_interrupt() -> Iterator[None]:
     """SIGTERM (a scheduler, `kill`) ends a sweep as cleanly as Ctrl-C does."""
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)

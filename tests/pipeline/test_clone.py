@@ -31,7 +31,7 @@ def call(folder, *command, check=True):
     return done
 
 
-def sweep_command(folder, *options):
+def sweep_command(*options):
     return [sys.executable, "-m", "replication", "sweep", "--family", "autoencoder-mnist", *options]
 
 
@@ -100,7 +100,7 @@ def test_a_variant_trains_only_what_is_new(clone):
 def test_a_fresh_store_is_filled_from_the_table(clone):
     call(clone, "dvc", "repro")
     shutil.rmtree(clone / ".runs")
-    done = call(clone, *sweep_command(clone))
+    done = call(clone, *sweep_command())
     assert "16 runs: 16 known already, 0 trained now" in done.stdout
 
 
@@ -110,7 +110,7 @@ def test_a_stopped_sweep_loses_no_finished_run(clone, number):
     (clone / TABLE).unlink(missing_ok=True)
     environment = os.environ | {"PYTHONPATH": str(clone / "src")}
     process = subprocess.Popen(
-        sweep_command(clone), cwd=clone, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        sweep_command(), cwd=clone, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     deadline = time.time() + 120
     while len(list((clone / ".runs").glob("*.json"))) < 2 and time.time() < deadline:
@@ -121,7 +121,7 @@ def test_a_stopped_sweep_loses_no_finished_run(clone, number):
     assert 2 <= finished < 16
     if number == signal.SIGTERM:
         assert process.returncode == 130 and "the same command goes on from here" in errors
-    done = call(clone, *sweep_command(clone))
+    done = call(clone, *sweep_command())
     assert f"16 runs: {finished} known already, {16 - finished} trained now" in done.stdout
 
 
@@ -130,13 +130,13 @@ def test_shards_and_merge_add_up(clone, tmp_path):
     for part in ("1/2", "2/2"):
         shutil.rmtree(clone / ".runs", ignore_errors=True)
         (clone / TABLE).unlink(missing_ok=True)
-        call(clone, *sweep_command(clone, "--shard", part))
+        call(clone, *sweep_command("--shard", part))
         tables.append(tmp_path / f"{part[0]}.jsonl")
         shutil.copy(clone / TABLE, tables[-1])
     shutil.rmtree(clone / ".runs")
     (clone / TABLE).unlink()
     call(clone, sys.executable, "-m", "replication", "runs", "merge", *map(str, tables))
-    done = call(clone, *sweep_command(clone, "--minutes", "0"))
+    done = call(clone, *sweep_command("--minutes", "0"))
     assert "16 known already, 0 trained now" in done.stdout
     listing = call(clone, sys.executable, "-m", "replication", "runs", "list").stdout
     assert "16 of 16 runs finished" in listing
@@ -147,7 +147,7 @@ def test_shards_and_merge_add_up(clone, tmp_path):
 def test_minutes_bound_a_sweep(clone):
     shutil.rmtree(clone / ".runs", ignore_errors=True)
     (clone / TABLE).unlink(missing_ok=True)
-    done = call(clone, *sweep_command(clone, "--minutes", "0"))
+    done = call(clone, *sweep_command("--minutes", "0"))
     assert "16 runs: 0 known already, 0 trained now, 16 still missing" in done.stdout
     # and the report says so instead of failing
     call(clone, sys.executable, "-m", "replication", "report")

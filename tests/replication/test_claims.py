@@ -7,7 +7,7 @@ import pytest
 
 from replication import settings as settings_module
 from replication.experiments import autoencoder, autoencoder_claims
-from replication.runs import make_record
+from replication.runs import make_record, read_table
 
 FAMILY = "autoencoder-mnist"
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -32,7 +32,11 @@ def records(settings, epochs, mse):
     return made
 
 
-def falling(run, epoch):
+def always_45(_):
+    return 45
+
+
+def falling(_, epoch):
     return 0.12 / (epoch + 2) + 0.0002
 
 
@@ -56,7 +60,7 @@ def test_a_real_effect_survives(settings):
 
 
 def test_no_effect_is_not_reproduced(settings):
-    made = records(settings, lambda run: 45, falling)
+    made = records(settings, always_45, falling)
     verdicts = autoencoder_claims.verdicts(made, settings, FAMILY)
     assert verdicts["C4"].verdict == verdicts["C5"].verdict == "not reproduced"
 
@@ -67,7 +71,7 @@ def test_half_the_epochs_is_partly(settings):
 
 
 def test_few_runs_are_inconclusive_and_none_not_tested(settings):
-    made = records(settings, lambda run: 45, falling)
+    made = records(settings, always_45, falling)
     few = [record for record in made if record["run"]["replicate"] < 3]
     assert autoencoder_claims.verdicts(few, settings, FAMILY)["C4"].verdict == "inconclusive"
     none = autoencoder_claims.verdicts([], settings, FAMILY)
@@ -77,14 +81,35 @@ def test_few_runs_are_inconclusive_and_none_not_tested(settings):
 
 
 def test_calibration_reads_every_minimum_improvement_from_one_history(settings):
+    # Falls in steps of 1/512 for 32 epochs, then stays: all numbers are exact in binary.
+    history = [1 - min(epoch, 32) / 512 for epoch in range(1, 60)]
     made = [
-        make_record(run, {}, {"validation_mse": [0.01 - 0.0002 * min(e, 40) for e in range(1, 60)]}, 1, {})
+        make_record(run, {}, {"validation_mse": history}, 1, {})
         for run in autoencoder.calibration_grid(settings, FAMILY)
     ]
-    table = autoencoder.calibration_table(made, (0.0, 0.001)).set_index(["batch_size", "min_delta"])
-    assert table.loc[(128, 0.0), "stopping_epoch"] == 47  # the fall ends at 40, patience 7
-    assert table.loc[(128, 0.001), "stopping_epoch"] == 46  # improvements of 0.001 every six epochs, the last at 37+
+    table = autoencoder.calibration_table(made, (0.0, 3 / 512, 0.5)).set_index(["batch_size", "min_delta"])
+    assert table.loc[(128, 0.0), "stopping_epoch"] == 32 + 7
+    # more than 3/512 below the best: at epochs 1, 5, 9, ..., 29
+    assert table.loc[(128, 3 / 512), "stopping_epoch"] == 29 + 7
+    assert table.loc[(128, 0.5), "stopping_epoch"] == 1 + 7
+    assert table.loc[(128, 0.5), "validation_mse"] == pytest.approx(1 - 8 / 512)
     assert (table["capped"] == 0).all()
+
+
+def test_a_setting_that_never_stopped_cannot_be_chosen(settings):
+    runs = autoencoder.calibration_grid(settings, FAMILY)
+    made = [make_record(run, {}, {"validation_mse": [0.003] * 64}, 1, {}) for run in runs if run["batch_size"] == 64]
+    near = [0.003 * 64 / epoch for epoch in range(1, 65)]
+    made += [make_record(run, {}, {"validation_mse": near}, 1, {}) for run in runs if run["batch_size"] == 128]
+    table = autoencoder.calibration_table(made, (0.0,))
+    assert table["capped"].tolist() == [0, 2] and table["distance"][0] > table["distance"][1]
+
+
+def test_the_defaults_are_what_the_calibration_chose():
+    chosen = settings_module.load("paper", PARAMS)
+    records_ = read_table(PARAMS.parent / "data/runs/paper/autoencoder-mnist-calibration.jsonl")
+    best = autoencoder.calibration_table(records_, chosen.calibration.min_deltas).iloc[0]
+    assert (chosen.autoencoder.batch_size, chosen.autoencoder.min_delta) == (best["batch_size"], best["min_delta"])
 
 
 def test_baseline_distance():

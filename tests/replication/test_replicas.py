@@ -73,7 +73,7 @@ def test_equals_the_plain_loop(make_run, images, changes):
 
 
 def test_trajectory_to_1e_10(make_run, images, monkeypatch):
-    monkeypatch.setattr(replicas, "make_record", lambda run, metrics, history, *_: {"key": run.key, **history})
+    monkeypatch.setattr(replicas, "make_record", lambda run, _, history, *__: {"key": run.key, **history})
     run = make_run(lambda_=0.01)
     [record] = replicas.train([run], images, CPU, lambda *_: None)
     assert record["validation_mse"] == pytest.approx(plain_training(run, images), rel=1e-10)

@@ -68,7 +68,7 @@ def test_a_full_disk_gets_a_message_and_leaves_nothing(make_run, tmp_path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(UserError, match="No space left on device.*Free some space"):
+    with pytest.raises(UserError, match=r"No space left on device.*Free some space"):
         Store(tmp_path).put(record_of(make_run()))
     assert list(tmp_path.iterdir()) == []
 

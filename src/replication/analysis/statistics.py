@@ -48,7 +48,7 @@ def pooled_t_test(a: ArrayLike, b: ArrayLike) -> float:
     return float(stats.ttest_ind(x, y).pvalue)
 
 
-def pairwise_tests(samples: Mapping[float, ArrayLike]) -> pd.DataFrame:
+def pairwise_tests(samples: Mapping[float, Sequence[float]]) -> pd.DataFrame:
     """All pairs of samples, tested as the paper prints them and with Holm's correction.
 
     Columns: a, b (labels), difference (mean a - mean b), p, p_holm, sign, sign_holm: "+" where a is significantly

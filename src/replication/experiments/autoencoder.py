@@ -113,7 +113,9 @@ def calibration_table(records: Iterable[Record], min_deltas: Iterable[float]) ->
         )
     )
     table["distance"] = [baseline_distance(row.validation_mse, row.stopping_epoch) for row in table.itertuples()]
-    return table.sort_values(["capped", "distance"], key=lambda c: c > 0 if c.name == "capped" else c, ignore_index=True)
+    return table.sort_values(
+        ["capped", "distance"], key=lambda c: c > 0 if c.name == "capped" else c, ignore_index=True
+    )
 
 
 def baseline_distance(mse: float, epochs: float) -> float:

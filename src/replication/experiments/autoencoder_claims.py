@@ -37,7 +37,7 @@ def verdicts(records: list[Record], settings: Settings, family: str) -> dict[str
     published, control = published_runs(runs, settings, family), control_runs(runs, settings, family)
     return {
         "C4": Verdict(*_c4(published), *_c4_control(control)),
-        "C5": Verdict(*_c5(published, settings.grids[family].test_widths[0]), *_c5_control(records, settings, family)),
+        "C5": Verdict(*_c5(published, settings.grids[family].test_widths[0]), *_c5_control(records, settings)),
     }
 
 
@@ -61,7 +61,8 @@ def _few(runs: pd.DataFrame) -> bool:
 def _speedup(cells: pd.DataFrame) -> tuple[pd.Series, pd.Series, str]:
     unguided, guided = cells[0.0], cells.loc[:, cells.columns >= LARGE_LAMBDA].max(axis=1)
     evidence = "; ".join(
-        f"width {width}: {unguided[width]:.1f} epochs without, at most {guided[width]:.1f} with lambda >= {LARGE_LAMBDA:g}"
+        f"width {width}: {unguided[width]:.1f} epochs without, at most {guided[width]:.1f} "
+        f"with lambda >= {LARGE_LAMBDA:g}"
         for width in cells.index
     )
     return unguided, guided, evidence
@@ -115,7 +116,7 @@ def lambda_samples(runs: pd.DataFrame, width: int, value: str) -> dict[float, li
     return {float(lambda_): list(group[value]) for lambda_, group in chosen.groupby("lambda")}
 
 
-def stopped_baseline(records: list[Record], settings: Settings, family: str) -> pd.DataFrame:
+def stopped_baseline(records: list[Record], settings: Settings) -> pd.DataFrame:
     """Each guided run beside the unguided run of the same seed, read at the guided run's stopping epoch (H1).
 
     Columns: width, lambda, replicate, epoch, guided_mse, baseline_mse (NaN where the baseline had stopped before).
@@ -140,8 +141,8 @@ def stopped_baseline(records: list[Record], settings: Settings, family: str) -> 
     return pd.DataFrame(rows)
 
 
-def _c5_control(records: list[Record], settings: Settings, family: str) -> tuple[str, str]:
-    pairs = stopped_baseline(records, settings, family)
+def _c5_control(records: list[Record], settings: Settings) -> tuple[str, str]:
+    pairs = stopped_baseline(records, settings)
     if len(pairs):
         pairs = pairs[(pairs["lambda"] >= LARGE_LAMBDA) & (pairs["width"] > WIDE)].dropna()
     if len(pairs) < ENOUGH:

@@ -1,6 +1,7 @@
 """Figures in the paper's layout: a curve for each lambda, and the table of pairwise tests beside it."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -8,10 +9,11 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from replication.analysis.statistics import t_interval
 
-STYLE = {"svg.hashsalt": "replication", "figure.dpi": 100, "savefig.dpi": 160, "font.size": 10}
+STYLE: Any = {"svg.hashsalt": "replication", "figure.dpi": 100, "savefig.dpi": 160, "font.size": 10}
 
 
 def curves_and_tests(
@@ -60,6 +62,10 @@ def _curves(axes: Axes, runs: pd.DataFrame, value: str, label: str) -> None:
 def _test_table(axes: Axes, tests: pd.DataFrame, width: int) -> None:
     axes.set_title(f"(b) row minus column, width {width}\n+ higher, - lower (p < 0.05; bold: after Holm)")
     labels = sorted({*tests["a"], *tests["b"]})
+    if not labels:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "no runs at this width yet", ha="center", va="center")
+        return
     size = len(labels)
     axes.set(xlim=(0, size), ylim=(size, 0), aspect="equal")
     ticks = [k + 0.5 for k in range(size)]
@@ -79,7 +85,7 @@ def _test_table(axes: Axes, tests: pd.DataFrame, width: int) -> None:
             text = sign.replace("-", "\N{MINUS SIGN}")
             axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", weight=weight, color=colour, fontsize=13)
     for k in range(size):
-        axes.add_patch(plt.Rectangle((k, k), 1, 1, color="whitesmoke"))
+        axes.add_patch(Rectangle((k, k), 1, 1, color="whitesmoke"))
 
 
 def save(figure: Figure, folder: Path, name: str) -> Path:
