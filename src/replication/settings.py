@@ -23,7 +23,6 @@ class AutoencoderTraining:
     monitor: Literal["total", "base"]
     precision: Literal["float32", "float64"]
     output_activation: Literal["sigmoid", "linear"]
-    batch_size: int
     learning_rate: float
     patience: int
     min_delta: float
@@ -31,13 +30,14 @@ class AutoencoderTraining:
 
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderGrid:
-    """Which autoencoders are trained at one scale."""
+    """Which autoencoders are trained at one scale, and what depends on the size of its data."""
 
     dataset: str
     widths: tuple[int, ...]
     test_widths: tuple[int, ...]
     lambdas: tuple[float, ...]
     replicates: int
+    batch_size: int
     max_epochs: int
     control_widths: tuple[int, ...]
 

@@ -109,7 +109,7 @@ def test_the_defaults_are_what_the_calibration_chose():
     chosen = settings_module.load("paper", PARAMS)
     records_ = read_table(PARAMS.parent / "data/runs/paper/autoencoder-mnist-calibration.jsonl")
     best = autoencoder.calibration_table(records_, chosen.calibration.min_deltas).iloc[0]
-    assert (chosen.autoencoder.batch_size, chosen.autoencoder.min_delta) == (best["batch_size"], best["min_delta"])
+    assert (chosen.grids[FAMILY].batch_size, chosen.autoencoder.min_delta) == (best["batch_size"], best["min_delta"])
 
 
 def test_baseline_distance():

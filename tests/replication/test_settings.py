@@ -54,7 +54,7 @@ def test_lambda_override(params, text, expected):
         ("  patience: 7", "  patiance: 7", "autoencoder: unknown parameter patiance. Known: .*patience"),
         ("  patience: 7\n", "", "autoencoder: missing parameter patience"),
         ("  patience: 7", "  patience: seven", "expected a positive whole number, got 'seven'"),
-        ("  batch_size: ", "  batch_size: -", "expected a positive whole number"),
+        ("      batch_size: ", "      batch_size: -", "expected a positive whole number"),
         ("monitor: total", "monitor: both", "'both', choose one of total, base"),
         ("lambda:\n", "lambda: big\n", "lambda must be null, a number or a list"),
         ("scale: demo", "scale: huge", "unknown scale 'huge'.*demo, paper"),

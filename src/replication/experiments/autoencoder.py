@@ -25,6 +25,7 @@ def make_run(settings: Settings, family: str, width: int, lambda_: float, replic
         "lambda": lambda_,
         "replicate": replicate,
         **vars(training),
+        "batch_size": grid.batch_size,
         "max_epochs": grid.max_epochs,
         **changes,
     }

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from ruamel.yaml import YAML
 
 from replication import paths
 from replication.analysis.statistics import pairwise_tests, summarise
@@ -58,10 +59,6 @@ class _Writer:
     folder: Path
     note: str
 
-    @property
-    def test_width(self) -> int:
-        return self.settings.grids[self.family].test_widths[0]
-
     def section(self) -> Section:
         planned = autoencoder.grid(self.settings, self.family)
         keys = {run.key for run in planned}
@@ -71,6 +68,8 @@ class _Writer:
         published = autoencoder_claims.published_runs(runs, self.settings, self.family)
         control = autoencoder_claims.control_runs(runs, self.settings, self.family)
         drawn, tables = [], []
+        words = YAML(typ="safe").load(paths.PUBLISHED / f"{self.family}.yaml")
+        tables.append(self.beside_published(published, words))
         if len(published):
             drawn = [self.figure(published, value) for value in MEASURES]
             tables.append(self.summary(published, "published", "Stopping epoch and MSE"))
@@ -91,12 +90,19 @@ class _Writer:
             verdicts=autoencoder_claims.verdicts(records, self.settings, self.family),
         )
 
+    def beside_published(self, runs: pd.DataFrame, words: list[dict[str, str]]) -> TableEntry:
+        note = (
+            f"Section 5.2 in words, and our mean over all runs of widths above {autoencoder_claims.WIDE} with its 95 % "
+            f"t-interval; larger lambda: {autoencoder_claims.LARGE_LAMBDA:g} and more."
+        )
+        table = autoencoder_claims.beside_published(runs, words)
+        return self.write(table, "beside-published", "The published numbers and ours", note)
+
     def figure(self, runs: pd.DataFrame, value: str) -> FigureEntry:
         name, title, label = MEASURES[value]
-        tests = pairwise_tests(autoencoder_claims.lambda_samples(runs, self.test_width, value))
-        figure = figures.curves_and_tests(
-            runs, tests, value=value, label=label, test_width=self.test_width, note=self.note
-        )
+        width = autoencoder_claims.tested_width(runs, self.settings, self.family)
+        tests = pairwise_tests(autoencoder_claims.lambda_samples(runs, width, value))
+        figure = figures.curves_and_tests(runs, tests, value=value, label=label, test_width=width, note=self.note)
         sizes = runs.groupby(["width", "lambda"]).size()
         n = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
         caption = f"{len(runs)} runs, n = {n} replicates a point; bars are 95 % t-intervals of the mean."
@@ -119,19 +125,20 @@ class _Writer:
         return self.write(table, kind, title, note)
 
     def pairwise(self, runs: pd.DataFrame) -> TableEntry:
+        width = autoencoder_claims.tested_width(runs, self.settings, self.family)
         parts = []
         for value in MEASURES:
-            samples = autoencoder_claims.lambda_samples(runs, self.test_width, value)
+            samples = autoencoder_claims.lambda_samples(runs, width, value)
             tests = pairwise_tests(samples)
             tests.insert(0, "measure", value)
             for side in ("b", "a"):
                 tests.insert(3, f"n_{side}", [len(samples[lambda_]) for lambda_ in tests[side]])
             parts.append(tests)
         note = (
-            f"Pooled two-sample t-tests at width {self.test_width}, n replicates a lambda; sign: + where a is higher "
+            f"Pooled two-sample t-tests at width {width}, n replicates a lambda; sign: + where a is higher "
             "(p < 0.05), - where lower; sign_holm: the same after Holm's correction over all pairs."
         )
-        title = f"Pairwise t-tests, width {self.test_width}"
+        title = f"Pairwise t-tests, width {width}"
         return self.write(pd.concat(parts, ignore_index=True), "pairwise", title, note)
 
     def stopped_baseline(self, pairs: pd.DataFrame) -> TableEntry:

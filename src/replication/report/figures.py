@@ -60,7 +60,7 @@ def _curves(axes: Axes, runs: pd.DataFrame, value: str, label: str) -> None:
 
 
 def _test_table(axes: Axes, tests: pd.DataFrame, width: int) -> None:
-    axes.set_title(f"(b) row minus column, width {width}\n+ higher, - lower (p < 0.05; bold: after Holm)")
+    axes.set_title(f"(b) row minus column, width {width}\n+ higher, - lower (p < 0.05; bold: after Holm)", fontsize=10)
     labels = sorted({*tests["a"], *tests["b"]})
     if not labels:
         axes.set_axis_off()

@@ -40,7 +40,6 @@ def write(settings: Settings) -> str:
         sections=sections,
         assumptions=_read_yaml("assumptions.yaml"),
         settings=vars(settings.autoencoder),
-        words={family: _read_yaml(f"{family}.yaml") for family in FAMILIES},
         relative=lambda path: path.relative_to(folder).as_posix(),
     )
     folder.mkdir(parents=True, exist_ok=True)
