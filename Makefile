@@ -5,7 +5,10 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help repro test check format lock benchmark clean-runs
+report = scale=$$(sed -n 's/^scale: *//p' params.yaml); page=reports/$$scale/report.html; \
+	test -f $$page && echo ">> The report: $$page" || echo ">> No report yet: \`make repro\` makes $$page"
+
+.PHONY: help repro test check format lock
 .DEFAULT_GOAL := help
 
 help:
@@ -16,7 +19,7 @@ help:
 	@echo "make lock               recompute requirements.lock from pyproject.toml"
 
 .venv/.ready: requirements.lock pyproject.toml
-	@echo ">> Setting up .venv from requirements.lock (a minute or two, about 5 GB)"
+	@echo ">> Setting up .venv from requirements.lock (a few minutes, about 5 GB)"
 	@$(PYTHON) -c 'import sys; sys.exit(f"Python 3.11 or newer is needed; {sys.executable} is {sys.version.split()[0]}. Try: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
@@ -27,12 +30,12 @@ repro: .venv/.ready
 	@if [ -n "$(SCALE)" ]; then $(BIN)/python -m replication set-scale $(SCALE); fi
 	@echo ">> dvc repro"
 	@$(BIN)/dvc repro
-	@$(BIN)/python -m replication where
+	@$(report)
 
 test: .venv/.ready
 	@echo ">> pytest"
 	@$(BIN)/python -m pytest
-	@$(BIN)/python -m replication where
+	@$(report)
 
 check: .venv/.ready
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""Who executes runs. An executor takes stacks of runs and yields events; it knows neither store nor tables.
+"""Who executes runs. An executor takes stacks of runs and yields their epochs; it knows neither store nor tables.
 
 Another engine is one more function with the signature of `in_process`.
 """
@@ -15,56 +15,39 @@ import torch
 
 from replication import datasets
 from replication.errors import UserError
-from replication.runs import Record, Run
+from replication.runs import Run
 from replication.training import replicas
+from replication.training.replicas import Epoch
 
 Stack = Sequence[Run]
 
 
 @dataclass(frozen=True)
-class Finished:
-    record: Record
-
-
-@dataclass(frozen=True)
-class Progress:
-    """State of one stack after an epoch."""
-
-    epoch: int
-    training: int
-    validation_mse: float
-
-
-@dataclass(frozen=True)
 class Failed:
+    """A worker met an error; the message is for the user."""
+
     message: str
-
-
-Event = Finished | Progress | Failed
 
 
 class OutOfTime(Exception):
     """The time budget is spent; what is still in training is given up."""
 
 
-def in_process(stacks: Sequence[Stack], device: torch.device, deadline: float) -> Iterator[Event]:
-    """Train one stack after the other in this process. `deadline` is in seconds of time.time()."""
-    events: list[Event] = []
+def in_process(stacks: Sequence[Stack], device: torch.device, deadline: float) -> Iterator[Epoch]:
+    """Train one stack after the other in this process. `deadline` is in seconds of time.time().
 
-    def on_epoch(epoch: int, training: int, validation_mse: float) -> None:
-        events.append(Progress(epoch, training, validation_mse))
-        if time.time() > deadline:
-            raise OutOfTime
-
+    Raises:
+        OutOfTime: the deadline has passed.
+    """
     for stack in stacks:
         images = datasets.load(stack[0]["dataset"])
-        for record in replicas.train(stack, images, device, on_epoch):
-            yield from events
-            events.clear()
-            yield Finished(record)
+        for epoch in replicas.train(stack, images, device):
+            yield epoch
+            if time.time() > deadline:
+                raise OutOfTime
 
 
-def local_workers(stacks: Sequence[Stack], workers: int, deadline: float) -> Iterator[Event]:
+def local_workers(stacks: Sequence[Stack], workers: int, deadline: float) -> Iterator[Epoch]:
     """Train stacks in several processes of one thread each, on the CPU.
 
     Raises:
@@ -73,7 +56,7 @@ def local_workers(stacks: Sequence[Stack], workers: int, deadline: float) -> Ite
     """
     context = multiprocessing.get_context("spawn")
     tasks: multiprocessing.Queue[Stack | None] = context.Queue()
-    events: multiprocessing.Queue[Event | None] = context.Queue()
+    events: multiprocessing.Queue[Epoch | Failed | None] = context.Queue()
     for stack in [*stacks, *[None] * workers]:
         tasks.put(stack)
     processes = [context.Process(target=_work, args=(tasks, events, os.getpid()), daemon=True) for _ in range(workers)]
@@ -108,21 +91,18 @@ def local_workers(stacks: Sequence[Stack], workers: int, deadline: float) -> Ite
 
 
 def _work(
-    tasks: "multiprocessing.Queue[Stack | None]", events: "multiprocessing.Queue[Event | None]", parent: int
+    tasks: "multiprocessing.Queue[Stack | None]", events: "multiprocessing.Queue[Epoch | Failed | None]", parent: int
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     torch.set_num_threads(1)
 
-    def on_epoch(epoch: int, training: int, validation_mse: float) -> None:
-        events.put(Progress(epoch, training, validation_mse))
-        if os.getppid() != parent:
-            os._exit(1)  # the parent was killed: nobody would keep what is trained here
-
     try:
         while (stack := tasks.get()) is not None:
             images = datasets.load(stack[0]["dataset"])
-            for record in replicas.train(stack, images, torch.device("cpu"), on_epoch):
-                events.put(Finished(record))
+            for epoch in replicas.train(stack, images, torch.device("cpu")):
+                events.put(epoch)
+                if os.getppid() != parent:
+                    os._exit(1)  # the parent was killed: nobody would keep what is trained here
         events.put(None)
     except UserError as error:
         events.put(Failed(str(error)))

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from replication import datasets, executors
 from replication.errors import UserError
-from replication.executors import Finished, OutOfTime, Progress, Stack
+from replication.executors import OutOfTime, Stack
 from replication.runs import Run, Store, current, read_table, write_table
 from replication.training import replicas
 
@@ -79,22 +79,19 @@ def sweep(
     if share:
         stacks = _stacks(share, device)
         if device.type == "cpu":
-            events = executors.local_workers(stacks, min(workers or _cores(), len(stacks)), deadline)
+            epochs = executors.local_workers(stacks, min(workers or _cores(), len(stacks)), deadline)
         else:
-            events = executors.in_process(stacks, device, deadline)
+            epochs = executors.in_process(stacks, device, deadline)
         bar = tqdm(total=len(share), unit="run", desc=share[0].family, mininterval=0.5 if sys.stderr.isatty() else 10)
         try:
             with _sigterm_as_interrupt(), bar:
-                for event in events:
-                    if isinstance(event, Finished):
-                        store.put(event.record)
-                        trained += 1
-                        bar.update()
-                    elif isinstance(event, Progress):
-                        bar.set_postfix_str(
-                            f"epoch {event.epoch}, {event.training} in stack, mse {event.validation_mse:.4f}",
-                            refresh=False,
-                        )
+                for epoch in epochs:
+                    for record in epoch.finished:
+                        store.put(record)
+                    trained += len(epoch.finished)
+                    state = f"epoch {epoch.number}, {epoch.training} in stack, mse {epoch.validation_mse:.4f}"
+                    bar.set_postfix_str(state, refresh=False)
+                    bar.update(len(epoch.finished))
         except OutOfTime:
             stopped_by = "time"
         except KeyboardInterrupt:

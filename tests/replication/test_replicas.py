@@ -51,8 +51,12 @@ def plain_training(run, images):
     return mse
 
 
+def finished(runs, images, device):
+    return [record for epoch in replicas.train(runs, images, device) for record in epoch.finished]
+
+
 def train(runs, images):
-    return {record["key"]: record for record in replicas.train(runs, images, CPU, lambda *_: None)}
+    return {record["key"]: record for record in finished(runs, images, CPU)}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,7 @@ def test_equals_the_plain_loop(make_run, images, changes):
 def test_trajectory_to_1e_10(make_run, images, monkeypatch):
     monkeypatch.setattr(replicas, "make_record", lambda run, _, history, *__: {"key": run.key, **history})
     run = make_run(lambda_=0.01)
-    [record] = replicas.train([run], images, CPU, lambda *_: None)
+    [record] = finished([run], images, CPU)
     assert record["validation_mse"] == pytest.approx(plain_training(run, images), rel=1e-10)
 
 
@@ -146,6 +150,6 @@ def test_metrics_describe_the_history(make_run, images):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
 def test_gpu_agrees_with_cpu(make_run, images):
     runs = [make_run(lambda_=lambda_) for lambda_ in (0.0, 0.01)]
-    gpu = {r["key"]: r for r in replicas.train(runs, images, torch.device("cuda"), lambda *_: None)}
+    gpu = {r["key"]: r for r in finished(runs, images, torch.device("cuda"))}
     for key, record in train(runs, images).items():
         assert gpu[key]["history"]["validation_mse"] == pytest.approx(record["history"]["validation_mse"], rel=1e-6)

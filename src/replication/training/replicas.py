@@ -9,7 +9,9 @@ Shape legend: M models, B batch, I inputs, L latent width, N training images, V 
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import torch
@@ -27,8 +29,15 @@ EAGER_STEPS = 3  # before a CUDA graph is captured: libraries choose kernels and
 
 GPU_MEMORY_SHARE = 0.5  # of what is free, for one stack
 
-# Progress after each epoch: epoch, models still training, their mean validation MSE.
-OnEpoch = Callable[[int, int, float], None]
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch of a stack left."""
+
+    number: int
+    training: int  # models that go on
+    validation_mse: float  # mean over the models that trained in it
+    finished: list[Record]
 
 
 def stack_key(run: Run) -> tuple[Any, ...]:
@@ -52,17 +61,17 @@ def stack_size(run: Run, inputs: int, device: torch.device) -> int:
     return max(1, int(GPU_MEMORY_SHARE * free / ((4 * weights + activations) * itemsize)))
 
 
-def train(runs: Sequence[Run], images: ImageSet, device: torch.device, on_epoch: OnEpoch) -> Iterator[Record]:
-    """Train runs of one stack; yield each record as soon as its model has stopped.
+def train(runs: Sequence[Run], images: ImageSet, device: torch.device) -> Iterator[Epoch]:
+    """Train runs of one stack, epoch by epoch, until all have stopped.
 
     The seconds of a record are its share of the stack's time: each epoch's seconds over the models in it.
     """
     stack = _Stack(runs, images, device)
-    epoch = 0
-    while stack.runs:
-        epoch += 1
-        yield from stack.epoch(epoch)
-        on_epoch(epoch, len(stack.runs), stack.mean_validation_mse)
+    for number in count(1):
+        epoch = stack.epoch(number)
+        yield epoch
+        if not epoch.training:
+            return
 
 
 class _Replica:
@@ -119,7 +128,6 @@ class _Stack:
         self.replicas = [_Replica(run, change) for run, change in zip(runs, changes, strict=True)]
         # Paired runs see the same batches: one generator for all runs with the same seed.
         self.orders = {seed: torch.Generator().manual_seed(seed) for seed in {run.seed("order") for run in runs}}
-        self.mean_validation_mse = float("nan")
         self._place(weights, [])
 
     @property
@@ -167,8 +175,8 @@ class _Stack:
         ]
         self._place(Autoencoders(*(tensor.detach()[rows].clone() for tensor in self.models.tensors())), state)
 
-    def epoch(self, number: int) -> list[Record]:
-        """One epoch of every model; the records of those that stop with it."""
+    def epoch(self, number: int) -> Epoch:
+        """One epoch of every model."""
         start = time.perf_counter()
         order_MN = self._order()
         self.squared_error_M.zero_()
@@ -193,7 +201,6 @@ class _Stack:
 
         active = [(replica, row) for replica, row in zip(self.replicas, rows, strict=True) if not replica.finished]
         seconds = (time.perf_counter() - start) / len(active)
-        self.mean_validation_mse = sum(row[1] for _, row in active) / len(active)
         records = []
         for replica, row in active:
             replica.seconds += seconds
@@ -203,7 +210,7 @@ class _Stack:
         worthwhile = 0.75 if self.device.type == "cuda" else 1.0
         if records and len(self.runs) <= worthwhile * len(self.replicas):
             self._compact()
-        return records
+        return Epoch(number, len(self.runs), sum(row[1] for _, row in active) / len(active), records)
 
     def _order(self) -> Tensor:
         """This epoch's order of the training images for each model, (M, N)."""
