@@ -26,6 +26,8 @@ def test_pooled_t_test():
     pooled = (9 * a.var(ddof=1) + 11 * b.var(ddof=1)) / 20
     t = (a.mean() - b.mean()) / np.sqrt(pooled * (1 / 10 + 1 / 12))
     assert pooled_t_test(a, b) == pytest.approx(2 * stats.t.sf(abs(t), 20))
+    assert pooled_t_test(a, b) == pytest.approx(stats.ttest_ind(a, b).pvalue)
+    assert pooled_t_test([60, 60, 60], [59, 60, 60]) == pytest.approx(0.374, abs=1e-3)  # no warning
     assert pooled_t_test([8, 8, 8], [8, 8, 8]) == 1
     assert pooled_t_test([8, 8, 8], [9, 9, 9]) == 0
     assert np.isnan(pooled_t_test([8], [9, 9]))
