@@ -60,7 +60,9 @@ def _curves(axes: Axes, runs: pd.DataFrame, value: str, label: str) -> None:
 
 
 def _test_table(axes: Axes, tests: pd.DataFrame, width: int) -> None:
-    axes.set_title(f"(b) row minus column, width {width}\n+ higher, - lower (p < 0.05; bold: after Holm)", fontsize=10)
+    axes.set_title(
+        f"(b) row minus column, width {width}\n+ higher, - lower (p < 0.05; shaded: after Holm)", fontsize=10
+    )
     labels = sorted({*tests["a"], *tests["b"]})
     if not labels:
         axes.set_axis_off()
@@ -79,11 +81,12 @@ def _test_table(axes: Axes, tests: pd.DataFrame, width: int) -> None:
     opposite = {"+": "-", "-": "+", "": ""}
     for test in tests.itertuples():
         row, column = labels.index(test.a), labels.index(test.b)
-        weight = "bold" if test.sign_holm else "normal"
         for y, x, sign in ((row, column, test.sign), (column, row, opposite[test.sign])):
+            if test.sign_holm:
+                axes.add_patch(Rectangle((x, y), 1, 1, color="moccasin"))
             colour = {"+": "firebrick", "-": "navy", "": "grey"}[sign]
             text = sign.replace("-", "\N{MINUS SIGN}")
-            axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", weight=weight, color=colour, fontsize=13)
+            axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", color=colour, fontsize=13)
     for k in range(size):
         axes.add_patch(Rectangle((k, k), 1, 1, color="whitesmoke"))
 
