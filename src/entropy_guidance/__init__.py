@@ -4,7 +4,17 @@ The method of Meni, White, Mayo and Pilkiewicz (arXiv 2308.14938), for any torch
 differential entropies in nats.
 """
 
-from entropy_guidance.dense import dense_entropy_change, square_part
+from entropy_guidance.conv import conv_entropy_change, convolution_matrix, exact_conv_entropy_change
+from entropy_guidance.dense import dense_entropy_change, exact_dense_entropy_change, square_part
 from entropy_guidance.guidance import EntropyGuidance, penalty
 
-__all__ = ["EntropyGuidance", "dense_entropy_change", "penalty", "square_part"]
+__all__ = [
+    "EntropyGuidance",
+    "conv_entropy_change",
+    "convolution_matrix",
+    "dense_entropy_change",
+    "exact_conv_entropy_change",
+    "exact_dense_entropy_change",
+    "penalty",
+    "square_part",
+]

@@ -5,8 +5,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
-from entropy_guidance import dense_entropy_change, square_part
+from entropy_guidance import dense_entropy_change, exact_dense_entropy_change, square_part
 
 sizes = st.integers(1, 12)
 
@@ -69,3 +70,21 @@ def test_gradcheck():
 def test_anything_else_is_refused(weight):
     with pytest.raises(ValueError, match="floating-point tensor of shape"):
         dense_entropy_change(weight)
+
+
+@settings(deadline=None, max_examples=40)
+@given(outputs=sizes, inputs=sizes, seed=st.integers(0, 2**31))
+def test_the_exact_change_is_the_sum_of_log_singular_values(outputs, inputs, seed):
+    weight = torch.randn(outputs, inputs, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    expected = np.log(np.linalg.svd(weight.numpy(), compute_uv=False)).sum()
+    assert exact_dense_entropy_change(weight).item() == pytest.approx(expected, abs=1e-6)
+    if outputs == inputs:
+        assert exact_dense_entropy_change(weight).item() == pytest.approx(dense_entropy_change(weight).item(), abs=1e-6)
+
+
+def test_the_exact_change_is_that_of_a_gaussian():
+    """H(Wx) - H(x) restricted to as many dimensions, from scipy's entropies, for a wide W."""
+    weight = torch.randn(3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    output = stats.multivariate_normal(cov=(weight @ weight.mT).numpy()).entropy()
+    white = stats.multivariate_normal(cov=np.eye(3)).entropy()
+    assert exact_dense_entropy_change(weight).item() == pytest.approx(output - white)

@@ -1,0 +1,162 @@
+"""Entropy change of a convolution: the paper's formula, the matrices that it comes from, and the exact change.
+
+Shapes: O output channels, I input channels (of one group), filter p x q, image l x w, pixels row by row.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from entropy_guidance.dense import half_log_det_gram
+
+Anchor = tuple[int, int] | Literal["corner", "center"]
+
+
+def conv_entropy_change(
+    kernel: Tensor,
+    image_size: tuple[int, int] | None = None,
+    *,
+    anchor: Anchor = "corner",
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] | str = 0,
+    dilation: int | tuple[int, int] = 1,
+) -> Tensor:
+    """Entropy change of each 2-D filter by the paper's formula, in nats (Example 5, Corollary 6).
+
+    Without an image size, log|c11| per filter and pixel, as Figures 1 and 7 to 9 plot it: a property of the weights,
+    whatever the stride or padding. With one, (l - p + 1)(w - q + 1) log|c11|: the change through the paper's
+    identity-completed map of one channel's image, stride 1, no padding. Dilated filters count with their spread size.
+    Of a grouped convolution each filter of each group counts.
+
+    Args:
+        kernel: (O, I, p, q), or any (..., p, q).
+        image_size: (l, w) in pixels.
+        anchor: which weight stands in for c11: `corner` (0, 0), `center`, or (row, column) for placebo experiments.
+        stride, padding, dilation: of the layer; they matter only together with an image size.
+
+    Shape: (..., p, q) -> (...). A weight that is exactly 0 gives -inf, with a zero gradient.
+
+    Raises:
+        ValueError: not a floating-point kernel, an anchor outside of the filter, an image smaller than the filter, or
+            an image size together with a stride or padding, for which the paper's matrix does not exist.
+
+    >>> conv_entropy_change(torch.full((2, 3, 3, 3), 2.0), image_size=(4, 5))[0, 0] / torch.tensor(2.0).log()
+    tensor(6.)
+    """
+    if kernel.ndim < 2 or not kernel.is_floating_point():
+        raise ValueError(
+            "a kernel is a floating-point tensor of shape (..., p, q); "
+            f"got shape {tuple(kernel.shape)} and dtype {kernel.dtype}"
+        )
+    weight = kernel[(..., *_position(anchor, kernel.shape[-2], kernel.shape[-1]))]
+    zero = weight == 0
+    change = torch.where(zero, -torch.inf, torch.where(zero, 1.0, weight).abs().log())
+    if image_size is None:
+        return change
+    if _pair(stride) != (1, 1):
+        raise ValueError(
+            f"stride {stride}: a strided convolution has fewer rows than the paper's triangular completion needs; "
+            "leave out image_size for the change per pixel"
+        )
+    if padding not in (0, (0, 0), "valid"):
+        raise ValueError(f"padding {padding!r}: the paper's matrix is without padding; give the padded image's size")
+    return change * _output_pixels(kernel, image_size, _pair(dilation))
+
+
+def convolution_matrix(
+    kernel: Tensor, image_size: tuple[int, int], *, completed: bool = False, corner: tuple[int, int] = (0, 0)
+) -> Tensor:
+    """The matrix K of one filter over an l x w image, valid, stride 1: K @ image.flatten() is its output (eq. 36).
+
+    With `completed`, the square matrix of eqs. 38 and 39: each Toeplitz block and the whole are filled up with rows of
+    the identity. It is triangular, and its determinant is the corner weight to the power (l - p + 1)(w - q + 1).
+
+    Args:
+        kernel: one filter (p, q).
+        image_size: (l, w) in pixels.
+        completed: append the rows that make the matrix square.
+        corner: where the completed matrix keeps the identity free: (0, 0) is the paper's choice and puts c11 on the
+            diagonal; (0, 1), (1, 0) and (1, 1) are the equally possible ones for the other three corners.
+
+    Shape: ((l - p + 1)(w - q + 1), l w), or (l w, l w) when completed.
+
+    Raises:
+        ValueError: not a single filter, or an image smaller than the filter.
+    """
+    if kernel.ndim != 2:
+        raise ValueError(f"one filter of shape (p, q) is expected, got {tuple(kernel.shape)}")
+    _output_pixels(kernel, image_size, (1, 1))
+    length, width = image_size
+    flipped = [dim for dim, last in enumerate(corner) if last]
+    if completed and flipped:
+        # The other corners are the same construction for the mirrored filter and mirrored images.
+        mirror = torch.arange(length * width).reshape(length, width).flip(flipped).flatten()
+        return convolution_matrix(kernel.flip(flipped), image_size, completed=True)[mirror][:, mirror]
+
+    p, q = kernel.shape
+    matrix = kernel.new_zeros(length, width, length, width)  # output row, column; input row, column
+    for row in range(length - p + 1):
+        for column in range(width - q + 1):
+            matrix[row, column, row : row + p, column : column + q] = kernel
+    if not completed:
+        return matrix[: length - p + 1, : width - q + 1].reshape(-1, length * width)
+    for row in range(length):
+        for column in range(width):
+            if row > length - p or column > width - q:
+                matrix[row, column, row, column] = 1
+    return matrix.reshape(length * width, length * width)
+
+
+def exact_conv_entropy_change(
+    kernel: Tensor, image_size: tuple[int, int], padding: Literal["circular", "valid"] = "circular"
+) -> Tensor:
+    """Exact entropy change of a multi-channel convolution K on an l x w image, in nats: 1/2 log det(K K^T).
+
+    For white Gaussian input this is the change of differential entropy when O <= I (with `valid`, when K has no more
+    rows than columns); for O = I and circular padding it is log|det K| and exact for every input with a density. For
+    O > I the output lies in a subspace; the value is then 1/2 log det(K^T K), the change within it.
+
+    `circular` goes through the FFT: K is one O x I matrix per frequency. `valid` builds K itself: a reference for small
+    images, (O l w) x (I l w) numbers.
+
+    Shape: (O, I, p, q) -> scalar. A K of lower rank gives -inf or a very negative number.
+
+    Raises:
+        ValueError: not a floating-point (O, I, p, q) kernel, unknown padding, or an image smaller than the filter.
+    """
+    if kernel.ndim != 4 or not kernel.is_floating_point():
+        raise ValueError(f"a kernel is a floating-point tensor of shape (O, I, p, q); got {tuple(kernel.shape)}")
+    _output_pixels(kernel, image_size, (1, 1))
+    if padding == "valid":
+        blocks = [[convolution_matrix(kernel_2d, image_size) for kernel_2d in row] for row in kernel]
+        return half_log_det_gram(torch.cat([torch.cat(row, dim=1) for row in blocks]))
+    if padding != "circular":
+        raise ValueError(f"unknown padding {padding!r}: choose circular or valid")
+    transfer = torch.fft.fft2(kernel, s=image_size).permute(2, 3, 0, 1)  # (l, w, O, I)
+    return half_log_det_gram(transfer).sum()
+
+
+def _position(anchor: Anchor, p: int, q: int) -> tuple[int, int]:
+    if anchor == "corner":
+        return 0, 0
+    if anchor == "center":
+        return p // 2, q // 2
+    row, column = anchor
+    if not (isinstance(row, int) and isinstance(column, int) and -p <= row < p and -q <= column < q):
+        raise ValueError(f"anchor {anchor!r} is not a position in a {p} x {q} filter")
+    return row, column
+
+
+def _output_pixels(kernel: Tensor, image_size: tuple[int, int], dilation: tuple[int, int]) -> int:
+    rows, columns = (
+        image - spread * (filter_ - 1)
+        for image, filter_, spread in zip(image_size, kernel.shape[-2:], dilation, strict=True)
+    )
+    if rows < 1 or columns < 1:
+        raise ValueError(f"an image of {image_size} pixels is smaller than the filter {tuple(kernel.shape[-2:])}")
+    return rows * columns
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else value

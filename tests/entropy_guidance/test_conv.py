@@ -1,0 +1,142 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from entropy_guidance import conv_entropy_change, convolution_matrix, exact_conv_entropy_change
+
+
+def draw(*shape, seed=0):
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+sizes = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(0, 3), st.integers(0, 3), st.integers(0, 2**31))
+
+
+@settings(deadline=None, max_examples=40)
+@given(sizes)
+def test_the_matrix_is_the_convolution(size):
+    p, q, more_rows, more_columns, seed = size
+    image_size = (p + more_rows, q + more_columns)
+    kernel, image = draw(p, q, seed=seed), draw(*image_size, seed=seed + 1)
+    expected = torch.nn.functional.conv2d(image[None, None], kernel[None, None]).flatten()
+    torch.testing.assert_close(convolution_matrix(kernel, image_size) @ image.flatten(), expected)
+
+
+@settings(deadline=None, max_examples=40)
+@given(sizes, st.tuples(st.integers(0, 1), st.integers(0, 1)))
+def test_corollary_6_and_its_three_siblings(size, corner):
+    """Each corner's completion has that corner's weight on its diagonal: nothing singles out c11."""
+    p, q, more_rows, more_columns, seed = size
+    image_size = (p + more_rows, q + more_columns)
+    kernel = draw(p, q, seed=seed)
+    matrix = convolution_matrix(kernel, image_size, completed=True, corner=corner)
+    anchor = (-1 if corner[0] else 0, -1 if corner[1] else 0)
+    expected = conv_entropy_change(kernel, image_size, anchor=anchor)
+    assert np.linalg.slogdet(matrix.numpy())[1] == pytest.approx(expected.item(), abs=1e-8)
+
+
+def test_the_completed_matrix_is_triangular_and_holds_the_convolution():
+    kernel = draw(2, 3)
+    matrix = convolution_matrix(kernel, (4, 5), completed=True)
+    assert torch.equal(matrix, matrix.triu())
+    rows = [r * 5 + c for r in range(3) for c in range(3)]
+    assert torch.equal(matrix[rows], convolution_matrix(kernel, (4, 5)))
+    others = sorted(set(range(20)) - set(rows))
+    assert torch.equal(matrix[others], torch.eye(20, dtype=torch.float64)[others])
+
+
+@pytest.mark.parametrize("anchor", ["corner", "center", (0, 2), (2, 1), (-1, -1)])
+def test_per_filter_change(anchor):
+    kernel = draw(4, 2, 3, 3).float()
+    row, column = {"corner": (0, 0), "center": (1, 1)}.get(anchor, anchor)
+    expected = np.log(np.abs(kernel.numpy()[:, :, row, column]))
+    np.testing.assert_allclose(conv_entropy_change(kernel, anchor=anchor), expected, rtol=1e-6)
+    np.testing.assert_allclose(conv_entropy_change(kernel, (8, 6), anchor=anchor), 24 * expected, rtol=1e-6)
+
+
+def test_glorot_uniform_weights_have_the_known_mean_and_deviation():
+    """For weights uniform on (-a, a): E log|c| = log a - 1, standard deviation 1."""
+    bound = 0.05
+    kernel = torch.empty(400, 400, 3, 3).uniform_(-bound, bound, generator=torch.Generator().manual_seed(0))
+    change = conv_entropy_change(kernel)
+    assert change.mean().item() == pytest.approx(math.log(bound) - 1, abs=0.01)
+    assert change.std().item() == pytest.approx(1, abs=0.01)
+
+
+def test_dilation_spreads_the_filter():
+    kernel = draw(1, 1, 2, 2)
+    spread = kernel.new_zeros(1, 1, 3, 3)
+    spread[..., ::2, ::2] = kernel
+    torch.testing.assert_close(conv_entropy_change(kernel, (5, 6), dilation=2), conv_entropy_change(spread, (5, 6)))
+
+
+def test_a_zero_weight():
+    kernel = torch.zeros(1, 1, 3, 3, requires_grad=True)
+    change = conv_entropy_change(kernel)
+    assert change.item() == -math.inf
+    change.exp().sum().backward()
+    assert torch.equal(kernel.grad, torch.zeros_like(kernel))
+
+
+def test_gradcheck():
+    kernel = draw(2, 2, 2, 2).requires_grad_()
+    assert torch.autograd.gradcheck(conv_entropy_change, kernel)
+    assert torch.autograd.gradcheck(lambda k: exact_conv_entropy_change(k, (3, 3)), kernel)
+    assert torch.autograd.gradcheck(lambda k: exact_conv_entropy_change(k, (3, 3), "valid"), kernel)
+
+
+def circular_matrix(kernel, image_size):
+    """The circular convolution as a dense matrix, pixel by pixel, in plain loops."""
+    outputs, inputs, p, q = kernel.shape
+    length, width = image_size
+    matrix = np.zeros((outputs, length, width, inputs, length, width))
+    for o, i, r, c, a, b in itertools.product(*map(range, (outputs, inputs, length, width, p, q))):
+        matrix[o, r, c, i, (r + a) % length, (c + b) % width] += kernel[o, i, a, b].item()
+    return matrix.reshape(outputs * length * width, -1)
+
+
+@pytest.mark.parametrize("channels", [(1, 1), (2, 2), (2, 3), (3, 2)])
+@pytest.mark.parametrize("image_size", [(3, 3), (4, 3)])
+def test_exact_circular_equals_the_dense_matrix(channels, image_size):
+    kernel = draw(*channels, 3, 2)
+    singular_values = np.linalg.svd(circular_matrix(kernel, image_size), compute_uv=False)
+    assert exact_conv_entropy_change(kernel, image_size).item() == pytest.approx(np.log(singular_values).sum())
+
+
+@pytest.mark.parametrize("channels", [(1, 1), (2, 2), (1, 3)])
+def test_exact_valid_equals_the_singular_values_of_the_layer(channels):
+    kernel = draw(*channels, 2, 2)
+    basis = torch.eye(channels[1] * 16, dtype=torch.float64).reshape(-1, channels[1], 4, 4)
+    layer = torch.nn.functional.conv2d(basis, kernel).flatten(1).T  # columns: images of the basis
+    expected = np.log(np.linalg.svd(layer.numpy(), compute_uv=False)).sum()
+    assert exact_conv_entropy_change(kernel, (4, 4), "valid").item() == pytest.approx(expected)
+
+
+def test_one_by_one_kernels_are_dense_layers_per_pixel():
+    kernel = draw(3, 3, 1, 1)
+    expected = 20 * torch.linalg.slogdet(kernel[:, :, 0, 0]).logabsdet
+    assert exact_conv_entropy_change(kernel, (4, 5)).item() == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: conv_entropy_change(torch.zeros(3)), "floating-point tensor"),
+        (lambda: conv_entropy_change(torch.ones(1, 1, 3, 3, dtype=torch.int32)), "floating-point tensor"),
+        (lambda: conv_entropy_change(torch.ones(1, 1, 3, 3), anchor=(3, 0)), "not a position in a 3 x 3 filter"),
+        (lambda: conv_entropy_change(torch.ones(1, 1, 3, 3), (2, 9)), "smaller than the filter"),
+        (lambda: conv_entropy_change(torch.ones(1, 1, 3, 3), (9, 9), stride=2), "fewer rows"),
+        (lambda: conv_entropy_change(torch.ones(1, 1, 3, 3), (9, 9), padding="same"), "padded image's size"),
+        (lambda: convolution_matrix(torch.ones(1, 3, 3), (4, 4)), "one filter"),
+        (lambda: exact_conv_entropy_change(torch.ones(3, 3), (4, 4)), r"\(O, I, p, q\)"),
+        (lambda: exact_conv_entropy_change(torch.ones(1, 1, 3, 3), (4, 4), "same"), "choose circular or valid"),
+    ],
+)
+def test_refusals_say_why(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
