@@ -9,8 +9,8 @@ from ruamel.yaml import YAML
 from replication import paths
 from replication.analysis.statistics import pairwise_tests, summarise
 from replication.experiments import autoencoder, autoencoder_claims, calibration_family
-from replication.experiments.verdict import Verdict
 from replication.report import figures
+from replication.report.section import FigureEntry, Section, TableEntry, runs_about, runs_metrics, write_table
 from replication.runs import current, read_table
 from replication.settings import Settings
 
@@ -18,33 +18,6 @@ MEASURES = {
     "validation_mse": ("figure3", "Figure 3", "validation MSE"),
     "stopping_epoch": ("figure4", "Figure 4", "stopping epoch"),
 }
-
-
-@dataclass(frozen=True)
-class FigureEntry:
-    title: str
-    path: Path
-    caption: str
-
-
-@dataclass(frozen=True)
-class TableEntry:
-    title: str
-    path: Path
-    frame: pd.DataFrame
-    note: str
-
-
-@dataclass(frozen=True)
-class Section:
-    family: str
-    finished: int
-    planned: int
-    seconds: float
-    devices: list[str]
-    figures: list[FigureEntry]
-    tables: list[TableEntry]
-    verdicts: dict[str, Verdict]
 
 
 def section(settings: Settings, family: str, folder: Path, note: str) -> Section:
@@ -80,14 +53,13 @@ class _Writer:
         if len(pairs):
             tables.append(self.stopped_baseline(pairs))
         return Section(
-            family=self.family,
-            finished=len(records),
-            planned=len(planned),
-            seconds=sum(record["seconds"] for record in records),
-            devices=sorted({f"{r['environment']['device']}, torch {r['environment']['torch']}" for r in records}),
+            title=f"Family `{self.family}`",
+            about=runs_about(self.settings.scale, self.family, records, len(planned)),
+            note=self.note,
             figures=drawn,
             tables=tables + self.calibration(),
             verdicts=autoencoder_claims.verdicts(records, self.settings, self.family),
+            metrics={self.family: runs_metrics(records, len(planned))},
         )
 
     def beside_published(self, runs: pd.DataFrame, words: list[dict[str, str]]) -> TableEntry:
@@ -168,8 +140,5 @@ class _Writer:
         return [self.write(table, "calibration", "Calibration of the baseline", note, command="calibrate")]
 
     def write(self, table: pd.DataFrame, kind: str, title: str, note: str, *, command: str = "sweep") -> TableEntry:
-        path = self.folder / "tables" / f"{self.family}-{kind}.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table.to_csv(path, index=False, float_format="%.6g")
         made_by = f"python -m replication {command} --scale {self.settings.scale} --family {self.family}"
-        return TableEntry(title, path, table, f"{note} Runs made by `{made_by}`.")
+        return write_table(self.folder, f"{self.family}-{kind}", title, table, f"{note} Runs made by `{made_by}`.")

@@ -16,6 +16,7 @@ from replication import datasets, paths
 from replication.experiments import FAMILIES
 from replication.experiments.verdict import Verdict
 from replication.report import autoencoder
+from replication.report.section import Section
 from replication.settings import Settings
 
 STAND_IN = "stand-in data, not comparable"
@@ -26,13 +27,13 @@ def write(settings: Settings) -> str:
     """Render everything from the committed run tables; a line that says where the report is."""
     folder = paths.reports(settings.scale)
     note = STAND_IN if any(grid.dataset in datasets.STAND_INS for grid in settings.grids.values()) else ""
-    sections = [autoencoder.section(settings, family, folder, note) for family in FAMILIES]
-    claims = _claims(sections, comparable=not note)
+    sections = _sections(settings, folder, note)
+    claims = _claims(sections)
 
     environment = Environment(
         loader=PackageLoader("replication.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"markdown": _markdown_table, "hours": lambda seconds: f"{seconds / 3600:.1f}"}
+    environment.filters |= {"markdown": _markdown_table}
     markdown = environment.get_template("report.md.jinja").render(
         scale=settings.scale,
         note=note,
@@ -48,23 +49,28 @@ def write(settings: Settings) -> str:
     html = environment.get_template("report.html.jinja").render(body=_inline_images(body, folder), scale=settings.scale)
     (folder / "report.html").write_text(html)
     _write_json(folder / "claims.json", claims)
-    _write_json(
-        folder / "metrics.json",
-        {s.family: {"runs": s.finished, "planned": s.planned, "hours": round(s.seconds / 3600, 3)} for s in sections},
-    )
+    _write_json(folder / "metrics.json", {k: v for section in sections for k, v in section.metrics.items()})
     return f"The report is {folder / 'report.html'} (and report.md beside it)."
 
 
-def _claims(sections: list[autoencoder.Section], *, comparable: bool) -> list[dict[str, Any]]:
+def _sections(settings: Settings, folder: Path, note: str) -> list[Section]:
+    """The report's sections, in the order of the paper."""
+    return [autoencoder.section(settings, family, folder, note) for family in FAMILIES]
+
+
+def _claims(sections: list[Section]) -> list[dict[str, Any]]:
     """Every claim of the paper with its verdict. Stand-in data decide nothing: their verdict is `not tested`."""
-    given = {claim: verdict for section in sections for claim, verdict in section.verdicts.items()}
-    claims = []
-    for claim in _read_yaml("claims.yaml"):
-        verdict = asdict(given.get(claim["id"], NOT_TESTED))
-        if not comparable:
-            verdict |= {"verdict": f"not tested ({STAND_IN})", "control": "not tested"}
-        claims.append({"rule": None, "control_rule": claim.pop("control", None)} | claim | verdict)
-    return claims
+    given = {}
+    for section in sections:
+        for claim, verdict in section.verdicts.items():
+            assert claim not in given, f"two sections decide {claim}"
+            given[claim] = asdict(verdict)
+            if section.note:
+                given[claim] |= {"verdict": f"not tested ({STAND_IN})", "control": "not tested"}
+    return [
+        {"rule": None, "control_rule": claim.pop("control", None)} | claim | given.get(claim["id"], asdict(NOT_TESTED))
+        for claim in _read_yaml("claims.yaml")
+    ]
 
 
 def _read_yaml(name: str) -> Any:

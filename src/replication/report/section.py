@@ -1,0 +1,66 @@
+"""What one section of the report holds. Each module beside this one writes the sections of one kind of experiment."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from replication.experiments.verdict import Verdict
+from replication.runs import Record
+
+
+@dataclass(frozen=True)
+class FigureEntry:
+    title: str
+    path: Path  # the PNG; an SVG lies beside it
+    caption: str
+
+
+@dataclass(frozen=True)
+class TableEntry:
+    title: str
+    path: Path
+    frame: pd.DataFrame
+    note: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of the report, in the order in which it is printed."""
+
+    title: str
+    about: str  # markdown: what was run, what is missing, and the command that makes it
+    note: str = ""  # printed at every figure and table when the data are a stand-in; its verdicts then decide nothing
+    figures: list[FigureEntry] = field(default_factory=list)
+    tables: list[TableEntry] = field(default_factory=list)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)  # by the claim's id
+    metrics: dict[str, Any] = field(default_factory=dict)  # for metrics.json
+
+
+def write_table(folder: Path, name: str, title: str, table: pd.DataFrame, note: str) -> TableEntry:
+    """Write FOLDER/tables/NAME.csv and describe it."""
+    path = folder / "tables" / f"{name}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False, float_format="%.6g")
+    return TableEntry(title, path, table, note)
+
+
+def runs_about(scale: str, family: str, records: list[Record], planned: int) -> str:
+    """How much of a family's grid exists, where it was trained, and how to train the rest."""
+    text = f"{len(records)} of the {planned} runs of this scale's grid exist"
+    if records:
+        devices = sorted({f"{r['environment']['device']}, torch {r['environment']['torch']}" for r in records})
+        hours = sum(record["seconds"] for record in records) / 3600
+        text += f", {hours:.1f} hours of training in all, on {'; '.join(devices)}"
+    text += "."
+    if len(records) < planned:
+        command = f"python -m replication sweep --scale {scale} --family {family}"
+        text += f" What is missing is not tested. `{command}` trains it."
+    return text
+
+
+def runs_metrics(records: list[Record], planned: int) -> dict[str, float]:
+    """A family's entry in metrics.json."""
+    hours = sum(record["seconds"] for record in records) / 3600
+    return {"runs": len(records), "planned": planned, "hours": round(hours, 3)}
