@@ -109,8 +109,8 @@ def scale_table(layers: pd.DataFrame) -> pd.DataFrame:
                 "share": ranges[1] / ranges[0],
                 "residual": group["residual"].mean(),
                 "slope": np.polyfit(sigma, means, 1)[0],
-                "r2": pearsonr(sigma, means).statistic ** 2,
-                "r2_fan_in": pearsonr(np.log(group["fan_in"]), means).statistic ** 2,
+                "r2": _r2(sigma, means),
+                "r2_fan_in": _r2(np.log(group["fan_in"]), means),
                 "position_spread": np.mean(spreads),
             }
         )
@@ -223,3 +223,8 @@ def _at_the_ends(layers: pd.DataFrame) -> tuple[float, float]:
 
 def _correlation(a: pd.DataFrame, b: pd.DataFrame, column: str) -> float:
     return float(pearsonr(a[column], b[column]).statistic)
+
+
+def _r2(x: pd.Series, y: pd.Series) -> float:
+    """Share of the variance of y that a line in x explains; NaN for a constant x."""
+    return float(pearsonr(x, y).statistic ** 2) if np.ptp(x) > 0 else math.nan
