@@ -70,10 +70,10 @@ def test_repro_makes_the_report_and_then_nothing_more(clone):
     text = (report / "report.md").read_text()
     assert "Stand-in data, not comparable" in text and "16 of the 16 runs" in text
     html = (report / "report.html").read_text()
-    assert html.count("data:image/png;base64,") == 2 and "figures/" not in html.split("<body>")[1].split("src=")[0]
-    assert {p.name for p in (report / "figures").iterdir()} == {
-        f"figure{k}-autoencoder-mnist.{kind}" for k in (3, 4) for kind in ("png", "svg")
-    }
+    names = {f"figure{k}-autoencoder-mnist" for k in (3, 4)} | {f"published-audit-table{k}" for k in (1, 2)}
+    assert {p.name for p in (report / "figures").iterdir()} == {f"{n}.{kind}" for n in names for kind in ("png", "svg")}
+    assert html.count("data:image/png;base64,") == len(names)
+    assert "figures/" not in html.split("<body>")[1].split("src=")[0]
     claims = {claim["id"]: claim for claim in json.loads((report / "claims.json").read_text())}
     assert len(claims) == 13 and "stand-in" in claims["C4"]["verdict"]
 
