@@ -226,7 +226,9 @@ class _Writer:
         )
 
     def runs3(self) -> TableEntry:
-        table = pd.DataFrame(self.record["table3"]["rows"]).astype({"training_seconds": int}).rename(columns=_words)
+        table = pd.DataFrame(self.record["table3"]["rows"])
+        table["training_seconds"] = table["training_seconds"].map("{:.0f}".format)
+        table = table.rename(columns=_words)
         note = (
             "One run a lambda. Ratios to the lambda = 0 run: time ratio = epochs ratio x seconds per epoch ratio. "
             "Differences: guided - baseline."
