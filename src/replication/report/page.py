@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from replication import datasets, paths
 from replication.experiments import FAMILIES
 from replication.experiments.verdict import Verdict
-from replication.report import autoencoder, published_audit
+from replication.report import autoencoder, profiles, published_audit
 from replication.report.section import Section
 from replication.settings import Settings
 
@@ -55,8 +55,11 @@ def write(settings: Settings) -> str:
 
 def _sections(settings: Settings, folder: Path, note: str) -> list[Section]:
     """The report's sections, in the order of the paper."""
-    families = [autoencoder.section(settings, family, folder, note) for family in FAMILIES]
-    return families + published_audit.sections(settings.scale, folder)
+    return [
+        profiles.section(settings, folder, note),
+        *(autoencoder.section(settings, family, folder, note) for family in FAMILIES),
+        *published_audit.sections(settings.scale, folder),
+    ]
 
 
 def _claims(sections: list[Section]) -> list[dict[str, Any]]:
