@@ -7,7 +7,7 @@ from pathlib import Path
 
 from replication import datasets, paths
 from replication.errors import UserError
-from replication.experiments import FAMILIES, autoencoder, calibration_family, grid
+from replication.experiments import FAMILIES, autoencoder, calibration_family, grid, published_audit
 from replication.runs import Run, Store, current, read_table
 from replication.settings import PROFILES, Settings, load, set_scale
 from replication.sweep import choose_device, sweep
@@ -50,6 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     _training_options(calibrate)
     calibrate.set_defaults(command=_calibrate)
 
+    audit = commands.add_parser(
+        published_audit.NAME,
+        help="what the published Tables 1 to 3 can support, from their numbers alone (no training)",
+    )
+    audit.set_defaults(command=_published_audit)
+
     report = commands.add_parser("report", help="render the report of a scale from its run tables alone")
     report.set_defaults(command=_report)
 
@@ -88,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     scale.add_argument("name")
     scale.set_defaults(command=lambda options: set_scale(options.name))
 
-    for command in (prepare, train, calibrate, record, report, listing, clear):
+    for command in (prepare, train, calibrate, record, audit, report, listing, clear):
         command.add_argument("--scale", help="demo or paper; by default the one in params.yaml")
     return parser
 
@@ -207,6 +213,10 @@ def _profile(options: argparse.Namespace) -> None:
         found.plot(figure.add_subplot())
         figure.savefig(options.plot, dpi=160)
         print(f"written: {options.plot}")
+
+
+def _published_audit(options: argparse.Namespace) -> None:
+    print(published_audit.write(load(options.scale).scale))
 
 
 def _report(options: argparse.Namespace) -> None:

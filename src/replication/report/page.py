@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from replication import datasets, paths
 from replication.experiments import FAMILIES
 from replication.experiments.verdict import Verdict
-from replication.report import autoencoder, profiles
+from replication.report import autoencoder, profiles, published_audit
 from replication.report.section import Section
 from replication.settings import Settings
 
@@ -58,6 +58,7 @@ def _sections(settings: Settings, folder: Path, note: str) -> list[Section]:
     return [
         profiles.section(settings, folder, note),
         *(autoencoder.section(settings, family, folder, note) for family in FAMILIES),
+        *published_audit.sections(settings.scale, folder),
     ]
 
 
