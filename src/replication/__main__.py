@@ -231,15 +231,12 @@ def _runs_list(options: argparse.Namespace) -> None:
     store.add_missing(current(read_table(paths.table(settings.scale, options.family))))
     present = store.keys()
     runs = grid(settings, options.family)
+    telling = [name for name in runs[0].settings if len({run[name] for run in runs}) > 1]
     for run in runs:
         state = "missing"
         if run.key in present:
-            metrics = store[run.key]["metrics"]
-            state = f"epoch {metrics['stopping_epoch']:3d}  mse {metrics['validation_mse']:.5f}"
-        print(
-            f"{run.key}  width {run['width']:3d}  lambda {run['lambda']:<6g}  monitor {run['monitor']:5s}  "
-            f"replicate {run['replicate']}  {state}"
-        )
+            state = "  ".join(f"{name} {value:.5g}" for name, value in list(store[run.key]["metrics"].items())[:3])
+        print("  ".join([run.key, *(f"{name} {run[name]}" for name in telling), state]))
     print(f"{sum(run.key in present for run in runs)} of {len(runs)} runs finished")
 
 
