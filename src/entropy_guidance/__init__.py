@@ -5,11 +5,12 @@ differential entropies in nats.
 """
 
 from entropy_guidance.conv import conv_entropy_change, convolution_matrix, exact_conv_entropy_change
-from entropy_guidance.dense import dense_entropy_change, exact_dense_entropy_change, square_part
+from entropy_guidance.dense import completed_dense_map, dense_entropy_change, exact_dense_entropy_change, square_part
 from entropy_guidance.guidance import EntropyGuidance, penalty
 
 __all__ = [
     "EntropyGuidance",
+    "completed_dense_map",
     "conv_entropy_change",
     "convolution_matrix",
     "dense_entropy_change",
