@@ -7,7 +7,7 @@ from pathlib import Path
 
 from replication import datasets, paths
 from replication.errors import UserError
-from replication.experiments import FAMILIES, autoencoder, calibration_family, grid
+from replication.experiments import FAMILIES, autoencoder, calibration_family, grid, theory
 from replication.runs import Run, Store, current, read_table
 from replication.settings import Settings, load, set_scale
 from replication.sweep import choose_device, sweep
@@ -50,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     _training_options(calibrate)
     calibrate.set_defaults(command=_calibrate)
 
+    formulas = commands.add_parser("theory", help="the paper's entropy formulas beside the exact change of layers")
+    formulas.set_defaults(command=_theory)
+
     report = commands.add_parser("report", help="render the report of a scale from its run tables alone")
     report.set_defaults(command=_report)
 
@@ -71,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     scale.add_argument("name")
     scale.set_defaults(command=lambda options: set_scale(options.name))
 
-    for command in (prepare, train, calibrate, report, listing, clear):
+    for command in (prepare, train, calibrate, formulas, report, listing, clear):
         command.add_argument("--scale", help="demo or paper; by default the one in params.yaml")
     return parser
 
@@ -157,6 +160,13 @@ def _is_float(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _theory(options: argparse.Namespace) -> None:
+    settings = load(options.scale)
+    path = paths.theory(settings.scale)
+    theory.write(theory.run(settings.theory), path)
+    print(f"The formulas and the exact changes are in {path}.")
 
 
 def _report(options: argparse.Namespace) -> None:

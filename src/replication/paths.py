@@ -22,5 +22,9 @@ def table(scale: str, family: str) -> Path:
     return Path("data/runs") / scale / f"{family}.jsonl"
 
 
+def theory(scale: str) -> Path:
+    return Path("data/runs") / scale / "theory.json"
+
+
 def reports(scale: str) -> Path:
     return Path("reports") / scale

@@ -54,6 +54,16 @@ class Calibration:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Theory:
+    """How much the theory stage draws (paper, section 3)."""
+
+    layers: int  # random layers of each class
+    filters: int  # random filters for the comparison of corners
+    samples: int  # points of one nearest-neighbour estimate
+    repeats: int  # estimates behind one mean
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything that params.yaml says, for one scale.
 
@@ -65,6 +75,7 @@ class Settings:
     autoencoder: AutoencoderTraining
     grids: dict[str, AutoencoderGrid]
     calibration: Calibration
+    theory: Theory
 
 
 FAMILIES = ("autoencoder-mnist",)
@@ -85,13 +96,14 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
     if scale not in raw["scales"]:
         raise UserError(f"unknown scale {scale!r} in {path}: choose one of {', '.join(raw['scales'])}")
     chosen = raw["scales"][scale]
-    _check_keys(chosen, {"calibration", *FAMILIES}, f"scales.{scale}")
+    _check_keys(chosen, {"calibration", "theory", *FAMILIES}, f"scales.{scale}")
     return Settings(
         scale=scale,
         lambdas=_lambda_override(raw["lambda"]),
         autoencoder=_build(AutoencoderTraining, raw["autoencoder"], "autoencoder"),
         grids={family: _build(AutoencoderGrid, chosen[family], f"scales.{scale}.{family}") for family in FAMILIES},
         calibration=_build(Calibration, raw["calibration"] | (chosen["calibration"] or {}), "calibration"),
+        theory=_build(Theory, chosen["theory"], f"scales.{scale}.theory"),
     )
 
 
