@@ -55,7 +55,7 @@ def _filter_row(filter_: Tensor) -> Row:
 
 
 def write(record: dict[str, list[Row]], path: Path) -> None:
-    """Write a record: one row a line, six significant digits, -inf as null."""
+    """Write a record: one row a line, seven significant digits, -inf as null."""
     tables = []
     for name, rows in record.items():
         lines = ",\n".join(f"  {json.dumps(_map(_rounded, row), allow_nan=False)}" for row in rows)
@@ -77,7 +77,7 @@ def read(path: Path) -> dict[str, list[Row]]:
 def _rounded(value: Any) -> Any:
     if not isinstance(value, float):
         return value
-    return None if value == -math.inf else float(f"{value:.6g}")
+    return None if value == -math.inf else float(f"{value:.7g}")
 
 
 def _map(function: Callable[[Any], Any], value: Any) -> Any:

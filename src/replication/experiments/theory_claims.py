@@ -50,7 +50,7 @@ def verdict(record: dict[str, list[Row]]) -> Verdict:
 def _c1(layers: pd.DataFrame, witness: pd.DataFrame) -> tuple[str, str]:
     errors = layers["error"].dropna()
     identity = (
-        f"largest relative error of the completed matrix's log-determinant {errors.max():.0e} in {len(errors)} shapes"
+        f"relative error of the completed matrix's log-determinant at most {errors.max():.0e} in {len(errors)} shapes"
     )
     if errors.max() > DETERMINANT_TOLERANCE:
         return "not reproduced", identity

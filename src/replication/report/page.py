@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from replication import datasets, paths
 from replication.experiments import FAMILIES
 from replication.experiments.verdict import Verdict
-from replication.report import autoencoder
+from replication.report import autoencoder, theory
 from replication.report.section import Section
 from replication.settings import Settings
 
@@ -55,7 +55,8 @@ def write(settings: Settings) -> str:
 
 def _sections(settings: Settings, folder: Path, note: str) -> list[Section]:
     """The report's sections, in the order of the paper."""
-    return [autoencoder.section(settings, family, folder, note) for family in FAMILIES]
+    families = [autoencoder.section(settings, family, folder, note) for family in FAMILIES]
+    return [theory.section(settings, folder), *families]
 
 
 def _claims(sections: list[Section]) -> list[dict[str, Any]]:
