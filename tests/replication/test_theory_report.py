@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from replication import paths
 from replication.experiments import theory
+from replication.report import page
 from replication.report import theory as theory_section
 from replication.report import theory_figures
 from replication.settings import Theory, load
@@ -44,6 +46,12 @@ def test_the_section(settings):
     assert all(table.path.exists() and len(table.frame) for table in section.tables)
     assert "29 random layers, 30 small cases" in section.about and section.note == ""
     assert section.verdicts["C1"].control == "does not survive"
+
+
+def test_missing_values_are_empty_and_words_stay_whole():
+    table = page._markdown_table(pd.DataFrame({"determinant": [1e-10, np.nan], "n": [3, 4], "who": ["nan", None]}))
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    assert rows[0] == ["determinant", "n", "who"] and rows[2:] == [["1e-10", "3", "nan"], ["", "4", ""]]
 
 
 def test_without_a_record_it_says_so(settings):

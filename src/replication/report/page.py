@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from replication import datasets, paths
 from replication.experiments import FAMILIES
 from replication.experiments.verdict import Verdict
-from replication.report import autoencoder, theory
+from replication.report import autoencoder, profiles, theory
 from replication.report.section import Section
 from replication.settings import Settings
 
@@ -55,8 +55,11 @@ def write(settings: Settings) -> str:
 
 def _sections(settings: Settings, folder: Path, note: str) -> list[Section]:
     """The report's sections, in the order of the paper."""
-    families = [autoencoder.section(settings, family, folder, note) for family in FAMILIES]
-    return [theory.section(settings, folder), *families]
+    return [
+        theory.section(settings, folder),
+        profiles.section(settings, folder, note),
+        *(autoencoder.section(settings, family, folder, note) for family in FAMILIES),
+    ]
 
 
 def _claims(sections: list[Section]) -> list[dict[str, Any]]:
@@ -83,7 +86,8 @@ def _write_json(path: Path, content: Any) -> None:
 
 
 def _markdown_table(table: pd.DataFrame) -> str:
-    return str(table.to_markdown(index=False, floatfmt=".4g", missingval="")).replace("nan", "")
+    cells = table.astype(object).where(table.notna(), None)
+    return str(cells.to_markdown(index=False, floatfmt=".4g", missingval=""))
 
 
 def _inline_images(html: str, folder: Path) -> str:
