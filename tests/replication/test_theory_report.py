@@ -8,9 +8,8 @@ import pytest
 
 from replication import paths
 from replication.experiments import theory
-from replication.report import page
+from replication.report import page, theory_figures
 from replication.report import theory as theory_section
-from replication.report import theory_figures
 from replication.settings import Theory, load
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
