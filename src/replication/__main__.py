@@ -7,7 +7,7 @@ from pathlib import Path
 
 from replication import datasets, paths
 from replication.errors import UserError
-from replication.experiments import FAMILIES, autoencoder, calibration_family, grid, published_audit
+from replication.experiments import FAMILIES, autoencoder, calibration_family, grid, published_audit, theory
 from replication.runs import Run, Store, current, read_table
 from replication.settings import PROFILES, Settings, load, set_scale
 from replication.sweep import choose_device, sweep
@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     _training_options(calibrate)
     calibrate.set_defaults(command=_calibrate)
+
+    formulas = commands.add_parser("theory", help="the paper's entropy formulas beside the exact change of layers")
+    formulas.set_defaults(command=_theory)
 
     audit = commands.add_parser(
         published_audit.NAME,
@@ -94,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     scale.add_argument("name")
     scale.set_defaults(command=lambda options: set_scale(options.name))
 
-    for command in (prepare, train, calibrate, record, audit, report, listing, clear):
+    for command in (prepare, train, calibrate, formulas, record, audit, report, listing, clear):
         command.add_argument("--scale", help="demo or paper; by default the one in params.yaml")
     return parser
 
@@ -180,6 +183,13 @@ def _is_float(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _theory(options: argparse.Namespace) -> None:
+    settings = load(options.scale)
+    path = paths.record(settings.scale, "theory")
+    theory.write(theory.run(settings.theory), path)
+    print(f"The formulas and the exact changes are in {path}.")
 
 
 def _profiles(options: argparse.Namespace) -> None:

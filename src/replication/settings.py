@@ -54,6 +54,16 @@ class Calibration:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Theory:
+    """How much the theory stage draws (paper, section 3)."""
+
+    layers: int  # random layers of each class
+    filters: int  # random filters for the comparison of corners
+    samples: int  # points of one nearest-neighbour estimate
+    repeats: int  # estimates behind one mean
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProfileGrid:
     """Which network stands for one of the paper's at one scale, and with which weights it is profiled."""
 
@@ -73,6 +83,7 @@ class Settings:
     autoencoder: AutoencoderTraining
     grids: dict[str, AutoencoderGrid]
     calibration: Calibration
+    theory: Theory
     profiles: dict[str, ProfileGrid]
 
 
@@ -95,7 +106,7 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
     if scale not in raw["scales"]:
         raise UserError(f"unknown scale {scale!r} in {path}: choose one of {', '.join(raw['scales'])}")
     chosen = raw["scales"][scale]
-    _check_keys(chosen, {"calibration", "profiles", *FAMILIES}, f"scales.{scale}")
+    _check_keys(chosen, {"calibration", "profiles", "theory", *FAMILIES}, f"scales.{scale}")
     _check_keys(chosen["profiles"], set(PROFILES), f"scales.{scale}.profiles")
     return Settings(
         scale=scale,
@@ -103,6 +114,7 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
         autoencoder=_build(AutoencoderTraining, raw["autoencoder"], "autoencoder"),
         grids={family: _build(AutoencoderGrid, chosen[family], f"scales.{scale}.{family}") for family in FAMILIES},
         calibration=_build(Calibration, raw["calibration"] | (chosen["calibration"] or {}), "calibration"),
+        theory=_build(Theory, chosen["theory"], f"scales.{scale}.theory"),
         profiles={
             network: _build(ProfileGrid, chosen["profiles"][network], f"scales.{scale}.profiles.{network}")
             for network in PROFILES

@@ -73,11 +73,13 @@ def test_repro_makes_the_report_and_then_nothing_more(clone):
     drawn = {kind: {path.stem for path in (report / "figures").glob(f"*.{kind}")} for kind in ("png", "svg")}
     assert drawn["png"] == drawn["svg"]
     assert drawn["png"] >= {f"figure{k}-autoencoder-mnist" for k in (3, 4)}
+    assert drawn["png"] >= {"figure2-losses", "theory-formulas", "figure1-vgg16", "h5-weight-scale"}
     assert drawn["png"] >= {f"published-audit-table{k}" for k in (1, 2)}
     assert html.count("data:image/png;base64,") == len(drawn["png"])
     assert "figures/" not in html.split("<body>")[1].split("src=")[0]
     claims = {claim["id"]: claim for claim in json.loads((report / "claims.json").read_text())}
     assert len(claims) == 13 and "stand-in" in claims["C4"]["verdict"]
+    assert claims["C1"]["verdict"] == "partly"  # its layers are drawn, not data
 
     start = time.perf_counter()
     again = call(clone, "dvc", "repro")
