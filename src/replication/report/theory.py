@@ -116,8 +116,8 @@ class _Writer:
             "infinite where the output lies in a subspace. agrees: "
             f"within {theory_claims.TOLERANCE:g} nats in every shape, in one of the two readings. Three things changed "
             "after a first look. Fractions took the place of LU for convolutions: it lost some ill-conditioned "
-            "determinants, and by the letter of the rule the verdict was not reproduced. Padding same has 3 x 3 filters "
-            "only, whose matrices float64 can handle. The causal class is new, in the formula's favour."
+            "determinants, and by the letter of the rule the verdict was not reproduced. Padding same has 3 x 3 "
+            "filters only, whose matrices float64 can handle. The causal class is new, in the formula's favour."
         )
         return self.write("classes", "Formula and exact change by class of layer", table, note)
 
