@@ -67,7 +67,7 @@ class Settings:
     calibration: Calibration
 
 
-FAMILIES = ("autoencoder-mnist",)
+FAMILIES = ("autoencoder-mnist", "autoencoder-cifar10")
 
 
 def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:

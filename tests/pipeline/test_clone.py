@@ -13,6 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from replication.runs import read_table
+from replication.settings import FAMILIES
 
 ROOT = Path(__file__).parents[2]
 TABLE = Path("data/runs/demo/autoencoder-mnist.jsonl")
@@ -46,13 +47,14 @@ def clone(tmp_path_factory):
             shutil.copy(ROOT / name, folder / name)
     yaml = YAML()
     params = yaml.load(folder / "params.yaml")
-    params["scales"]["demo"]["autoencoder-mnist"] |= {
-        "widths": [8, 120],
-        "test_widths": [8],
-        "replicates": 2,
-        "max_epochs": 9,
-        "control_widths": [120],
-    }
+    for family in FAMILIES:
+        params["scales"]["demo"][family] |= {
+            "widths": [8, 120],
+            "test_widths": [8],
+            "replicates": 2,
+            "max_epochs": 9,
+            "control_widths": [120],
+        }
     params["scales"]["demo"]["calibration"] |= {"widths": [8], "batch_sizes": [512]}
     params["calibration"]["max_epochs"] = 3
     yaml.dump(params, folder / "params.yaml")
@@ -70,9 +72,11 @@ def test_repro_makes_the_report_and_then_nothing_more(clone):
     text = (report / "report.md").read_text()
     assert "Stand-in data, not comparable" in text and "16 of the 16 runs" in text
     html = (report / "report.html").read_text()
-    assert html.count("data:image/png;base64,") == 2 and "figures/" not in html.split("<body>")[1].split("src=")[0]
+    assert html.count("data:image/png;base64,") == 4 and "figures/" not in html.split("<body>")[1].split("src=")[0]
     assert {p.name for p in (report / "figures").iterdir()} == {
-        f"figure{k}-autoencoder-mnist.{kind}" for k in (3, 4) for kind in ("png", "svg")
+        f"figure{k}-autoencoder-{data}.{kind}"
+        for k, data in ((3, "mnist"), (4, "mnist"), (5, "cifar10"), (6, "cifar10"))
+        for kind in ("png", "svg")
     }
     claims = {claim["id"]: claim for claim in json.loads((report / "claims.json").read_text())}
     assert len(claims) == 13 and "stand-in" in claims["C4"]["verdict"]

@@ -138,6 +138,12 @@ def test_a_large_constant_in_a_float32_loss_hides_improvement(make_run, images):
     assert records[base.key]["history"] == records[free.key]["history"]
 
 
+def test_pixels_are_in_keras_order():
+    image = torch.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    row, column, colour = 2, 3, 1
+    assert replicas.pixels(image)[1, (row * 5 + column) * 3 + colour] == image[1, colour, row, column]
+
+
 def test_metrics_describe_the_history(make_run, images):
     run = make_run(lambda_=0.1)
     record = train([run], images)[run.key]

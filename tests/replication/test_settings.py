@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from replication.errors import UserError
-from replication.settings import load, set_scale
+from replication.settings import FAMILIES, load, set_scale
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 
@@ -26,8 +26,9 @@ def params(tmp_path):
     return write
 
 
-def test_the_paper_scale_is_the_papers_grid():
-    grid = load("paper", PARAMS).grids["autoencoder-mnist"]
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_paper_scale_is_the_papers_grid(family):
+    grid = load("paper", PARAMS).grids[family]
     assert set(grid.widths) == {*range(20, 261, 40), 80, 200}
     assert grid.lambdas == (0, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10)
     assert grid.replicates == 10

@@ -74,6 +74,14 @@ def train(runs: Sequence[Run], images: ImageSet, device: torch.device) -> Iterat
             return
 
 
+def pixels(images: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, I): row by row with the colours of a pixel side by side, as Keras flattens an image.
+
+    The order decides which inputs the square part of the first weight matrix sees.
+    """
+    return images.movedim(1, -1).flatten(1)
+
+
 class _Replica:
     """What one model of the stack carries beside its weights."""
 
@@ -119,8 +127,8 @@ class _Stack:
         self.batch_size: int = first["batch_size"]
         self.learning_rate: float = first["learning_rate"]
         self.environment = _environment(device, len(runs))
-        self.train_NI = images.train_images.flatten(1).to(device)
-        self.validation_VI = images.validation_images.flatten(1).to(device)
+        self.train_NI = pixels(images.train_images).to(device)
+        self.validation_VI = pixels(images.validation_images).to(device)
 
         seeds = [run.seed("weights") for run in runs]
         weights = Autoencoders.initial(self.train_NI.shape[1], first["width"], seeds, self.dtype)
