@@ -120,12 +120,16 @@ def exact_conv_entropy_change(
     `circular` goes through the FFT: K is one O x I matrix per frequency. `valid` builds K itself: a reference for small
     images, (O l w) x (I l w) numbers.
 
-    Shape: (O, I, p, q) -> scalar. A K of lower rank gives -inf or a very negative number.
+    Divided by l w, the circular value is a sample mean of log singular values over frequencies, and hardly depends on
+    the image once that is a few times larger than the filter.
+
+    Shape: (..., O, I, p, q) -> (...), `valid` without leading dimensions. A K of lower rank gives -inf or a very
+    negative number.
 
     Raises:
         ValueError: not a floating-point (O, I, p, q) kernel, unknown padding, or an image smaller than the filter.
     """
-    if kernel.ndim != 4 or not kernel.is_floating_point():
+    if kernel.ndim < 4 or not kernel.is_floating_point() or (padding == "valid" and kernel.ndim > 4):
         raise ValueError(f"a kernel is a floating-point tensor of shape (O, I, p, q); got {tuple(kernel.shape)}")
     _output_pixels(kernel, image_size, (1, 1))
     if padding == "valid":
@@ -133,8 +137,8 @@ def exact_conv_entropy_change(
         return half_log_det_gram(torch.cat([torch.cat(row, dim=1) for row in blocks]))
     if padding != "circular":
         raise ValueError(f"unknown padding {padding!r}: choose circular or valid")
-    transfer = torch.fft.fft2(kernel, s=image_size).permute(2, 3, 0, 1)  # (l, w, O, I)
-    return half_log_det_gram(transfer).sum()
+    transfer = torch.fft.fft2(kernel, s=image_size).movedim((-2, -1), (-4, -3))  # (..., l, w, O, I)
+    return half_log_det_gram(transfer).sum(dim=(-2, -1))
 
 
 def _position(anchor: Anchor, p: int, q: int) -> tuple[int, int]:

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from entropy_guidance.dense import dense_entropy_change
+from entropy_guidance.conv import Anchor, conv_entropy_change, exact_conv_entropy_change
+from entropy_guidance.dense import dense_entropy_change, exact_dense_entropy_change
 
-Form = Literal["reciprocal", "log"]
+Form = Literal["reciprocal", "log", "exact"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
 
@@ -25,6 +26,7 @@ def penalty(
     - `log` (eqs. 43, 45): -lambda * change. Unbounded below.
     - `reciprocal` (eqs. 46, 47): lambda / (exp(change) + epsilon), where exp(change) is |det W_sq|.
       Bounded by lambda / epsilon.
+    - `exact`: -lambda * change as well; the name says that the change is to be a layer's exact one.
 
     The reciprocal is evaluated as (lambda / epsilon) * sigmoid(log epsilon - change), so that neither
     value nor gradient overflows, underflows early or becomes NaN, whatever the determinant's magnitude.
@@ -34,7 +36,7 @@ def penalty(
     Raises:
         ValueError: unknown form, or epsilon not positive.
     """
-    if form == "log":
+    if form in ("log", "exact"):
         return -lambda_ * change
     if form != "reciprocal":
         raise ValueError(f"unknown form {form!r}: choose one of {', '.join(FORMS)}")
@@ -50,25 +52,36 @@ def penalty(
 
 
 class EntropyGuidance(nn.Module):
-    """Penalty on the entropy change of named layers of a model.
+    """Penalty on the entropy change of named layers of a model (eqs. 41 to 47).
 
-    >>> model = nn.Sequential(nn.Linear(8, 4), nn.Sigmoid(), nn.Linear(4, 8))
-    >>> guidance = EntropyGuidance(model, {"0": 1e-3}, form="log")
-    >>> loss = F.mse_loss(model(torch.ones(2, 8)), torch.ones(2, 8)) + guidance()
+    >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 4))
+    >>> guidance = EntropyGuidance(model, {"0": 1e-3, "3": 1e-4}, form="log")
+    >>> loss = model(torch.ones(2, 3, 8, 8)).square().mean() + guidance()
     >>> loss.backward()
+
+    What is penalised, summed over a layer:
+
+    - `nn.Linear`: log|det W_sq|; with `form="exact"` 1/2 log det(W W^T).
+    - `nn.Conv2d`: log|c11| of every 2-D filter, whatever stride, padding, dilation or groups; with `form="exact"`
+      the layer's exact change per pixel, with circular padding (see `exact_conv_entropy_change`; a dilation does not
+      change it).
 
     Args:
         model: any module; its layers are looked up once, by the names of `model.named_modules()`.
-        layers: name of an `nn.Linear` -> lambda, a number of either sign. A layer whose weight is a stack of
-            models (M, O, I) may have a tensor (M,) with one lambda per model.
-        form: `reciprocal` (the paper's modified form) or `log`; see `penalty`.
+        layers: name of a layer -> lambda, a number of either sign, or a tensor: (O,) or (O, I) for each filter of a
+            convolution with O outputs and I inputs a group; (M,) for a linear layer whose weight is a stack of models
+            (M, O, I).
+        form: `reciprocal` (the paper's modified form), `log`, or `exact`; see `penalty`.
         epsilon: the constant in the reciprocal's denominator.
+        anchor: the weight that stands for c11, see `conv_entropy_change`; other places than the corner are placebos.
+        image_size: (l, w) in pixels; `exact` samples a convolution's spectrum at l x w frequencies.
 
     The guided model is not registered as a submodule: parameters and state dict stay those of the model alone.
 
     Raises:
         ValueError: a name that the model does not have, a layer of an unsupported kind, an unknown form, an
-            epsilon that is not positive, or a lambda whose shape does not fit the layer.
+            epsilon that is not positive, a lambda whose shape does not fit the layer, an anchor outside of a filter;
+            `exact` for a convolution without an image size or with a stride.
     """
 
     def __init__(
@@ -77,6 +90,9 @@ class EntropyGuidance(nn.Module):
         layers: Mapping[str, float | Tensor],
         form: Form = "reciprocal",
         epsilon: float = 1e-7,
+        *,
+        anchor: Anchor = "corner",
+        image_size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         if form not in FORMS:
@@ -85,28 +101,17 @@ class EntropyGuidance(nn.Module):
             raise ValueError(f"epsilon must be positive, got {epsilon}")
         self.form: Form = form
         self.epsilon = epsilon
+        self.anchor: Anchor = anchor
+        self.image_size = image_size
         self.lambdas = dict(layers)
         # A dict of modules, unlike an attribute that is one, is not registered by nn.Module.
         self._layers = {name: _supported_layer(model, name) for name in layers}
-        for name, lambda_ in self.lambdas.items():
-            stack = tuple(self._layers[name].weight.shape[:-2])
-            if isinstance(lambda_, Tensor) and tuple(lambda_.shape) not in ((), stack):
-                raise ValueError(
-                    f"layer {name!r} holds weights of shape {tuple(self._layers[name].weight.shape)}: its lambda "
-                    f"must be a number or a tensor of shape {stack}, got shape {tuple(lambda_.shape)}"
-                )
+        for name, layer in self._layers.items():
+            self._check(name, layer)
 
     def terms(self) -> dict[str, Tensor]:
-        """Penalty of each guided layer, a scalar each (summed over a stack of models)."""
-        return {
-            name: penalty(
-                dense_entropy_change(layer.weight),
-                lambda_.to(layer.weight) if isinstance(lambda_ := self.lambdas[name], Tensor) else lambda_,
-                form=self.form,
-                epsilon=self.epsilon,
-            ).sum()
-            for name, layer in self._layers.items()
-        }
+        """Penalty of each guided layer, a scalar each: the sum over its filters, or over a stack of models."""
+        return {name: self._term(layer, self.lambdas[name]) for name, layer in self._layers.items()}
 
     def forward(self) -> Tensor:
         """The sum of all terms: a scalar to add to a loss."""
@@ -114,14 +119,54 @@ class EntropyGuidance(nn.Module):
         return torch.stack(terms).sum() if terms else torch.zeros(())
 
     def extra_repr(self) -> str:
-        return f"layers={self.lambdas}, form={self.form!r}, epsilon={self.epsilon}"
+        return f"layers={self.lambdas}, form={self.form!r}, epsilon={self.epsilon}, anchor={self.anchor!r}"
+
+    def _term(self, layer: nn.Linear | nn.Conv2d, lambda_: float | Tensor) -> Tensor:
+        change = self._change(layer)
+        if isinstance(lambda_, Tensor):
+            lambda_ = lambda_.to(change)
+            if lambda_.ndim < change.ndim:
+                lambda_ = lambda_.reshape(*lambda_.shape, *[1] * (change.ndim - lambda_.ndim))
+        return penalty(change, lambda_, form=self.form, epsilon=self.epsilon).sum()
+
+    def _change(self, layer: nn.Linear | nn.Conv2d) -> Tensor:
+        """(O, I) for a convolution, () for a linear layer or for an exact change, (M,) for a stack of models."""
+        if isinstance(layer, nn.Linear):
+            return (
+                exact_dense_entropy_change(layer.weight) if self.form == "exact" else dense_entropy_change(layer.weight)
+            )
+        if self.form != "exact":
+            return conv_entropy_change(layer.weight, anchor=self.anchor)
+        assert self.image_size is not None  # checked in __init__
+        groups = layer.weight.reshape(layer.groups, -1, *layer.weight.shape[1:])
+        return exact_conv_entropy_change(groups, self.image_size).sum() / math.prod(self.image_size)
+
+    def _check(self, name: str, layer: nn.Linear | nn.Conv2d) -> None:
+        """Everything that can be wrong with one layer's guidance is said before training."""
+        if self.form == "exact" and isinstance(layer, nn.Conv2d):
+            if self.image_size is None:
+                raise ValueError(f"layer {name!r}: the exact change of a convolution needs an image_size")
+            if set(layer.stride) != {1}:
+                raise ValueError(f"layer {name!r}: the exact change is not known for stride {tuple(layer.stride)}")
+        with torch.no_grad():
+            try:
+                shape = tuple(self._change(layer).shape)
+            except ValueError as error:
+                raise ValueError(f"layer {name!r}: {error}") from None
+        fitting = sorted({(), shape[:1], shape})
+        lambda_ = self.lambdas[name]
+        if isinstance(lambda_, Tensor) and tuple(lambda_.shape) not in fitting:
+            raise ValueError(
+                f"layer {name!r} with a weight of shape {tuple(layer.weight.shape)}: its lambda must be a number or a "
+                f"tensor of shape {' or '.join(map(str, fitting))}, got shape {tuple(lambda_.shape)}"
+            )
 
 
-def _supported_layer(model: nn.Module, name: str) -> nn.Linear:
+def _supported_layer(model: nn.Module, name: str) -> nn.Linear | nn.Conv2d:
     modules = dict(model.named_modules())
-    supported = [key for key, module in modules.items() if isinstance(module, nn.Linear)]
     layer = modules.get(name)
-    if isinstance(layer, nn.Linear):
+    if isinstance(layer, nn.Linear | nn.Conv2d):
         return layer
     problem = "no such layer" if layer is None else f"{type(layer).__name__} is not supported"
+    supported = [key for key, module in modules.items() if isinstance(module, nn.Linear | nn.Conv2d)]
     raise ValueError(f"{name!r}: {problem}. Layers that can be guided: {', '.join(supported) or 'none'}")

@@ -5,7 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from entropy_guidance import EntropyGuidance, dense_entropy_change, penalty
+from entropy_guidance import (
+    EntropyGuidance,
+    conv_entropy_change,
+    dense_entropy_change,
+    exact_conv_entropy_change,
+    exact_dense_entropy_change,
+    penalty,
+)
 
 
 def model():
@@ -80,6 +87,103 @@ def test_a_stack_equals_its_models(form):
     assert together.item() == pytest.approx(total, rel=1e-5)
 
 
+def convolutions():
+    torch.manual_seed(1)
+    return nn.Sequential(
+        nn.Conv2d(2, 4, 3, stride=2, padding=1, groups=2), nn.Conv2d(4, 3, 2, bias=False), nn.Flatten(), nn.Linear(3, 2)
+    ).double()
+
+
+def test_convolutions_and_linear_layers_in_one_mapping():
+    net = convolutions()
+    terms = EntropyGuidance(net, {"0": 0.5, "1": -1.0, "3": 2.0}, form="log", anchor="center").terms()
+    first, second = net[0].weight, net[1].weight
+    assert terms["0"].item() == pytest.approx(-0.5 * first[:, :, 1, 1].abs().log().sum().item())
+    assert terms["1"].item() == pytest.approx(second[:, :, 1, 1].abs().log().sum().item())
+    assert terms["3"].item() == pytest.approx(-2 * dense_entropy_change(net[3].weight).item())
+
+
+@pytest.mark.parametrize("form", ["reciprocal", "log"])
+@pytest.mark.parametrize("shape", [(3,), (3, 4)])
+def test_a_lambda_per_filter(form, shape):
+    net = convolutions()
+    lambdas = torch.rand(shape, generator=torch.Generator().manual_seed(4))
+    found = EntropyGuidance(net, {"1": lambdas}, form=form, epsilon=0.1)()
+    expected = 0.0
+    for o in range(3):
+        for i in range(4):
+            own = lambdas[o] if shape == (3,) else lambdas[o, i]
+            weight = abs(net[1].weight[o, i, 0, 0].item())
+            expected += own.item() * (1 / (weight + 0.1) if form == "reciprocal" else -math.log(weight))
+    assert found.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_exact_form():
+    net = nn.Sequential(nn.Conv2d(4, 2, 3, groups=2, dilation=2), nn.Flatten(), nn.Linear(8, 5)).double()
+    terms = EntropyGuidance(net, {"0": 1.0, "2": 1.0}, form="exact", image_size=(6, 5)).terms()
+    halves = [exact_conv_entropy_change(net[0].weight[g : g + 1], (6, 5)).item() for g in (0, 1)]
+    assert terms["0"].item() == pytest.approx(-sum(halves) / 30)
+    assert terms["2"].item() == pytest.approx(-exact_dense_entropy_change(net[2].weight).item())
+
+
+def test_a_dilation_does_not_change_the_exact_change():
+    """Spreading the filter only renumbers the frequencies where the size and the dilation share no factor."""
+    kernel = torch.randn(2, 3, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    spread = kernel.new_zeros(2, 3, 5, 5)
+    spread[..., ::2, ::2] = kernel
+    expected = exact_conv_entropy_change(spread, (7, 9)).item()
+    assert exact_conv_entropy_change(kernel, (7, 9)).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("form", ["reciprocal", "log", "exact"])
+def test_gradcheck_of_a_whole_model(form):
+    net = nn.Sequential(nn.Conv2d(2, 3, 2), nn.Linear(4, 3)).double()
+    guidance = EntropyGuidance(net, {"0": 0.7, "1": -0.3}, form=form, epsilon=0.1, image_size=(3, 4))
+
+    class Penalty(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net, self.guidance = net, guidance
+
+        def forward(self):
+            return self.guidance()
+
+    def value(kernel, weight):
+        return torch.func.functional_call(Penalty(), {"net.0.weight": kernel, "net.1.weight": weight})
+
+    inputs = [layer.weight.detach().clone().requires_grad_() for layer in net]
+    assert torch.autograd.gradcheck(value, inputs)
+
+
+def test_a_guided_step_raises_the_entropy():
+    net = convolutions()
+    guidance = EntropyGuidance(net, {"0": 1.0}, form="log")
+    before = conv_entropy_change(net[0].weight).sum().item()
+    guidance().backward()
+    torch.optim.SGD(net.parameters(), lr=1e-4).step()
+    assert conv_entropy_change(net[0].weight).sum().item() > before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"form": "exact"}, "'1': the exact change of a convolution needs an image_size"),
+        ({"form": "exact", "image_size": (1, 1)}, "'1': an image of"),
+        ({"anchor": (2, 0)}, "'1': anchor .* not a position in a 2 x 2 filter"),
+    ],
+)
+def test_options_that_do_not_fit_a_layer(options, message):
+    with pytest.raises(ValueError, match=message):
+        EntropyGuidance(convolutions(), {"1": 1.0}, **options)
+
+
+def test_exact_refuses_a_stride_and_a_lambda_of_another_shape():
+    with pytest.raises(ValueError, match="'0': the exact change is not known for stride"):
+        EntropyGuidance(convolutions(), {"0": 1.0}, form="exact", image_size=(8, 8))
+    with pytest.raises(ValueError, match=r"tensor of shape \(\) or \(3,\) or \(3, 4\), got shape \(4,\)"):
+        EntropyGuidance(convolutions(), {"1": torch.ones(4)})
+
+
 def test_the_model_is_not_registered():
     guidance = EntropyGuidance(model(), {"0": 1.0})
     assert list(guidance.parameters()) == [] and guidance.state_dict() == {}
@@ -99,8 +203,8 @@ def test_no_layers_is_zero():
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ({"nine": 1.0}, "'nine': no such layer.*0, 2"),
-        ({"1": 1.0}, "Sigmoid is not supported.*0, 2"),
+        ({"nine": 1.0}, "'nine': no such layer.*0, 2, 3"),
+        ({"1": 1.0}, "Sigmoid is not supported.*0, 2, 3"),
         ({"0": torch.ones(2)}, "must be a number or a tensor of shape"),
     ],
 )

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from entropy_guidance import dense_entropy_change, penalty
+from entropy_guidance import dense_entropy_change, exact_dense_entropy_change, penalty
 from entropy_guidance.guidance import FORMS, Form
 from replication.datasets.images import ImageSet
 from replication.models.autoencoder import Autoencoders
@@ -201,7 +201,7 @@ class _Stack:
             change_M = dense_entropy_change(self.models.encoder_MLI)
             penalty_M = torch.zeros_like(change_M)
             for form, rows_G in self.guided.items():
-                penalty_M[rows_G] = self._penalty(change_M[rows_G], form, rows_G)
+                penalty_M[rows_G] = self._penalty(form, rows_G)
             # A sum in the precision of the training: this rounding is what hypothesis H1 is about.
             monitored_M = torch.where(self.total_M, validation_M + penalty_M, validation_M)
             train_M = self.squared_error_M / images
@@ -236,13 +236,14 @@ class _Stack:
         # The models share no parameter, so the gradient of the sum is the gradient of each.
         loss = base_M.sum()
         for form, rows_G in self.guided.items():
-            change_G = dense_entropy_change(self.models.encoder_MLI[rows_G])
-            loss = loss + self._penalty(change_G, form, rows_G).sum()
+            loss = loss + self._penalty(form, rows_G).sum()
         loss.backward()
         self.optimizer.step()
         self.squared_error_M += base_M.detach() * batch_MB.shape[1]
 
-    def _penalty(self, change_G: Tensor, form: Form, rows_G: Tensor) -> Tensor:
+    def _penalty(self, form: Form, rows_G: Tensor) -> Tensor:
+        entropy_change = exact_dense_entropy_change if form == "exact" else dense_entropy_change
+        change_G = entropy_change(self.models.encoder_MLI[rows_G])
         return penalty(change_G, self.lambda_M[rows_G], form=form, epsilon=self.epsilon_M[rows_G])
 
     def _replay(self, batch_MB: Tensor, *, warm: bool) -> None:

@@ -1,0 +1,105 @@
+import math
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+from torchvision.models import resnet50
+
+from entropy_guidance import Profile, compare, conv_entropy_change, dense_entropy_change, profile
+
+mpl.use("agg")
+
+
+def network(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(3, 6, 3, groups=3),
+        nn.BatchNorm2d(6),
+        nn.ConvTranspose2d(6, 4, 2),
+        nn.Conv2d(4, 5, 1),
+        nn.Conv1d(2, 2, 3),
+        nn.Linear(7, 4),
+    )
+
+
+def test_one_row_a_filter_slice_or_dense_layer():
+    net = network()
+    table = profile(net)
+    assert isinstance(table, Profile)
+    assert table.groupby("layer").size().to_dict() == {0: 2, 1: 6, 2: 20, 3: 1}
+    first = table[table["layer"] == 1]
+    np.testing.assert_allclose(first["entropy_change"], conv_entropy_change(net[0].weight).detach().flatten())
+    row = table[(table["layer"] == 2) & (table["output"] == 3) & (table["input"] == 1)].iloc[0]
+    assert row["entropy_change"] == pytest.approx(math.log(abs(net[3].weight[3, 1, 0, 0].item())), rel=1e-6)
+    assert (row["name"], row["type"], row["shape"]) == ("3", "Conv2d", "(5, 4, 1, 1)")
+    dense = table[table["layer"] == 3].iloc[0]
+    assert dense["entropy_change"] == pytest.approx(dense_entropy_change(net[5].weight).item(), rel=1e-5)
+
+
+def test_skipped_layers_say_why():
+    skipped = profile(network()).skipped_layers()
+    assert list(skipped["name"]) == ["2", "4"]
+    assert "transposed" in skipped["skipped"][0] and "one-dimensional" in skipped["skipped"][1]
+    shared = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    shared[1].weight = shared[0].weight
+    assert list(profile(shared).skipped_layers()["skipped"]) == ["shares its weight with an earlier layer"]
+    nothing = profile(nn.ReLU())
+    assert len(nothing) == 0 and len(nothing.summary()) == 0
+
+
+def test_summary_against_numpy_and_scipy():
+    net = nn.Sequential(nn.Conv2d(30, 40, 3))
+    nn.init.normal_(net[0].weight, generator=torch.Generator().manual_seed(1))
+    values = np.log(np.abs(net[0].weight.detach().numpy()[:, :, 0, 0])).ravel()
+    (row,) = profile(net).summary().to_dict("records")
+    described = stats.describe(values)
+    assert (row["n"], row["min"], row["max"]) == (1200, *(pytest.approx(v, rel=1e-6) for v in described.minmax))
+    assert row["mean"] == pytest.approx(described.mean, rel=1e-6)
+    assert row["std"] == pytest.approx(math.sqrt(described.variance), rel=1e-6)
+    q1, median, q3 = np.quantile(values, [0.25, 0.5, 0.75])
+    assert [row["q1"], row["median"], row["q3"]] == pytest.approx([q1, median, q3], rel=1e-6)
+    # matplotlib draws the same rule: its fliers are the outliers, its whiskers ours
+    (box,) = mpl.cbook.boxplot_stats(values)
+    assert row["outliers_low"] == (box["fliers"] < q1).sum() > 0
+    assert row["outliers_high"] == (box["fliers"] > q3).sum()
+    assert (row["whisker_low"], row["whisker_high"]) == pytest.approx((box["whislo"], box["whishi"]), rel=1e-6)
+
+
+def test_zero_weights_are_counted_apart():
+    net = nn.Sequential(nn.Conv2d(1, 3, 2))
+    nn.init.constant_(net[0].weight, 0.5)
+    net[0].weight.data[1] = 0
+    (row,) = profile(net).summary().to_dict("records")
+    assert (row["n"], row["zeros"], row["mean"]) == (2, 1, pytest.approx(math.log(0.5)))
+    nn.init.zeros_(net[0].weight)
+    (row,) = profile(net).summary().to_dict("records")
+    assert (row["n"], row["zeros"]) == (0, 3) and math.isnan(row["mean"])
+
+
+def test_anchor():
+    net = network()
+    found = profile(net, anchor=(2, 1))
+    expected = conv_entropy_change(net[0].weight, anchor=(2, 1)).detach().flatten()
+    np.testing.assert_allclose(found[found["layer"] == 1]["entropy_change"], expected)
+    assert (found["layer"] == 2).sum() == 20  # 1 x 1 filters: their only weight
+
+
+def test_compare():
+    a, b = profile(network(0)), profile(network(1))
+    table = compare(a, b)
+    np.testing.assert_allclose(table["difference"], a.summary()["mean"] - b.summary()["mean"])
+    assert list(table["name"]) == ["0", "3", "5"]
+    with pytest.raises(ValueError, match="different architectures; they differ in 0, 1, 3, 5"):
+        compare(a, profile(nn.Sequential(nn.Identity(), nn.Linear(3, 3))))
+
+
+def test_a_large_network_and_its_plot():
+    torch.manual_seed(0)
+    summary = (found := profile(resnet50())).summary()
+    assert len(summary) == 54 and summary["n"][0] == 64 * 3
+    axes = found.plot()
+    assert len(axes.get_lines()) >= 54 and axes.get_ylabel() == "entropy change (nats)"
+    mpl.pyplot.close(axes.figure)

@@ -1,0 +1,115 @@
+import pandas as pd
+import pytest
+import segmentation_models_pytorch as smp
+import torch
+from torch import nn
+from torchvision.models import densenet121, resnet18, resnet50, vgg16
+
+from entropy_guidance import selection
+from replication.models.unet import UNet
+
+IMAGE = torch.empty(2, 3, 64, 64)
+
+
+@pytest.fixture(scope="module")
+def resnet():
+    with torch.device("meta"):
+        return resnet50()
+
+
+def test_order_is_the_models_own(resnet):
+    assert selection.by_order(resnet, [1, 2, 5]) == ["conv1", "layer1.0.conv1", "layer1.0.downsample.0"]
+    with torch.device("meta"):
+        assert selection.by_order(vgg16(), [1, 13]) == ["features.0", "features.28"]
+
+
+def test_pre_skip_in_resnet50_is_stem_last_convolutions_and_downsamples(resnet):
+    blocks = [(stage, block) for stage, count in enumerate((3, 4, 6, 3), 1) for block in range(count)]
+    expected = {"conv1"}
+    expected |= {f"layer{stage}.{block}.conv3" for stage, block in blocks[:-1]}
+    expected |= {f"layer{stage}.0.downsample.0" for stage in (1, 2, 3, 4)}
+    assert set(selection.by_role(resnet, "pre-skip", IMAGE)) == expected
+
+
+def test_pre_skip_in_resnet18():
+    found = selection.by_role(resnet18(), "pre-skip", IMAGE)
+    assert found[:3] == ["conv1", "layer1.0.conv2", "layer1.1.conv2"]
+    assert "layer4.1.conv2" not in found and "layer2.0.conv1" not in found and "layer4.0.downsample.0" in found
+
+
+def test_skip_feeding_in_unet_are_the_last_convolutions_of_the_encoder_levels():
+    with torch.device("meta"):
+        model = UNet((4, 8, 16, 32, 64))
+    assert selection.by_role(model, "skip-feeding", IMAGE) == [f"encoder.{level}.conv2" for level in range(4)]
+    assert selection.by_role(model, "pre-skip", IMAGE) == []
+
+
+def test_roles_of_a_network_that_cannot_be_traced_symbolically():
+    model = smp.Unet("resnet18", encoder_weights=None)
+    found = selection.by_role(model, "skip-feeding", IMAGE)
+    assert "encoder.conv1" in found and "encoder.layer3.1.conv2" in found
+    assert not any(name.startswith(("decoder", "segmentation_head", "encoder.layer4")) for name in found)
+
+
+def test_a_network_without_skips_has_none():
+    with torch.device("meta"):
+        model = vgg16()
+    assert selection.by_role(model, "pre-skip", IMAGE) == selection.by_role(model, "skip-feeding", IMAGE) == []
+    assert selection.by_role(model, "first", IMAGE) == ["features.0"]
+
+
+def test_concatenations_of_densenet():
+    with torch.device("meta"):
+        found = selection.by_role(densenet121(), "skip-feeding", IMAGE)
+    assert "features.conv0" in found and "features.denseblock1.denselayer1.conv2" in found
+
+
+def test_looking_changes_nothing():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(), nn.Conv2d(4, 4, 1)).train()
+    model[1].eval()
+    model[3].weight.requires_grad_(False)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    selection.describe(model, torch.empty(1, 3, 8, 8))
+    assert [module.training for module in model] == [True, False, True, True]
+    assert not model[3].weight.requires_grad and model[0].weight.device.type == "cpu"
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def test_names_by_pattern(resnet):
+    assert selection.by_name(resnet, "layer1.0.conv*") == [f"layer1.0.conv{k}" for k in (1, 2, 3)]
+    assert selection.by_name(resnet, "fc") == ["fc"]
+
+
+def test_empirical_takes_what_stands_out():
+    summary = pd.DataFrame({"name": list("abcde"), "mean": [-2.0, -5.0, -5.1, -3.0, -5.2]})
+    # mean -4.06, standard deviation 1.463: the border is -2.597
+    assert selection.empirical(summary) == ["a"]
+    assert selection.empirical(summary, deviations=0.5) == ["a", "d"]
+    assert selection.empirical(summary, deviations=9) == ["a"]
+
+
+def test_describe_prints_every_layer(resnet):
+    table = selection.describe(resnet, IMAGE)
+    assert len(table) == 54 and list(table["number"].dropna()) == list(range(1, 54))
+    assert table.iloc[0].to_dict() == {
+        "number": 1,
+        "name": "conv1",
+        "type": "Conv2d",
+        "shape": (64, 3, 7, 7),
+        "roles": "first, pre-skip",
+    }
+    assert table.iloc[-1]["type"] == "Linear" and pd.isna(table.iloc[-1]["number"])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda model: selection.by_order(model, [0]), "no convolution number 0: the model has 53"),
+        (lambda model: selection.by_order(model, [54]), "no convolution number 54"),
+        (lambda model: selection.by_name(model, "head.*"), "no layer fits 'head"),
+        (lambda model: selection.by_role(model, "last", IMAGE), "choose one of first, pre-skip, skip-feeding"),
+    ],
+)
+def test_refusals(resnet, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(resnet)
