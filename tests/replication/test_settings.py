@@ -58,6 +58,8 @@ def test_lambda_override(params, text, expected):
         ("      batch_size: ", "      batch_size: -", "expected a positive whole number"),
         ("monitor: total", "monitor: both", "'both', choose one of total, base"),
         ("lambda:\n", "lambda: big\n", "lambda must be null, a number or a list"),
+        ("    form: exact\n", "    forms: exact\n", "variants.exact: unknown parameter forms. Known: lambdas, form"),
+        ("    epsilon: 0.1\n", "    epsilon: tiny\n", "variants.epsilon-1e-1.epsilon: expected a number"),
         ("scale: demo", "scale: huge", "unknown scale 'huge'.*demo, paper"),
         ("scale: demo", "scale: [", "not valid YAML"),
         ("scale: demo\n", "scale: demo\nlamda: 1\n", "unknown parameter lamda"),

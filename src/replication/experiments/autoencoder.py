@@ -36,8 +36,10 @@ def make_run(settings: Settings, family: str, width: int, lambda_: float, replic
 
 
 def grid(settings: Settings, family: str) -> list[Run]:
-    """Every run of a family: the paper's grid and its control."""
+    """Every run of a family: the paper's grid, its control, and the variants of the protocol."""
     runs = published(settings, family) + control(settings, family)
+    for variant in variants(settings, family).values():
+        runs += variant
     return list({run.key: run for run in runs}.values())
 
 
@@ -61,6 +63,22 @@ def control(settings: Settings, family: str) -> list[Run]:
         for lambda_ in settings.lambdas or chosen.lambdas
         for replicate in range(chosen.replicates)
     ]
+
+
+def variants(settings: Settings, family: str) -> dict[str, list[Run]]:
+    """The guided runs of each named variant of the protocol, at those of its lambda that the grid has as well."""
+    chosen = settings.grids[family]
+    lambdas = settings.lambdas or chosen.lambdas
+    return {
+        name: [
+            make_run(settings, family, width, lambda_, replicate, **variant.changes)
+            for width in chosen.variant_widths
+            for lambda_ in variant.lambdas
+            if lambda_ in lambdas
+            for replicate in range(chosen.variant_replicates)
+        ]
+        for name, variant in settings.variants.items()
+    }
 
 
 def of_grid(records: Iterable[Record], runs: Iterable[Run]) -> list[Record]:

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from replication import datasets, paths
 from replication.experiments import FAMILIES
 from replication.experiments.verdict import Verdict
-from replication.report import autoencoder
+from replication.report import autoencoder, stopping_artefact
 from replication.report.section import Section
 from replication.settings import Settings
 
@@ -55,7 +55,10 @@ def write(settings: Settings) -> str:
 
 def _sections(settings: Settings, folder: Path, note: str) -> list[Section]:
     """The report's sections, in the order of the paper."""
-    return [autoencoder.section(settings, family, folder, note) for family in FAMILIES]
+    return [
+        *(autoencoder.section(settings, family, folder, note) for family in FAMILIES),
+        stopping_artefact.section(settings, folder, note),
+    ]
 
 
 def _claims(sections: list[Section]) -> list[dict[str, Any]]:
