@@ -5,7 +5,7 @@ differential entropies in nats.
 """
 
 from entropy_guidance.conv import conv_entropy_change, convolution_matrix, exact_conv_entropy_change
-from entropy_guidance.dense import dense_entropy_change, exact_dense_entropy_change, square_part
+from entropy_guidance.dense import completed_dense_map, dense_entropy_change, exact_dense_entropy_change, square_part
 from entropy_guidance.guidance import EntropyGuidance, penalty
 from entropy_guidance.profile import Profile, box_plot, compare, profile
 
@@ -14,6 +14,7 @@ __all__ = [
     "Profile",
     "box_plot",
     "compare",
+    "completed_dense_map",
     "conv_entropy_change",
     "convolution_matrix",
     "dense_entropy_change",

@@ -113,9 +113,10 @@ def exact_conv_entropy_change(
 ) -> Tensor:
     """Exact entropy change of a multi-channel convolution K on an l x w image, in nats: 1/2 log det(K K^T).
 
-    For white Gaussian input this is the change of differential entropy when O <= I (with `valid`, when K has no more
-    rows than columns); for O = I and circular padding it is log|det K| and exact for every input with a density. For
-    O > I the output lies in a subspace; the value is then 1/2 log det(K^T K), the change within it.
+    What it means is what `exact_dense_entropy_change` says of a dense layer with the weight matrix K: for a square K
+    (O = I and circular padding) log|det K|, exact for every input with a density; for a wide one the entropy of the
+    output above that of white noise, for white Gaussian input; for a tall one 1/2 log det(K^T K), the change within
+    the subspace that K maps into.
 
     `circular` goes through the FFT: K is one O x I matrix per frequency. `valid` builds K itself: a reference for small
     images, (O l w) x (I l w) numbers.

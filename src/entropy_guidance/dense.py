@@ -24,6 +24,28 @@ def square_part(weight: Tensor) -> Tensor:
     return weight[..., :k, :k]
 
 
+def completed_dense_map(weight: Tensor) -> Tensor:
+    """The square matrix with which Theorem 3 stands in for W (Example 4), det = det W_sq.
+
+    Wide W: rows of the identity below it. Its output is (W x, the last I - O inputs). Tall W: columns of the
+    identity beside it. Its input is (x, O - I more numbers), which the layer does not have.
+
+    Shape: (..., O, I) -> (..., n, n), n = max(O, I).
+
+    Raises:
+        ValueError: `weight` is not a floating-point tensor with at least two dimensions.
+
+    >>> completed_dense_map(torch.tensor([[2.0, 3.0]]))
+    tensor([[2., 3.],
+            [0., 1.]])
+    """
+    square_part(weight)  # the same demands
+    *stack, outputs, inputs = weight.shape
+    completed = torch.eye(max(outputs, inputs)).to(weight).repeat(*stack, 1, 1)
+    completed[..., :outputs, :inputs] = weight
+    return completed
+
+
 def dense_entropy_change(weight: Tensor) -> Tensor:
     """Entropy change of x -> W x by the paper's formula: log|det W_sq|, in nats (Theorem 3).
 
@@ -57,8 +79,10 @@ def dense_entropy_change(weight: Tensor) -> Tensor:
 def exact_dense_entropy_change(weight: Tensor) -> Tensor:
     """Exact entropy change of x -> W x in nats: 1/2 log det(W W^T), for a tall W 1/2 log det(W^T W).
 
-    For a wide or square W this is the change for white Gaussian input (for a square W: for every input that has a
-    density). A tall W maps into a subspace, and the value is the change of entropy within it, for every such input.
+    Square W: H(W x) - H(x) for every input x that has a density. Wide W: H(W x) less the entropy of white Gaussian
+    noise with as many numbers, for white Gaussian x of deviation 1; as a difference of output and input,
+    H(W x) - H(x) = the value - (I - O)/2 log(2 pi e). For any other law of x the difference is another: no function of
+    W alone gives it. Tall W: H(W x) is -inf, W maps into a subspace; the value is the change within it, for every x.
 
     Shape: (..., O, I) -> (...). A W of lower rank gives -inf or a very negative number.
 
@@ -74,6 +98,9 @@ def exact_dense_entropy_change(weight: Tensor) -> Tensor:
 
 def half_log_det_gram(matrix: Tensor) -> Tensor:
     """1/2 log det of the smaller Gram matrix, real or complex: the sum of log singular values. (..., r, c) -> (...)."""
+    if matrix.shape[-2] == matrix.shape[-1]:  # the same number without squaring the condition
+        log_abs_det: Tensor = torch.linalg.slogdet(matrix).logabsdet
+        return log_abs_det
     wide = matrix.shape[-2] <= matrix.shape[-1]
     gram = matrix @ matrix.mH if wide else matrix.mH @ matrix
     change: Tensor = torch.linalg.slogdet(gram).logabsdet

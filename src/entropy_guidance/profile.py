@@ -3,16 +3,18 @@
 Needs no data. Units are nats; convolutions count per filter and per pixel, as in the paper's Figures 1 and 7 to 9.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.axes import Axes
 from torch import nn
 
 from entropy_guidance.conv import Anchor, conv_entropy_change
 from entropy_guidance.dense import dense_entropy_change
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SUMMARY_COLUMNS = ["layer", "name", "n", "mean", "std", "q1", "median", "q3", "outliers_low", "outliers_high"]
 SKIPPED = {
@@ -58,7 +60,7 @@ class Profile(pd.DataFrame):  # type: ignore[misc]  # pandas comes without types
         return rows.reset_index(drop=True)
 
     # pandas' own plot accessor has no use here: a profile has one plot.
-    def plot(self, axes: Axes | None = None) -> Axes:
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
         """Box plot of each layer, as in the paper's Figure 1; dotted lines reach to the farthest outliers."""
         return box_plot(self.summary(), axes)
 
@@ -118,7 +120,7 @@ def compare(a: Profile, b: Profile) -> pd.DataFrame:
     return table
 
 
-def box_plot(summary: pd.DataFrame, axes: Axes | None = None) -> Axes:
+def box_plot(summary: pd.DataFrame, axes: "Axes | None" = None) -> "Axes":
     """Draw `Profile.summary()`: a box a layer (quartiles, median, Tukey's whiskers), a dot at its mean.
 
     Dotted lines reach to the farthest outliers. Their number would be hundreds of thousands of points in a wide layer.

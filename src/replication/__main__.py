@@ -8,9 +8,9 @@ from pathlib import Path
 
 from replication import datasets, paths
 from replication.errors import UserError
-from replication.experiments import FAMILIES, autoencoder, calibration_family, grid
+from replication.experiments import FAMILIES, autoencoder, calibration_family, grid, published_audit, theory
 from replication.runs import Run, Store, current, read_table
-from replication.settings import Settings, load, set_scale
+from replication.settings import PROFILES, Settings, load, set_scale
 from replication.sweep import choose_device, sweep
 
 
@@ -51,8 +51,34 @@ def _parser() -> argparse.ArgumentParser:
     _training_options(calibrate, autoencoder.CALIBRATED)
     calibrate.set_defaults(command=_calibrate)
 
+    formulas = commands.add_parser("theory", help="the paper's entropy formulas beside the exact change of layers")
+    formulas.set_defaults(command=_theory)
+
+    audit = commands.add_parser(
+        published_audit.NAME,
+        help="what the published Tables 1 to 3 can support, from their numbers alone (no training)",
+    )
+    audit.set_defaults(command=_published_audit)
+
     report = commands.add_parser("report", help="render the report of a scale from its run tables alone")
     report.set_defaults(command=_report)
+
+    record = commands.add_parser("profiles", help="entropy profiles of one of the paper's networks, for the report")
+    record.add_argument("network", choices=PROFILES)
+    record.set_defaults(command=_profiles)
+
+    single = commands.add_parser(
+        "profile", help="entropy profile of any network: own, torchvision's or segmentation-models-pytorch's U-Net"
+    )
+    single.add_argument("network", help="unet, smp-unet, small-vgg, or a name of torchvision's, for example vgg16")
+    single.add_argument(
+        "--weights",
+        default="random",
+        help="random (default), keras, torchvision, or a file: .pt, .pth, .safetensors, or Keras's .h5",
+    )
+    single.add_argument("--output", type=Path, metavar="CSV", help="write the summary, one row a layer")
+    single.add_argument("--plot", type=Path, metavar="PNG", help="write a box plot of every layer")
+    single.set_defaults(command=_profile)
 
     runs = commands.add_parser("runs", help="list, show, merge or clear finished runs")
     verbs = runs.add_subparsers(required=True, metavar="VERB")
@@ -72,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     scale.add_argument("name")
     scale.set_defaults(command=lambda options: set_scale(options.name))
 
-    for command in (prepare, train, calibrate, report, listing, clear):
+    for command in (prepare, train, calibrate, formulas, record, audit, report, listing, clear):
         command.add_argument("--scale", help="demo or paper; by default the one in params.yaml")
     return parser
 
@@ -160,6 +186,50 @@ def _is_float(text: str) -> bool:
     return True
 
 
+def _theory(options: argparse.Namespace) -> None:
+    settings = load(options.scale)
+    path = paths.record(settings.scale, "theory")
+    theory.write(theory.run(settings.theory), path)
+    print(f"The formulas and the exact changes are in {path}.")
+
+
+def _profiles(options: argparse.Namespace) -> None:
+    from replication.experiments import profiles
+
+    for message in profiles.make_record(load(options.scale), options.network):
+        print(message)
+
+
+def _profile(options: argparse.Namespace) -> None:
+    from matplotlib import pyplot as plt
+
+    from entropy_guidance.profile import SUMMARY_COLUMNS, profile
+    from replication.models import zoo
+
+    model = zoo.build(options.network)
+    source = zoo.load_weights(model, options.network, options.weights)
+    found = profile(model)
+    summary = found.summary()
+    print(f"{options.network}, {source}: entropy change in nats, convolutions per filter and pixel")
+    print(summary[SUMMARY_COLUMNS].to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+    for row in found.skipped_layers().itertuples(index=False):
+        print(f"skipped {row.name} ({row.type}): {row.skipped}")
+    if options.output:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        summary.to_csv(options.output, index=False, columns=SUMMARY_COLUMNS, float_format="%.7g")
+        print(f"written: {options.output}")
+    if options.plot:
+        options.plot.parent.mkdir(parents=True, exist_ok=True)
+        figure = plt.figure(figsize=(max(5.0, 0.3 * len(summary)), 4), layout="constrained")
+        found.plot(figure.add_subplot())
+        figure.savefig(options.plot, dpi=160)
+        print(f"written: {options.plot}")
+
+
+def _published_audit(options: argparse.Namespace) -> None:
+    print(published_audit.write(load(options.scale).scale))
+
+
 def _report(options: argparse.Namespace) -> None:
     from replication.report import page
 
@@ -172,15 +242,12 @@ def _runs_list(options: argparse.Namespace) -> None:
     store.add_missing(current(read_table(paths.table(settings.scale, options.family))))
     present = store.keys()
     runs = grid(settings, options.family)
+    telling = [name for name in runs[0].settings if len({run[name] for run in runs}) > 1]
     for run in runs:
         state = "missing"
         if run.key in present:
-            metrics = store[run.key]["metrics"]
-            state = f"epoch {metrics['stopping_epoch']:3d}  mse {metrics['validation_mse']:.5f}"
-        print(
-            f"{run.key}  width {run['width']:3d}  lambda {run['lambda']:<6g}  monitor {run['monitor']:5s}  "
-            f"replicate {run['replicate']}  {state}"
-        )
+            state = "  ".join(f"{name} {value:.5g}" for name, value in list(store[run.key]["metrics"].items())[:3])
+        print("  ".join([run.key, *(f"{name} {run[name]}" for name in telling), state]))
     print(f"{sum(run.key in present for run in runs)} of {len(runs)} runs finished")
 
 

@@ -16,8 +16,7 @@ import torch
 from replication import datasets
 from replication.errors import UserError
 from replication.runs import Run
-from replication.training import replicas
-from replication.training.replicas import Epoch
+from replication.training.trainers import Epoch, trainer
 
 Stack = Sequence[Run]
 
@@ -40,8 +39,8 @@ def in_process(stacks: Sequence[Stack], device: torch.device, deadline: float) -
         OutOfTime: the deadline has passed.
     """
     for stack in stacks:
-        images = datasets.load(stack[0]["dataset"])
-        for epoch in replicas.train(stack, images, device):
+        data = datasets.load(stack[0]["dataset"])
+        for epoch in trainer(stack[0].family).train(stack, data, device):
             yield epoch
             if time.time() > deadline:
                 raise OutOfTime
@@ -98,8 +97,8 @@ def _work(
 
     try:
         while (stack := tasks.get()) is not None:
-            images = datasets.load(stack[0]["dataset"])
-            for epoch in replicas.train(stack, images, torch.device("cpu")):
+            data = datasets.load(stack[0]["dataset"])
+            for epoch in trainer(stack[0].family).train(stack, data, torch.device("cpu")):
                 events.put(epoch)
                 if os.getppid() != parent:
                     os._exit(1)  # the parent was killed: nobody would keep what is trained here

@@ -22,5 +22,9 @@ def table(scale: str, family: str) -> Path:
     return Path("data/runs") / scale / f"{family}.jsonl"
 
 
+def record(scale: str, name: str) -> Path:
+    return Path("data/runs") / scale / f"{name}.json"
+
+
 def reports(scale: str) -> Path:
     return Path("reports") / scale

@@ -64,6 +64,24 @@ class Calibration:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Theory:
+    """How much the theory stage draws (paper, section 3)."""
+
+    layers: int  # random layers of each class
+    filters: int  # random filters for the comparison of corners
+    samples: int  # points of one nearest-neighbour estimate
+    repeats: int  # estimates behind one mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileGrid:
+    """Which network stands for one of the paper's at one scale, and with which weights it is profiled."""
+
+    network: str
+    weights: tuple[str, ...]  # imagenet (Keras's), edges, trained (here, on the demo's digits), random
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything that params.yaml says, for one scale.
 
@@ -76,9 +94,12 @@ class Settings:
     variants: dict[str, Variant]
     grids: dict[str, AutoencoderGrid]
     calibration: Calibration
+    theory: Theory
+    profiles: dict[str, ProfileGrid]
 
 
 FAMILIES = ("autoencoder-mnist", "autoencoder-cifar10")
+PROFILES = ("vgg16", "resnet50", "unet")
 
 
 def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
@@ -96,7 +117,8 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
     if scale not in raw["scales"]:
         raise UserError(f"unknown scale {scale!r} in {path}: choose one of {', '.join(raw['scales'])}")
     chosen = raw["scales"][scale]
-    _check_keys(chosen, {"calibration", *FAMILIES}, f"scales.{scale}")
+    _check_keys(chosen, {"calibration", "profiles", "theory", *FAMILIES}, f"scales.{scale}")
+    _check_keys(chosen["profiles"], set(PROFILES), f"scales.{scale}.profiles")
     return Settings(
         scale=scale,
         lambdas=_lambda_override(raw["lambda"]),
@@ -104,6 +126,11 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
         variants={name: _variant(value, f"variants.{name}") for name, value in raw["variants"].items()},
         grids={family: _build(AutoencoderGrid, chosen[family], f"scales.{scale}.{family}") for family in FAMILIES},
         calibration=_build(Calibration, raw["calibration"] | (chosen["calibration"] or {}), "calibration"),
+        theory=_build(Theory, chosen["theory"], f"scales.{scale}.theory"),
+        profiles={
+            network: _build(ProfileGrid, chosen["profiles"][network], f"scales.{scale}.profiles.{network}")
+            for network in PROFILES
+        },
     )
 
 

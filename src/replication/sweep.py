@@ -18,7 +18,7 @@ from replication import datasets, executors
 from replication.errors import UserError
 from replication.executors import OutOfTime, Stack
 from replication.runs import Run, Store, current, read_table, write_table
-from replication.training import replicas
+from replication.training.trainers import trainer
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def sweep(
     trained, stopped_by = 0, None
     if share:
         stacks = _stacks(share, device)
-        if device.type == "cpu":
+        if device.type == "cpu" and trainer(share[0].family).MANY_SMALL:
             epochs = executors.local_workers(stacks, min(workers or _cores(), len(stacks)), deadline)
         else:
             epochs = executors.in_process(stacks, device, deadline)
@@ -89,7 +89,7 @@ def sweep(
                     for record in epoch.finished:
                         store.put(record)
                     trained += len(epoch.finished)
-                    state = f"epoch {epoch.number}, {epoch.training} in stack, mse {epoch.validation_mse:.4f}"
+                    state = f"epoch {epoch.number}, {epoch.training} in stack, {epoch.progress}"
                     bar.set_postfix_str(state, refresh=False)
                     bar.update(len(epoch.finished))
         except OutOfTime:
@@ -104,19 +104,19 @@ def sweep(
 
 
 def _stacks(runs: Sequence[Run], device: torch.device) -> list[Stack]:
-    """Stacks of runs that can be trained together."""
+    """Stacks of runs (of one family) that can be trained together."""
+    trains = trainer(runs[0].family)
     groups: defaultdict[object, list[Run]] = defaultdict(list)
     for run in runs:
-        groups[replicas.stack_key(run)].append(run)
+        groups[trains.stack_key(run)].append(run)
     stacks: list[Stack] = []
     for group in groups.values():
         # Paired runs side by side: they share their batches.
         group.sort(key=lambda run: (run["replicate"], run["lambda"]))
-        inputs = datasets.load(group[0]["dataset"]).train_images[0].numel()
-        size = replicas.stack_size(group[0], inputs, device)
+        size = trains.stack_size(group[0], datasets.load(group[0]["dataset"]), device)
         stacks += [group[first : first + size] for first in range(0, len(group), size)]
     # Replicate by replicate, so that a sweep cut short has some runs of every cell; long ones first within each.
-    return sorted(stacks, key=lambda stack: (stack[0]["replicate"], -stack[0]["width"] / stack[0]["batch_size"]))
+    return sorted(stacks, key=lambda stack: (stack[0]["replicate"], -trains.cost(stack[0])))
 
 
 def _cores() -> int:

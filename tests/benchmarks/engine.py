@@ -5,8 +5,8 @@ Two tables, as CSV under data/benchmarks with `--write`:
 - engine.csv: seconds per model-epoch (60,000 training and 10,000 validation images of MNIST) of the trainer and of the
   usual ways to write the same training. The trainer runs as a sweep does, one process of one thread a core; the
   others as their users run them, one process with all cores. Both count the machine's time: with two processes an
-  epoch of each in 2 s is 1 s per model-epoch. `floor` is the time of the matrix products alone, at the rate of a large product
-  on all cores: nothing that multiplies in float32 can be faster. `n` epochs were measured, medians are printed.
+  epoch of each in 2 s is 1 s per model-epoch. `floor` is the time of the matrix products alone, at the rate of a large
+  product on all cores: nothing that multiplies in float32 can be faster. `n` epochs were measured, medians are printed.
 - guidance.csv: what the penalty adds to a training step on one core. Steps with and without it alternate, so that both
   meet the same load of the machine; the ratio is the median of the paired ones.
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from entropy_guidance import dense_entropy_change, exact_dense_entropy_change, square_part
+from entropy_guidance import completed_dense_map, dense_entropy_change, exact_dense_entropy_change, square_part
 
 sizes = st.integers(1, 12)
 
@@ -83,8 +83,41 @@ def test_the_exact_change_is_the_sum_of_log_singular_values(outputs, inputs, see
 
 
 def test_the_exact_change_is_that_of_a_gaussian():
-    """H(Wx) - H(x) restricted to as many dimensions, from scipy's entropies, for a wide W."""
+    """From scipy's entropies, for a wide W: the whole difference, and above white noise of as many dimensions."""
     weight = torch.randn(3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
     output = stats.multivariate_normal(cov=(weight @ weight.mT).numpy()).entropy()
-    white = stats.multivariate_normal(cov=np.eye(3)).entropy()
-    assert exact_dense_entropy_change(weight).item() == pytest.approx(output - white)
+    white = [stats.multivariate_normal(cov=np.eye(size)).entropy() for size in (3, 5)]
+    exact = exact_dense_entropy_change(weight).item()
+    assert exact == pytest.approx(output - white[0])
+    assert exact - math.log(2 * math.pi * math.e) == pytest.approx(output - white[1])
+
+
+def test_the_exact_change_of_an_ill_conditioned_square():
+    """Hilbert's matrix, condition 2e13, against its closed-form inverse determinant, a whole number."""
+    weight = torch.tensor([[1 / (row + column + 1) for column in range(10)] for row in range(10)], dtype=torch.float64)
+    inverse_determinant = math.prod((2 * k + 1) * math.comb(2 * k, k) ** 2 for k in range(10))
+    assert exact_dense_entropy_change(weight).item() == pytest.approx(-math.log(inverse_determinant), abs=1e-3)
+
+
+@settings(deadline=None, max_examples=60)
+@given(outputs=sizes, inputs=sizes, stack=st.integers(1, 3), seed=st.integers(0, 2**31))
+def test_theorem_3(outputs, inputs, stack, seed):
+    """The completed map is square, holds W, and has the determinant of W's square part."""
+    weight = torch.randn(stack, outputs, inputs, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    completed = completed_dense_map(weight)
+    k, n = min(outputs, inputs), max(outputs, inputs)
+    for w, c in zip(weight.numpy(), completed.numpy(), strict=True):
+        beside = np.block([[np.zeros((k, n - k))], [np.eye(n - k)]]) if outputs > inputs else np.zeros((outputs, 0))
+        below = np.eye(n)[outputs:]
+        np.testing.assert_array_equal(c, np.vstack([np.hstack([w, beside]), below]))
+        assert np.linalg.slogdet(c)[1] == pytest.approx(np.linalg.slogdet(w[:k, :k])[1], abs=1e-8)
+
+
+def test_the_formula_counts_the_inputs_that_the_completion_keeps():
+    """log|det W_sq| = H(Wx) - H(x) + H(kept inputs | Wx), by the conditional covariance of a Gaussian x."""
+    weight = torch.randn(3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+    w = weight.numpy()
+    kept = np.eye(2) - w[:, 3:].T @ np.linalg.solve(w @ w.T, w[:, 3:])
+    own = stats.multivariate_normal(cov=w @ w.T).entropy() - stats.multivariate_normal(cov=np.eye(5)).entropy()
+    conditional = stats.multivariate_normal(cov=kept).entropy()
+    assert dense_entropy_change(weight).item() == pytest.approx(own + conditional)

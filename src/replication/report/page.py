@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from replication import datasets, paths
 from replication.experiments import FAMILIES
 from replication.experiments.verdict import Verdict
-from replication.report import autoencoder, stopping_artefact
+from replication.report import autoencoder, profiles, published_audit, stopping_artefact, theory
 from replication.report.section import Section
 from replication.settings import Settings
 
@@ -56,8 +56,11 @@ def write(settings: Settings) -> str:
 def _sections(settings: Settings, folder: Path, note: str) -> list[Section]:
     """The report's sections, in the order of the paper."""
     return [
+        theory.section(settings, folder),
+        profiles.section(settings, folder, note),
         *(autoencoder.section(settings, family, folder, note) for family in FAMILIES),
         stopping_artefact.section(settings, folder, note),
+        *published_audit.sections(settings.scale, folder),
     ]
 
 
@@ -85,7 +88,8 @@ def _write_json(path: Path, content: Any) -> None:
 
 
 def _markdown_table(table: pd.DataFrame) -> str:
-    return str(table.to_markdown(index=False, floatfmt=".4g", missingval="")).replace("nan", "")
+    cells = table.astype(object).where(table.notna(), None)
+    return str(cells.to_markdown(index=False, floatfmt=".4g", missingval=""))
 
 
 def _inline_images(html: str, folder: Path) -> str:

@@ -10,7 +10,6 @@ Shape legend: M models, B batch, I inputs, L latent width, N training images, V 
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -24,21 +23,13 @@ from replication.models.autoencoder import Autoencoders
 from replication.runs import Record, Run, make_record
 from replication.training.backpropagation import Backpropagation
 from replication.training.stopping import EarlyStopping
+from replication.training.trainers import Epoch
 
 VALIDATION_CHUNK = 2000  # images
 EAGER_STEPS = 3  # before a CUDA graph is captured: libraries choose kernels and workspaces in them
 
+MANY_SMALL = True
 GPU_MEMORY_SHARE = 0.5  # of what is free, for one stack
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch of a stack left."""
-
-    number: int
-    training: int  # models that go on
-    validation_mse: float  # mean over the models that trained in it
-    finished: list[Record]
 
 
 def stack_key(run: Run) -> tuple[Any, ...]:
@@ -47,7 +38,7 @@ def stack_key(run: Run) -> tuple[Any, ...]:
     return (run.family, *((name, value) for name, value in sorted(run.settings.items()) if name not in own))
 
 
-def stack_size(run: Run, inputs: int, device: torch.device) -> int:
+def stack_size(run: Run, data: ImageSet, device: torch.device) -> int:
     """How many models like this one train together.
 
     On a CPU one: a process a core, each with weights that stay in its cache, beats any stack (tests/benchmarks). On a
@@ -55,6 +46,7 @@ def stack_size(run: Run, inputs: int, device: torch.device) -> int:
     """
     if device.type == "cpu":
         return 1
+    inputs = data.train_images[0].numel()
     weights = 2 * inputs * run["width"]
     activations = max(run["batch_size"], VALIDATION_CHUNK) * (4 * inputs + 3 * run["width"])
     itemsize = getattr(torch, run["precision"]).itemsize
@@ -62,12 +54,17 @@ def stack_size(run: Run, inputs: int, device: torch.device) -> int:
     return max(1, int(GPU_MEMORY_SHARE * free / ((4 * weights + activations) * itemsize)))
 
 
-def train(runs: Sequence[Run], images: ImageSet, device: torch.device) -> Iterator[Epoch]:
+def cost(run: Run) -> float:
+    """Grows with the seconds of an epoch: wide models and small batches take longer."""
+    return float(run["width"] / run["batch_size"])
+
+
+def train(runs: Sequence[Run], data: ImageSet, device: torch.device) -> Iterator[Epoch]:
     """Train runs of one stack, epoch by epoch, until all have stopped.
 
     The seconds of a record are its share of the stack's time: each epoch's seconds over the models in it.
     """
-    stack = _Stack(runs, images, device)
+    stack = _Stack(runs, data, device)
     for number in count(1):
         epoch = stack.epoch(number)
         yield epoch
@@ -222,7 +219,8 @@ class _Stack:
         worthwhile = 0.75 if self.device.type == "cuda" else 1.0
         if records and len(self.runs) <= worthwhile * len(self.replicas):
             self._compact()
-        return Epoch(number, len(self.runs), sum(row[1] for _, row in active) / len(active), records)
+        mse = sum(row[1] for _, row in active) / len(active)
+        return Epoch(number, len(self.runs), f"mse {mse:.4f}", records)
 
     def _order(self) -> Tensor:
         """This epoch's order of the training images for each model, (M, N)."""

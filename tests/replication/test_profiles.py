@@ -1,0 +1,148 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from replication.errors import UserError
+from replication.experiments import profile_claims, profiles
+from replication.models import zoo
+from replication.paths import PARAMS
+from replication.settings import load
+
+ROOT = PARAMS.absolute().parent
+
+
+def network(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Conv2d(3, 20, 3), nn.Conv2d(20, 30, 1), nn.Linear(4, 4))
+
+
+def test_layers_describe_their_weights():
+    net = network()
+    first, second = profiles.describe_layers(net, network="small", weights="random")
+    weight = net[0].weight.detach().double().numpy()
+    assert first["shape"] == [20, 3, 3, 3] and first["fan_in"] == 27 and first["n"] == 60 and first["layer"] == 1
+    assert first["log_sigma"] == pytest.approx(np.log(weight.std(ddof=1)), abs=1e-6)
+    np.testing.assert_allclose(first["positions"], np.log(np.abs(weight)).mean(axis=(0, 1)), atol=1e-6)
+    assert first["positions"][0][0] == pytest.approx(first["mean"], abs=1e-5)
+    assert np.shape(second["positions"]) == (1, 1)
+    assert json.loads(json.dumps(first)) == first
+
+
+def test_a_record_keeps_what_cannot_be_had_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = load("demo", path=ROOT / "params.yaml")
+    settings.profiles["vgg16"] = type(settings.profiles["vgg16"])(network="small-vgg", weights=("mine.pt", "random"))
+    assert "profile is left out" in profiles.make_record(settings, "vgg16")[0]
+    torch.save(zoo.build("small-vgg").state_dict(), "mine.pt")
+    assert all("8 convolutions" in message for message in profiles.make_record(settings, "vgg16"))
+    before = profiles.record_path("demo", "vgg16").read_text()
+    (tmp_path / "mine.pt").unlink()
+    assert "recorded profile is kept" in profiles.make_record(settings, "vgg16")[0]
+    assert profiles.record_path("demo", "vgg16").read_text() == before
+    assert {row["weights"] for row in profiles.read_record(profiles.record_path("demo", "vgg16"))} == {
+        "mine.pt",
+        "random",
+    }
+
+
+@pytest.mark.parametrize(
+    ("means", "better"),
+    [
+        (-5.5 + 3.3 * np.exp(-0.8 * np.arange(13)) + 0.02 * np.sin(np.arange(13) * 7), "exponential"),
+        (-3 - 0.1 * np.arange(13) + 0.02 * (-1) ** np.arange(13), "linear"),
+    ],
+)
+def test_decay_tells_a_line_from_an_exponential(means, better):
+    assert profile_claims.decay(means).better == better
+
+
+def test_aicc_of_the_line_is_statsmodels():
+    import statsmodels.api as sm
+
+    means = np.array([-3.0, -3.3, -3.2, -3.9, -4.1, -4.0, -4.6])
+    fit = sm.OLS(means, sm.add_constant(np.arange(7))).fit()
+    constant = 7 * (np.log(2 * np.pi) + 1)  # statsmodels keeps it; and its k leaves out the variance
+    aic = fit.aic - constant + 2
+    assert profile_claims.decay(means).linear == pytest.approx(aic + 2 * 3 * 4 / (7 - 3 - 1))
+
+
+def layers(weights, means, *, log_sigma=None, outliers=30, names=None):
+    means = np.asarray(means, dtype=float)
+    sigma = means + 0.6 if log_sigma is None else np.asarray(log_sigma, dtype=float)
+    table = pd.DataFrame({"layer": range(1, len(means) + 1), "mean": means, "log_sigma": sigma})
+    table["name"] = names or [f"c{k}" for k in table["layer"]]
+    table["n"], table["outliers_low"], table["outliers_high"] = 1000, outliers, 0
+    table["network"], table["weights"], table["fan_in"] = "net", weights, 27
+    table["positions"] = [[[mean, mean]] for mean in means]
+    return table.assign(residual=table["mean"] - table["log_sigma"])
+
+
+TRAINED = -5.5 + 3.3 * np.exp(-0.8 * np.arange(13))
+LINE = -3 - 0.1 * np.arange(13) + 0.01 * (-1) ** np.arange(13)
+
+
+def test_c2_reproduced_but_only_weight_scale():
+    verdict = profile_claims.c2(pd.concat([layers("imagenet", TRAINED, outliers=10), layers("random", LINE)]))
+    assert (verdict.verdict, verdict.control) == ("reproduced", "does not survive")
+
+
+def test_c2_survives_when_the_scale_is_the_same_in_all_layers():
+    table = pd.concat([layers("imagenet", TRAINED, log_sigma=np.linspace(-3, -2.9, 13)), layers("random", LINE)])
+    verdict = profile_claims.c2(table)
+    assert (verdict.verdict, verdict.control) == ("partly", "survives")  # as many outliers as the random one
+    assert "does not: uniformity" in verdict.evidence
+
+
+def test_c2_not_reproduced_and_not_tested():
+    table = pd.concat([layers("imagenet", LINE, outliers=50), layers("random", TRAINED)])
+    assert profile_claims.c2(table).verdict == "not reproduced"
+    assert profile_claims.c2(layers("random", LINE)).verdict == "not tested"
+    assert profile_claims.c2(pd.DataFrame()).verdict == "not tested"
+
+
+def test_c3_by_its_rule():
+    nothing = pd.DataFrame()
+    residual = 0.1 * np.sin(np.arange(13))
+    vgg16 = pd.concat(
+        [
+            layers("imagenet", TRAINED, log_sigma=TRAINED + residual),
+            layers("edges", TRAINED + 0.01, log_sigma=TRAINED + residual),
+            layers("random", LINE),
+        ]
+    )
+    assert profile_claims.c3(nothing, nothing, nothing, []).verdict == "not tested"
+    verdict = profile_claims.c3(vgg16, nothing, nothing, [])
+    assert (verdict.verdict, verdict.control) == ("partly", "survives")
+    assert "not tested, no trained weights: ResNet-50 before skips, U-Net at both ends" in verdict.evidence
+
+    unet = layers("trained", [-2, -3, -5, -6, -6, -5, -3, -2])
+    resnet = layers("imagenet", [-2, -4, -2, -4], names=["a", "b", "c", "d"])
+    assert profile_claims.c3(vgg16, resnet, unet, ["a", "c"]).verdict == "reproduced"
+    assert profile_claims.c3(vgg16, resnet, unet, ["b", "d"]).verdict == "not reproduced"
+    chance = profile_claims.c3(vgg16, layers("random", [-2, -4], names=["a", "b"]), unet, ["a"])
+    assert chance.verdict == "partly" and "Random weights already show" in chance.control_evidence
+
+    other = layers("edges", TRAINED, log_sigma=TRAINED - residual)
+    alone = pd.concat([vgg16[vgg16["weights"] != "edges"], other])
+    assert profile_claims.c3(alone, nothing, nothing, []).control == "does not survive"
+
+
+def test_scale_table_on_weights_that_are_nothing_but_scale():
+    torch.manual_seed(0)
+    net = nn.Sequential(*[nn.Conv2d(40, 40, 3) for _ in range(4)])
+    for sigma, layer in zip((0.5, 0.2, 0.1, 0.05), net, strict=True):
+        nn.init.normal_(layer.weight, std=sigma)
+    (row,) = profile_claims.scale_table(
+        profiles.frame(profiles.describe_layers(net, network="n", weights="w"))
+    ).to_dict("records")
+    assert row["residual"] == pytest.approx(-0.635, abs=0.03)  # (psi(1/2) + log 2) / 2
+    assert row["slope"] == pytest.approx(1, abs=0.05) and row["r2"] > 0.99 and row["share"] < 0.05
+
+
+def test_unknown_weights_are_a_users_mistake():
+    with pytest.raises(UserError, match="no file elsewhere"):
+        zoo.load_weights(nn.Identity(), "small-vgg", "elsewhere")
