@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from replication import datasets, paths
@@ -37,17 +38,17 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     prepare = commands.add_parser("prepare", help="prepare a data set and write its manifest")
-    prepare.add_argument("role", choices=["mnist"], help="the paper's data set; at demo scale its stand-in")
+    prepare.add_argument("role", choices=["mnist", "cifar10"], help="the paper's data set; at demo scale its stand-in")
     prepare.set_defaults(command=_prepare)
 
     train = commands.add_parser("sweep", help="train the missing runs of a family and write its table")
-    _training_options(train)
+    _training_options(train, FAMILIES)
     train.set_defaults(command=_sweep)
 
     calibrate = commands.add_parser(
         "calibrate", help="compare baseline settings (lambda = 0) with the published baseline; train what is missing"
     )
-    _training_options(calibrate)
+    _training_options(calibrate, autoencoder.CALIBRATED)
     calibrate.set_defaults(command=_calibrate)
 
     formulas = commands.add_parser("theory", help="the paper's entropy formulas beside the exact change of layers")
@@ -102,8 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _training_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--family", choices=FAMILIES, required=True)
+def _training_options(parser: argparse.ArgumentParser, families: Sequence[str]) -> None:
+    parser.add_argument("--family", choices=families, required=True)
     parser.add_argument("--minutes", type=float, help="stop after this long; finished runs are kept")
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="train the I-th of N parts (several machines)")
     parser.add_argument(

@@ -3,11 +3,16 @@
 from collections.abc import Callable
 
 from replication import paths
-from replication.datasets import digits, mnist
+from replication.datasets import cifar10, digits, mnist, photographs
 from replication.datasets.images import ImageSet, write_manifest
 
-READERS: dict[str, Callable[[], ImageSet]] = {"mnist": mnist.read, "digits": digits.read}
-STAND_INS = frozenset({"digits"})
+READERS: dict[str, Callable[[], ImageSet]] = {
+    "mnist": mnist.read,
+    "cifar10": cifar10.read,
+    "digits": digits.read,
+    "photographs": photographs.read,
+}
+STAND_INS = frozenset({"digits", "photographs"})
 
 
 def load(name: str) -> ImageSet:
