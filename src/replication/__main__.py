@@ -13,7 +13,6 @@ from replication.runs import Run, Store, current, read_table
 from replication.settings import PROFILES, Settings, load, set_scale
 from replication.sweep import choose_device, sweep
 
-
 # Commands import what only they need: libraries that take seconds to import would slow down all the others.
 
 
