@@ -22,7 +22,8 @@ TRAINING_VERSION = 1
 # Settings that say how a run is guided, watched or stopped, not what it starts from. Runs that differ only in these
 # share initial weights and batches: paired comparisons.
 PAIRED_SETTINGS = frozenset(
-    {"lambda", "form", "epsilon", "monitor", "precision", "patience", "min_delta", "max_epochs"}
+    {"lambda", "form", "epsilon", "anchor", "placement"}
+    | {"monitor", "precision", "patience", "min_delta", "max_epochs", "epochs"}
 )
 
 Record = dict[str, Any]
