@@ -28,10 +28,10 @@ def test_the_content_hash_ignores_order_but_not_pixels_or_labels(images):
 
 def test_prepare_writes_arrays_and_manifest(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    line = datasets.prepare("demo", "mnist", "digits")
+    line = datasets.prepare("demo", "mnist", ["digits"])
     assert line == "digits: 1500 + 297 images, described in data/manifests/demo/mnist.json"
     manifest = json.loads(paths.manifest("demo", "mnist").read_text())
-    assert manifest["dataset"] == "digits" and manifest["train"]["shape"] == [1, 28, 28]
+    assert manifest["digits"]["train"]["shape"] == [1, 28, 28]
     assert torch.equal(datasets.load("digits").train_images, digits.read().train_images)
 
 

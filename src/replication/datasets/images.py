@@ -76,6 +76,7 @@ def _content(images: Tensor, labels: Tensor) -> str:
     return f"{total % (1 << 256):064x}"
 
 
-def write_manifest(path: Path, dataset: str, images: ImageSet) -> None:
+def write_manifest(path: Path, described: Mapping[str, ImageSet]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"dataset": dataset} | images.manifest(), indent=2) + "\n")
+    content = {name: images.manifest() for name, images in described.items()}
+    path.write_text(json.dumps(content, indent=2) + "\n")
