@@ -15,6 +15,7 @@ from replication.settings import CnnGrid, Settings
 
 CALIBRATED = ("cnn-cifar10",)  # the paper prints no accuracy for MNIST
 REPLICATES = 10  # behind each published mean
+CANDIDATE = ("batch_size", "padding", "negative_slope")  # the settings that calibration compares
 METRICS = ("validation_accuracy", "train_accuracy", "best_validation_accuracy", "best_epoch", "anchor_weight")
 Architecture = tuple[int, int]  # blocks, width
 SETTINGS = ("blocks", "width", "lambda", "replicate", "form", "placement", "anchor")  # what the report tells apart
@@ -150,7 +151,7 @@ def calibration_table(records: Iterable[Record], lengths: Iterable[int], publish
             if length <= run["epochs"]:
                 rows.append(
                     {
-                        **{name: run[name] for name in ("batch_size", "padding", "negative_slope")},
+                        **{name: run[name] for name in CANDIDATE},
                         "epochs": length,
                         "architecture": (run["blocks"], run["width"]),
                         "train_accuracy": history["train_accuracy"][length - 1],
@@ -161,7 +162,7 @@ def calibration_table(records: Iterable[Record], lengths: Iterable[int], publish
                 )
     if not rows:
         return pd.DataFrame()
-    by = ["batch_size", "padding", "negative_slope", "epochs"]
+    by = [*CANDIDATE, "epochs"]
     each = pd.DataFrame(rows)
     cells = each.groupby([*by, "architecture"], as_index=False).mean()  # so that all architectures count the same
     train = (cells["train_accuracy"] - cells["published_train"]) / train_noise
