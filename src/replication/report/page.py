@@ -39,7 +39,7 @@ def write(settings: Settings) -> str:
         claims=claims,
         sections=sections,
         assumptions=_read_yaml("assumptions.yaml"),
-        settings=vars(settings.autoencoder),
+        settings={"Autoencoder": vars(settings.autoencoder), "Small CNN": vars(settings.cnn)},
         relative=lambda path: path.relative_to(folder).as_posix(),
     )
     folder.mkdir(parents=True, exist_ok=True)
