@@ -119,22 +119,18 @@ WAYS: dict[str, tuple[Callable[[int, int, int, ImageSet], Epochs], int, tuple[in
 
 
 def work(case: tuple[str, int, int, int], n: int, barrier: Any, results: Any) -> None:
-    """Seconds of `n` epochs of one process; the first epoch warms up. Many models see a part of the images."""
+    """Seconds of `n` epochs of one process; the first epoch warms up. M models see an M-th of the images each."""
     way, width, batch, models = case
     how, processes, _ = WAYS[way]
     torch.set_num_threads(1 if processes > 1 else CORES)
-    share = 1 if models == 1 else 10 * models
-    full = datasets.load("mnist")
-    images = ImageSet(*(tensor[: len(tensor) // share] for tensor in vars(full).values()))
-    if way == "torch DataLoader, torchvision's MNIST":
-        share = 1
+    images = ImageSet(*(tensor[: len(tensor) // models] for tensor in vars(datasets.load("mnist")).values()))
     epochs = how(width, batch, models, images)
     next(epochs)
     barrier.wait()
     for _ in range(n):
         start = time.perf_counter()
         next(epochs)
-        results.put((time.perf_counter() - start) * share / models / processes)
+        results.put((time.perf_counter() - start) / processes)
 
 
 def in_processes(target: Callable[..., None], processes: int, *arguments: Any) -> list[float]:
@@ -188,10 +184,24 @@ def engine_table(n: int, ways: list[str], widths: list[int], batches: list[int],
             )
             print(f"{way}, width {width}, batch {batch}, M = {models}: {np.median(seconds):.3f} s", file=sys.stderr)
     table = pd.DataFrame(rows)
-    one = table[(table["way"] == "ours") & (table["models"] == 1)].set_index(["width", "batch"])["seconds"]
-    table["times_ours"] = [row.seconds / one.get((row.width, row.batch), np.nan) for row in table.itertuples()]
     table["share_of_floor_rate"] = table["floor"] / table["seconds"]
     return table.assign(product_gflops=rate / 1e9, **about())
+
+
+def compared(table: pd.DataFrame) -> pd.DataFrame:
+    """How many times as long as ours each way takes in the same cell."""
+    one = table[(table["way"] == "ours") & (table["models"] == 1)].set_index(["width", "batch"])["seconds"]
+    return table.assign(
+        times_ours=[row.seconds / one.get((row.width, row.batch), np.nan) for row in table.itertuples()]
+    )
+
+
+def merged(path: Path, table: pd.DataFrame, cell: list[str]) -> pd.DataFrame:
+    """The measured cells in place of what the file has of them."""
+    if not path.exists():
+        return table
+    both = pd.concat([pd.read_csv(path), table], ignore_index=True)
+    return both.drop_duplicates(cell, keep="last").sort_values(cell, ignore_index=True)
 
 
 GUIDED = {
@@ -251,7 +261,7 @@ def about() -> dict[str, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write data/benchmarks/engine.csv and guidance.csv")
+    parser.add_argument("--write", action="store_true", help="put the measured cells into data/benchmarks/*.csv")
     parser.add_argument("--only", choices=["engine", "guidance"])
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--widths", nargs="+", type=int, default=[100, 260])
@@ -268,12 +278,16 @@ def main() -> None:
         tables["engine"] = engine_table(options.n, ways, options.widths, options.batches, options.models)
     if options.only != "engine":
         tables["guidance"] = guidance_table(100, options.widths, [32, 128, 512])
-    for name, table in tables.items():
-        print(f"\n{name}: {table['hardware'][0]}; {table['versions'][0]}\n")
-        print(table.drop(columns=["hardware", "versions"]).to_markdown(index=False, floatfmt=".3g"))
+    cells = {"engine": ["width", "batch", "way", "models"], "guidance": ["width", "batch", "guidance"]}
+    for name, measured in tables.items():
+        table = measured
         if options.write:
             OUT.mkdir(parents=True, exist_ok=True)
+            table = merged(OUT / f"{name}.csv", measured, cells[name])
             table.to_csv(OUT / f"{name}.csv", index=False, float_format="%.4g")
+        printed = compared(table) if name == "engine" else table
+        print(f"\n{name}: {table['hardware'][0]}; {table['versions'][0]}\n")
+        print(printed.drop(columns=["hardware", "versions"]).to_markdown(index=False, floatfmt=".3g"))
 
 
 if __name__ == "__main__":
