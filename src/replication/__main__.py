@@ -8,10 +8,12 @@ from pathlib import Path
 
 from replication import datasets, paths
 from replication.errors import UserError
-from replication.experiments import FAMILIES, autoencoder, calibration_family, grid, published_audit, theory
+from replication.experiments import FAMILIES, autoencoder, calibration_family, grid
 from replication.runs import Run, Store, current, read_table
 from replication.settings import PROFILES, Settings, load, set_scale
 from replication.sweep import choose_device, sweep
+
+# Commands import what only they need: libraries that take seconds to import would slow down all the others.
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     formulas.set_defaults(command=_theory)
 
     audit = commands.add_parser(
-        published_audit.NAME,
+        "published-audit",
         help="what the published Tables 1 to 3 can support, from their numbers alone (no training)",
     )
     audit.set_defaults(command=_published_audit)
@@ -187,6 +189,8 @@ def _is_float(text: str) -> bool:
 
 
 def _theory(options: argparse.Namespace) -> None:
+    from replication.experiments import theory
+
     settings = load(options.scale)
     path = paths.record(settings.scale, "theory")
     theory.write(theory.run(settings.theory), path)
@@ -227,6 +231,8 @@ def _profile(options: argparse.Namespace) -> None:
 
 
 def _published_audit(options: argparse.Namespace) -> None:
+    from replication.experiments import published_audit
+
     print(published_audit.write(load(options.scale).scale))
 
 

@@ -1,17 +1,13 @@
 """Data sets by name. Prepared arrays are a cache under data/prepared; the manifest is what is tracked."""
 
-from collections.abc import Callable
+from importlib import import_module
 
 from replication import paths
-from replication.datasets import cifar10, digits, mnist, photographs
 from replication.datasets.images import ImageSet, write_manifest
 
-READERS: dict[str, Callable[[], ImageSet]] = {
-    "mnist": mnist.read,
-    "cifar10": cifar10.read,
-    "digits": digits.read,
-    "photographs": photographs.read,
-}
+# Each is a module beside this one with a function `read()`; imported when needed, because the libraries that some of
+# them read with take seconds to import.
+NAMES = ("mnist", "cifar10", "digits", "photographs")
 STAND_INS = frozenset({"digits", "photographs"})
 
 
@@ -19,8 +15,14 @@ def load(name: str) -> ImageSet:
     """The prepared data set; prepared now when it is not there yet."""
     path = paths.PREPARED / f"{name}.safetensors"
     if not path.exists():
-        READERS[name]().save(path)
+        _read(name).save(path)
     return ImageSet.read(path)
+
+
+def _read(name: str) -> ImageSet:
+    assert name in NAMES, name
+    images: ImageSet = import_module(f"replication.datasets.{name}").read()
+    return images
 
 
 def prepare(scale: str, role: str, name: str) -> str:
