@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from replication import datasets, paths
 from replication.experiments import FAMILIES
 from replication.experiments.verdict import Verdict
-from replication.report import autoencoder, profiles, published_audit, stopping_artefact, theory
+from replication.report import autoencoder, profiles, published_audit, step_cost, stopping_artefact, theory
 from replication.report.section import Section
 from replication.settings import Settings
 
@@ -60,6 +60,7 @@ def _sections(settings: Settings, folder: Path, note: str) -> list[Section]:
         profiles.section(settings, folder, note),
         *(autoencoder.section(settings, family, folder, note) for family in FAMILIES),
         stopping_artefact.section(settings, folder, note),
+        step_cost.section(folder),
         *published_audit.sections(settings.scale, folder),
     ]
 
