@@ -12,6 +12,7 @@ from torch import nn
 
 from entropy_guidance import conv_entropy_change, profile
 from replication import datasets, paths
+from replication.datasets.images import ImageSet
 from replication.errors import UserError
 from replication.models import zoo
 from replication.settings import ProfileGrid, Settings
@@ -116,6 +117,7 @@ def _weights(chosen: ProfileGrid, weights: str) -> tuple[nn.Module, str]:
     if weights == "trained":
         zoo.load_weights(model, chosen.network, "random", seed=SEED)
         images = datasets.load(DEMO_DATASET)
+        assert isinstance(images, ImageSet)
         *_, accuracy = classifier.train(model, images, epochs=DEMO_EPOCHS, batch_size=DEMO_BATCH_SIZE, seed=SEED)
         return model, f"trained here on {DEMO_DATASET}, {DEMO_EPOCHS} epochs, validation accuracy {accuracy:.3f}"
     source = {"imagenet": "keras"}.get(weights) or str(FILES.get(weights, weights))
