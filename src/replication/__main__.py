@@ -3,14 +3,17 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from replication import datasets, paths
 from replication.errors import UserError
-from replication.experiments import FAMILIES, autoencoder, calibration_family, grid, published_audit, theory
+from replication.experiments import FAMILIES, autoencoder, calibration_family, grid
 from replication.runs import Run, Store, current, read_table
 from replication.settings import PROFILES, Settings, load, set_scale
 from replication.sweep import choose_device, sweep
+
+# Commands import what only they need: libraries that take seconds to import would slow down all the others.
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,24 +40,24 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     prepare = commands.add_parser("prepare", help="prepare a data set and write its manifest")
-    prepare.add_argument("role", choices=["mnist"], help="the paper's data set; at demo scale its stand-in")
+    prepare.add_argument("role", choices=["mnist", "cifar10"], help="the paper's data set; at demo scale its stand-in")
     prepare.set_defaults(command=_prepare)
 
     train = commands.add_parser("sweep", help="train the missing runs of a family and write its table")
-    _training_options(train)
+    _training_options(train, FAMILIES)
     train.set_defaults(command=_sweep)
 
     calibrate = commands.add_parser(
         "calibrate", help="compare baseline settings (lambda = 0) with the published baseline; train what is missing"
     )
-    _training_options(calibrate)
+    _training_options(calibrate, autoencoder.CALIBRATED)
     calibrate.set_defaults(command=_calibrate)
 
     formulas = commands.add_parser("theory", help="the paper's entropy formulas beside the exact change of layers")
     formulas.set_defaults(command=_theory)
 
     audit = commands.add_parser(
-        published_audit.NAME,
+        "published-audit",
         help="what the published Tables 1 to 3 can support, from their numbers alone (no training)",
     )
     audit.set_defaults(command=_published_audit)
@@ -102,8 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _training_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--family", choices=FAMILIES, required=True)
+def _training_options(parser: argparse.ArgumentParser, families: Sequence[str]) -> None:
+    parser.add_argument("--family", choices=families, required=True)
     parser.add_argument("--minutes", type=float, help="stop after this long; finished runs are kept")
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="train the I-th of N parts (several machines)")
     parser.add_argument(
@@ -186,6 +189,8 @@ def _is_float(text: str) -> bool:
 
 
 def _theory(options: argparse.Namespace) -> None:
+    from replication.experiments import theory
+
     settings = load(options.scale)
     path = paths.record(settings.scale, "theory")
     theory.write(theory.run(settings.theory), path)
@@ -226,6 +231,8 @@ def _profile(options: argparse.Namespace) -> None:
 
 
 def _published_audit(options: argparse.Namespace) -> None:
+    from replication.experiments import published_audit
+
     print(published_audit.write(load(options.scale).scale))
 
 

@@ -40,6 +40,16 @@ class AutoencoderGrid:
     batch_size: int
     max_epochs: int
     control_widths: tuple[int, ...]
+    variant_widths: tuple[int, ...]
+    variant_replicates: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A named change of the published protocol, trained at a few lambda (hypotheses H1 and H4)."""
+
+    lambdas: tuple[float, ...]
+    changes: dict[str, float | int | str]  # settings of AutoencoderTraining
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +91,14 @@ class Settings:
     scale: str
     lambdas: tuple[float, ...] | None
     autoencoder: AutoencoderTraining
+    variants: dict[str, Variant]
     grids: dict[str, AutoencoderGrid]
     calibration: Calibration
     theory: Theory
     profiles: dict[str, ProfileGrid]
 
 
-FAMILIES = ("autoencoder-mnist",)
+FAMILIES = ("autoencoder-mnist", "autoencoder-cifar10")
 PROFILES = ("vgg16", "resnet50", "unet")
 
 
@@ -101,7 +112,7 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
         UserError: the file is missing or is not YAML, or a parameter is unknown, missing or of the wrong type.
     """
     raw = _read(path)
-    _check_keys(raw, {"scale", "lambda", "autoencoder", "calibration", "scales"}, "params.yaml")
+    _check_keys(raw, {"scale", "lambda", "autoencoder", "variants", "calibration", "scales"}, "params.yaml")
     scale = scale or raw["scale"]
     if scale not in raw["scales"]:
         raise UserError(f"unknown scale {scale!r} in {path}: choose one of {', '.join(raw['scales'])}")
@@ -112,6 +123,7 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
         scale=scale,
         lambdas=_lambda_override(raw["lambda"]),
         autoencoder=_build(AutoencoderTraining, raw["autoencoder"], "autoencoder"),
+        variants={name: _variant(value, f"variants.{name}") for name, value in raw["variants"].items()},
         grids={family: _build(AutoencoderGrid, chosen[family], f"scales.{scale}.{family}") for family in FAMILIES},
         calibration=_build(Calibration, raw["calibration"] | (chosen["calibration"] or {}), "calibration"),
         theory=_build(Theory, chosen["theory"], f"scales.{scale}.theory"),
@@ -161,6 +173,19 @@ def _build(cls: type, raw: Any, where: str) -> Any:
         raise UserError(f"params.yaml, {where}: expected a mapping, got {raw!r}")
     _check_keys(raw, {field.name for field in fields(cls)}, where)
     return cls(**{field.name: _convert(raw[field.name], field.type, f"{where}.{field.name}") for field in fields(cls)})
+
+
+def _variant(raw: Any, where: str) -> Variant:
+    if not isinstance(raw, dict) or "lambdas" not in raw:
+        raise UserError(f"params.yaml, {where}: expected a mapping with lambdas, got {raw!r}")
+    types = {field.name: field.type for field in fields(AutoencoderTraining)}
+    changes = {name: value for name, value in raw.items() if name != "lambdas"}
+    if unknown := sorted(changes.keys() - types.keys()):
+        raise UserError(f"{where}: unknown parameter {', '.join(unknown)}. Known: lambdas, {', '.join(types)}")
+    return Variant(
+        lambdas=_convert(raw["lambdas"], tuple[float, ...], f"{where}.lambdas"),
+        changes={name: _convert(value, types[name], f"{where}.{name}") for name, value in changes.items()},
+    )
 
 
 def _check_keys(raw: dict[str, Any], expected: set[str], where: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from replication.runs import read_table
+from replication.settings import FAMILIES
 
 ROOT = Path(__file__).parents[2]
 TABLE = Path("data/runs/demo/autoencoder-mnist.jsonl")
@@ -46,13 +47,16 @@ def clone(tmp_path_factory):
             shutil.copy(ROOT / name, folder / name)
     yaml = YAML()
     params = yaml.load(folder / "params.yaml")
-    params["scales"]["demo"]["autoencoder-mnist"] |= {
-        "widths": [8, 120],
-        "test_widths": [8],
-        "replicates": 2,
-        "max_epochs": 9,
-        "control_widths": [120],
-    }
+    for family in FAMILIES:
+        params["scales"]["demo"][family] |= {
+            "widths": [8, 120],
+            "test_widths": [8],
+            "replicates": 2,
+            "max_epochs": 9,
+            "control_widths": [120],
+            "variant_widths": [120],
+        }
+    params["variants"] = {name: params["variants"][name] for name in ("float64", "exact-base")}
     params["scales"]["demo"]["calibration"] |= {"widths": [8], "batch_sizes": [512]}
     params["calibration"]["max_epochs"] = 3
     yaml.dump(params, folder / "params.yaml")
@@ -68,11 +72,14 @@ def test_repro_makes_the_report_and_then_nothing_more(clone):
     call(clone, "dvc", "repro")
     report = clone / "reports" / "demo"
     text = (report / "report.md").read_text()
-    assert "Stand-in data, not comparable" in text and "16 of the 16 runs" in text
+    assert "Stand-in data, not comparable" in text and "18 of the 18 runs" in text
     html = (report / "report.html").read_text()
     drawn = {kind: {path.stem for path in (report / "figures").glob(f"*.{kind}")} for kind in ("png", "svg")}
     assert drawn["png"] == drawn["svg"]
     assert drawn["png"] >= {f"figure{k}-autoencoder-mnist" for k in (3, 4)}
+    assert drawn["png"] >= {f"figure{k}-autoencoder-cifar10" for k in (5, 6)}
+    kinds = ("stopping-epochs", "determinants", "time-to-quality")
+    assert drawn["png"] >= {f"{kind}-{family}" for kind in kinds for family in FAMILIES}
     assert drawn["png"] >= {"figure2-losses", "theory-formulas", "figure1-vgg16", "h5-weight-scale"}
     assert drawn["png"] >= {f"published-audit-table{k}" for k in (1, 2)}
     assert html.count("data:image/png;base64,") == len(drawn["png"])
@@ -105,7 +112,7 @@ def test_a_fresh_store_is_filled_from_the_table(clone):
     call(clone, "dvc", "repro")
     shutil.rmtree(clone / ".runs")
     done = call(clone, *sweep_command())
-    assert "16 runs: 16 known already, 0 trained now" in done.stdout
+    assert "18 runs: 18 known already, 0 trained now" in done.stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -122,11 +129,11 @@ def test_a_stopped_sweep_loses_no_finished_run(clone, number):
     process.send_signal(number)
     _, errors = process.communicate()
     finished = len(list((clone / ".runs").glob("*.json")))
-    assert 2 <= finished < 16
+    assert 2 <= finished < 18
     if number == signal.SIGTERM:
         assert process.returncode == 130 and "the same command goes on from here" in errors
     done = call(clone, *sweep_command())
-    assert f"16 runs: {finished} known already, {16 - finished} trained now" in done.stdout
+    assert f"18 runs: {finished} known already, {18 - finished} trained now" in done.stdout
 
 
 def test_shards_and_merge_add_up(clone, tmp_path):
@@ -141,9 +148,9 @@ def test_shards_and_merge_add_up(clone, tmp_path):
     (clone / TABLE).unlink()
     call(clone, sys.executable, "-m", "replication", "runs", "merge", *map(str, tables))
     done = call(clone, *sweep_command("--minutes", "0"))
-    assert "16 known already, 0 trained now" in done.stdout
+    assert "18 known already, 0 trained now" in done.stdout
     listing = call(clone, sys.executable, "-m", "replication", "runs", "list").stdout
-    assert "16 of 16 runs finished" in listing
+    assert "18 of 18 runs finished" in listing
     key = listing.split()[0]
     assert json.loads(call(clone, sys.executable, "-m", "replication", "runs", "show", key[:10]).stdout)["key"] == key
 
@@ -152,10 +159,10 @@ def test_minutes_bound_a_sweep(clone):
     shutil.rmtree(clone / ".runs", ignore_errors=True)
     (clone / TABLE).unlink(missing_ok=True)
     done = call(clone, *sweep_command("--minutes", "0"))
-    assert "16 runs: 0 known already, 0 trained now, 16 still missing" in done.stdout
+    assert "18 runs: 0 known already, 0 trained now, 18 still missing" in done.stdout
     # and the report says so instead of failing
     call(clone, sys.executable, "-m", "replication", "report")
-    assert "0 of the 16 runs" in (clone / "reports/demo/report.md").read_text()
+    assert "0 of the 18 runs" in (clone / "reports/demo/report.md").read_text()
 
 
 def test_data_that_cannot_be_had_is_one_message(clone):

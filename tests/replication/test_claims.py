@@ -9,23 +9,26 @@ from replication import settings as settings_module
 from replication.experiments import autoencoder, autoencoder_claims
 from replication.runs import make_record, read_table
 
-FAMILY = "autoencoder-mnist"
+FAMILY, CIFAR = "autoencoder-mnist", "autoencoder-cifar10"
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 
 
 @pytest.fixture(scope="module")
 def settings():
     loaded = settings_module.load("paper", PARAMS)
-    grid = dataclasses.replace(
-        loaded.grids[FAMILY], widths=(80, 140, 260), control_widths=(260,), lambdas=(0.0, 1e-3, 0.1, 10.0), replicates=6
-    )
-    return dataclasses.replace(loaded, grids={FAMILY: grid})
+    grids = {
+        family: dataclasses.replace(
+            grid, widths=(80, 140, 200, 260), control_widths=(260,), lambdas=(0.0, 1e-3, 0.1, 10.0), replicates=6
+        )
+        for family, grid in loaded.grids.items()
+    }
+    return dataclasses.replace(loaded, grids=grids)
 
 
-def records(settings, epochs, mse):
+def records(settings, epochs, mse, family=FAMILY):
     """A record for each run of the grid; `epochs(run)` and `mse(run, epoch)` say what it measured."""
     made = []
-    for run in autoencoder.grid(settings, FAMILY):
+    for run in autoencoder.grid(settings, family):
         history = [mse(run, epoch) + 1e-6 * run["replicate"] for epoch in range(1, epochs(run) + 1)]
         metrics = {"stopping_epoch": len(history), "stopped_early": 1, "validation_mse": history[-1]}
         made.append(make_record(run, metrics, {"validation_mse": history}, 1, {"device": "x", "torch": "y"}))
@@ -40,6 +43,10 @@ def falling(_, epoch):
     return 0.12 / (epoch + 2) + 0.0002
 
 
+def better_when_guided(run, epoch):
+    return falling(run, epoch) * (0.7 if run["lambda"] >= 0.01 else 1)
+
+
 def test_an_artefact_reproduces_and_does_not_survive(settings):
     """Guided runs follow the unguided ones and only stop earlier, unless the MSE alone is watched."""
     made = records(settings, lambda run: 9 if run["lambda"] >= 0.01 and run["monitor"] == "total" else 45, falling)
@@ -48,13 +55,35 @@ def test_an_artefact_reproduces_and_does_not_survive(settings):
     assert (verdicts["C5"].verdict, verdicts["C5"].control) == ("reproduced", "does not survive")
 
 
+def test_c6_asks_the_same_of_cifar10(settings):
+    """An artefact reproduces and does not survive; a real effect survives; 13 epochs or too many pairs are partly."""
+
+    def verdict(epochs, mse=falling):
+        return autoencoder_claims.verdicts(records(settings, epochs, mse, CIFAR), settings, CIFAR)["C6"]
+
+    def artefact(run):
+        return 9 if run["lambda"] >= 0.01 and run["monitor"] == "total" else 45
+
+    assert (verdict(artefact).verdict, verdict(artefact).control) == ("reproduced", "does not survive")
+    early = verdict(lambda run: 10 if run["lambda"] >= 0.01 else 45, better_when_guided)
+    assert (early.verdict, early.control) == ("reproduced", "survives")
+    assert verdict(lambda run: 13 if run["lambda"] >= 0.01 else 45).verdict == "partly"
+    assert verdict(always_45).verdict == "not reproduced"
+    assert autoencoder_claims.verdicts([], settings, CIFAR)["C6"].verdict == "not tested"
+
+
+def test_runs_of_other_protocols_do_not_count(settings):
+    made = records(settings, lambda run: 9 if run["lambda"] >= 0.01 and run["monitor"] == "total" else 45, falling)
+    other = [autoencoder.make_run(settings, FAMILY, 260, 0.1, replicate, precision="float64") for replicate in range(6)]
+    extra = [make_record(run, made[0]["metrics"], made[0]["history"], 1, {}) for run in other]
+    assert autoencoder_claims.verdicts(made + extra, settings, FAMILY) == autoencoder_claims.verdicts(
+        made, settings, FAMILY
+    )
+
+
 def test_a_real_effect_survives(settings):
     """Guided runs stop early under either rule, at an MSE that the unguided run has not reached by then."""
-
-    def mse(run, epoch):
-        return falling(run, epoch) * (0.7 if run["lambda"] >= 0.01 else 1)
-
-    made = records(settings, lambda run: 10 if run["lambda"] >= 0.01 else 45, mse)
+    made = records(settings, lambda run: 10 if run["lambda"] >= 0.01 else 45, better_when_guided)
     verdicts = autoencoder_claims.verdicts(made, settings, FAMILY)
     assert verdicts["C4"].control == verdicts["C5"].control == "survives"
 

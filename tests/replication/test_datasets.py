@@ -1,11 +1,15 @@
 import json
+import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_sample_images
 
 from replication import datasets, paths
-from replication.datasets import digits, mnist
+from replication.datasets import cifar10, digits, mnist, photographs
+from replication.datasets.download import file_md5
 from replication.datasets.images import ImageSet
 from replication.errors import UserError
 
@@ -51,6 +55,55 @@ def test_mnist_is_mnist():
     manifest = mnist.read(RAW).manifest()
     assert manifest["train"]["images"] == 60_000
     assert manifest["validation"]["per_class"] == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+@pytest.mark.skipif(not (RAW / "cifar-10-batches-bin").exists(), reason="CIFAR-10 is not under data/raw")
+def test_cifar10_is_cifar10():
+    images = cifar10.read(RAW)
+    manifest = images.manifest()
+    assert manifest["train"]["images"] == 50_000 and manifest["train"]["shape"] == [3, 32, 32]
+    assert manifest["train"]["per_class"] == [5000] * 10 and manifest["validation"]["per_class"] == [1000] * 10
+    pixels = images.train_images.numpy() / 255
+    np.testing.assert_allclose(pixels.mean((0, 2, 3)), (0.49139968, 0.48215841, 0.44653091), atol=5e-9)
+    np.testing.assert_allclose(pixels.std((0, 2, 3)), (0.24703223, 0.24348513, 0.26158784), atol=5e-9)
+
+
+def batches(folder, colours=(1, 2, 3)):
+    """Six batch files of one image each, every colour a constant."""
+    folder.mkdir()
+    for k, name in enumerate([*cifar10.FILES["train"], *cifar10.FILES["validation"]]):
+        (folder / name).write_bytes(bytes([k]) + b"".join(bytes([colour]) * 1024 for colour in colours))
+
+
+def test_cifar10_records_are_a_label_and_three_colours(tmp_path, monkeypatch):
+    batches(tmp_path / cifar10.FOLDER)
+    monkeypatch.setattr(ImageSet, "check", lambda *_: None)
+    images = cifar10.read(tmp_path)
+    assert images.train_labels.tolist() == [0, 1, 2, 3, 4] and images.validation_labels.tolist() == [5]
+    assert [images.train_images[0, c].unique().tolist() for c in range(3)] == [[1], [2], [3]]
+
+
+def test_cifar10_is_unpacked_from_the_official_archive(tmp_path, monkeypatch):
+    batches(tmp_path / cifar10.FOLDER)
+    archive = tmp_path / "raw" / "cifar-10-binary.tar.gz"
+    archive.parent.mkdir()
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(tmp_path / cifar10.FOLDER, cifar10.FOLDER)
+    monkeypatch.setattr(cifar10, "MD5", file_md5(archive))
+    with pytest.raises(UserError, match=r"the train split is not CIFAR-10's \(5 images, expected 50000"):
+        cifar10.read(tmp_path / "raw")
+    (tmp_path / "raw" / cifar10.FOLDER / "test_batch.bin").write_bytes(b"half a record")
+    with pytest.raises(UserError, match=r"test_batch.bin is damaged \(13 bytes\)"):
+        cifar10.read(tmp_path / "raw")
+
+
+def test_photographs_are_patches_of_both():
+    images = photographs.read()
+    assert images.train_images.shape == (1700, 3, 16, 16) and images.validation_images.shape == (380, 3, 16, 16)
+    assert torch.bincount(torch.cat([images.train_labels, images.validation_labels])).tolist() == [1040, 1040]
+    corner = torch.tensor(load_sample_images().images[0][:16, :16]).permute(2, 0, 1)
+    every = torch.cat([images.train_images, images.validation_images])
+    assert (every == corner).flatten(1).all(1).sum() == 1
 
 
 def test_other_images_are_refused(tmp_path):

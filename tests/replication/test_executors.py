@@ -29,7 +29,7 @@ def test_a_killed_worker_is_noticed(digits):
 
 
 def test_an_error_in_a_worker_is_one_message(make_run):
-    with pytest.raises(UserError, match="training failed: KeyError: 'no such data'"):
+    with pytest.raises(UserError, match="training failed: AssertionError: no such data"):
         list(local_workers([[make_run(dataset="no such data")]], 1, FOREVER))
 
 

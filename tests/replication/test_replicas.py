@@ -83,8 +83,22 @@ def test_trajectory_to_1e_10(make_run, images, monkeypatch):
     assert record["validation_mse"] == pytest.approx(plain_training(run, images), rel=1e-10)
 
 
-def test_numbers_do_not_depend_on_the_stack(make_run, images):
+@pytest.mark.parametrize("changes", [{}, {"lambda_": 0.1}, {"lambda_": 0.1, "form": "exact"}])
+def test_autograd_and_the_written_gradient_agree(make_run, images, monkeypatch, changes):
+    """Autograd is what a GPU trains with, the written-out gradient what a CPU does."""
+    run = make_run(**changes)
+    written = train([run], images)[run.key]["history"]
+    monkeypatch.setattr(replicas, "Backpropagation", lambda *_: None)
+    assert train([run], images)[run.key]["history"] == {
+        name: pytest.approx(values, rel=1e-8) for name, values in written.items()
+    }
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_numbers_do_not_depend_on_the_stack(make_run, images, monkeypatch, written):
     """Different lambda, form, seed, monitor and stopping epoch in one stack: each as if alone."""
+    if not written:
+        monkeypatch.setattr(replicas, "Backpropagation", lambda *_: None)
     runs = [
         make_run(max_epochs=20, min_delta=delta, replicate=replicate, lambda_=lambda_, **changes)
         for delta in (0.02,)
@@ -96,7 +110,7 @@ def test_numbers_do_not_depend_on_the_stack(make_run, images):
     for run in runs:
         alone = train([run], images)[run.key]
         assert together[run.key]["history"] == {
-            name: pytest.approx(values, rel=1e-8) for name, values in alone["history"].items()
+            name: values if written else pytest.approx(values, rel=1e-8) for name, values in alone["history"].items()
         }
         epochs.add(alone["metrics"]["stopping_epoch"])
     assert len(epochs) > 1  # models did leave the stack at different times
@@ -136,6 +150,12 @@ def test_a_large_constant_in_a_float32_loss_hides_improvement(make_run, images):
     assert records[total.key]["metrics"]["stopping_epoch"] == 4  # patience + 1: no epoch seemed to improve
     assert records[base.key]["metrics"]["stopping_epoch"] == 30
     assert records[base.key]["history"] == records[free.key]["history"]
+
+
+def test_pixels_are_in_keras_order():
+    image = torch.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    row, column, colour = 2, 3, 1
+    assert replicas.pixels(image)[1, (row * 5 + column) * 3 + colour] == image[1, colour, row, column]
 
 
 def test_metrics_describe_the_history(make_run, images):

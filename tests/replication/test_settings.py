@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from replication.errors import UserError
-from replication.settings import load, set_scale
+from replication.settings import FAMILIES, load, set_scale
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 
@@ -26,8 +26,9 @@ def params(tmp_path):
     return write
 
 
-def test_the_paper_scale_is_the_papers_grid():
-    grid = load("paper", PARAMS).grids["autoencoder-mnist"]
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_paper_scale_is_the_papers_grid(family):
+    grid = load("paper", PARAMS).grids[family]
     assert set(grid.widths) == {*range(20, 261, 40), 80, 200}
     assert grid.lambdas == (0, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10)
     assert grid.replicates == 10
@@ -57,6 +58,8 @@ def test_lambda_override(params, text, expected):
         ("      batch_size: ", "      batch_size: -", "expected a positive whole number"),
         ("monitor: total", "monitor: both", "'both', choose one of total, base"),
         ("lambda:\n", "lambda: big\n", "lambda must be null, a number or a list"),
+        ("    form: exact\n", "    forms: exact\n", "variants.exact: unknown parameter forms. Known: lambdas, form"),
+        ("    epsilon: 0.1\n", "    epsilon: tiny\n", "variants.epsilon-1e-1.epsilon: expected a number"),
         ("scale: demo", "scale: huge", "unknown scale 'huge'.*demo, paper"),
         ("scale: demo", "scale: [", "not valid YAML"),
         ("scale: demo\n", "scale: demo\nlamda: 1\n", "unknown parameter lamda"),

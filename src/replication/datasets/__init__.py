@@ -1,16 +1,17 @@
 """Data sets by name. Prepared arrays are a cache under data/prepared; the manifest is what is tracked."""
 
 import re
-from collections.abc import Callable
+from importlib import import_module
 
 from replication import paths
-from replication.datasets import digits, mnist
 from replication.datasets.images import ImageSet, write_manifest
 from replication.datasets.masks import MaskSet
 from replication.errors import UserError
 
-READERS: dict[str, Callable[[], ImageSet]] = {"mnist": mnist.read, "digits": digits.read}
-STAND_INS = frozenset({"digits", "shapes"})
+# Each is a module beside this one with a function `read()`; imported when needed, because the libraries that some of
+# them read with take seconds to import.
+NAMES = ("mnist", "cifar10", "digits", "photographs")
+STAND_INS = frozenset({"digits", "photographs", "shapes"})
 
 
 def load(name: str) -> ImageSet | MaskSet:
@@ -22,15 +23,21 @@ def load(name: str) -> ImageSet | MaskSet:
         return _load_masks(name)
     path = paths.PREPARED / f"{name}.safetensors"
     if not path.exists():
-        READERS[name]().save(path)
+        _read(name).save(path)
     return ImageSet.read(path)
 
 
-def _load_masks(name: str) -> MaskSet:
-    from replication.datasets import coco, shapes  # pycocotools brings matplotlib: a second that others need not wait
+def _read(name: str) -> ImageSet:
+    assert name in NAMES, name
+    images: ImageSet = import_module(f"replication.datasets.{name}").read()
+    return images
 
+
+def _load_masks(name: str) -> MaskSet:
     folder = paths.PREPARED / name
     if not folder.exists():
+        from replication.datasets import coco, shapes
+
         if name == "shapes":
             shapes.prepare(folder)
         elif match := re.fullmatch(r"coco(-crowds)?-(\d+)-(\d+)", name):

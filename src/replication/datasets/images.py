@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,6 +39,20 @@ class ImageSet:
                 ("validation", self.validation_images, self.validation_labels),
             )
         }
+
+    def check(self, name: str, folder: Path, counts: Mapping[str, int], content: Mapping[str, str]) -> None:
+        """Compare with the known counts and content hashes of data set `name`, which was read from `folder`.
+
+        Raises:
+            UserError: a split is not the known one.
+        """
+        for split, found in self.manifest().items():
+            if found["content"] != content[split]:
+                raise UserError(
+                    f"{folder}: the {split} split is not {name}'s ({found['images']} images, expected "
+                    f"{counts[split]}; content {found['content'][:12]}, expected {content[split][:12]}). "
+                    "Delete the folder and start again."
+                )
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -39,12 +39,5 @@ def read(raw: Path = paths.RAW) -> ImageSet:
         )
     except (AssertionError, ValueError, RuntimeError, TypeError, KeyError) as error:
         raise UserError(f"{folder} holds a damaged file ({error}): delete the folder and start again") from None
-    manifest = images.manifest()
-    for split, content in CONTENT.items():
-        if manifest[split]["content"] != content:
-            raise UserError(
-                f"{folder}: the {split} split is not MNIST's ({manifest[split]['images']} images, "
-                f"expected {COUNTS[split]}; content {manifest[split]['content'][:12]}, expected {content[:12]}). "
-                "Delete the folder and start again."
-            )
+    images.check("MNIST", folder, COUNTS, CONTENT)
     return images

@@ -1,4 +1,4 @@
-"""Dense autoencoders, paper section 5.2: the grid behind Figures 3 and 4."""
+"""Dense autoencoders, paper section 5.2: the grids behind Figures 3 to 6."""
 
 import math
 from collections.abc import Iterable
@@ -13,6 +13,7 @@ from replication.training.stopping import stopping_epoch
 # The published baseline (paper, section 5.2) that calibration aims at. "Over 40" epochs is read as 40 to 60.
 BASELINE_MSE = 0.003
 BASELINE_EPOCHS = (40, 60)
+CALIBRATED = ("autoencoder-mnist",)  # the paper prints no baseline MSE for CIFAR-10
 METRICS = ("stopping_epoch", "stopped_early", "validation_mse")  # what the report reads
 
 
@@ -35,22 +36,55 @@ def make_run(settings: Settings, family: str, width: int, lambda_: float, replic
 
 
 def grid(settings: Settings, family: str) -> list[Run]:
-    """The paper's grid, and its control: the same guidance with early stopping on the MSE alone."""
+    """Every run of a family: the paper's grid, its control, and the variants of the protocol."""
+    runs = published(settings, family) + control(settings, family)
+    for variant in variants(settings, family).values():
+        runs += variant
+    return list({run.key: run for run in runs}.values())
+
+
+def published(settings: Settings, family: str) -> list[Run]:
+    """The paper's grid under the published protocol."""
     chosen = settings.grids[family]
-    lambdas = settings.lambdas or chosen.lambdas
-    runs = [
+    return [
         make_run(settings, family, width, lambda_, replicate)
         for width in chosen.widths
-        for lambda_ in lambdas
+        for lambda_ in settings.lambdas or chosen.lambdas
         for replicate in range(chosen.replicates)
     ]
-    controls = [
+
+
+def control(settings: Settings, family: str) -> list[Run]:
+    """The same guidance with early stopping on the MSE alone, and the unguided runs beside it."""
+    chosen = settings.grids[family]
+    return [
         make_run(settings, family, width, lambda_, replicate, monitor="base")
         for width in chosen.control_widths
-        for lambda_ in lambdas
+        for lambda_ in settings.lambdas or chosen.lambdas
         for replicate in range(chosen.replicates)
     ]
-    return list({run.key: run for run in runs + controls}.values())
+
+
+def variants(settings: Settings, family: str) -> dict[str, list[Run]]:
+    """The guided runs of each named variant of the protocol, at those of its lambda that the grid has as well."""
+    chosen = settings.grids[family]
+    lambdas = settings.lambdas or chosen.lambdas
+    return {
+        name: [
+            make_run(settings, family, width, lambda_, replicate, **variant.changes)
+            for width in chosen.variant_widths
+            for lambda_ in variant.lambdas
+            if lambda_ in lambdas
+            for replicate in range(chosen.variant_replicates)
+        ]
+        for name, variant in settings.variants.items()
+    }
+
+
+def of_grid(records: Iterable[Record], runs: Iterable[Run]) -> list[Record]:
+    """The records that belong to a selection of runs."""
+    keys = {run.key for run in runs}
+    return [record for record in records if record["key"] in keys]
 
 
 def calibration_grid(settings: Settings, family: str) -> list[Run]:

@@ -1,11 +1,11 @@
-"""Claims C4 and C5 by the rules in data/published/claims.yaml, and what they must survive."""
+"""Claims C4 and C5 (MNIST) and C6 (CIFAR-10) by the rules in data/published/claims.yaml, and what they must survive."""
 
 import math
 
 import pandas as pd
 
 from replication.analysis.statistics import paired_difference, pairwise_tests, t_interval
-from replication.experiments.autoencoder import frame
+from replication.experiments.autoencoder import control, frame, of_grid, published
 from replication.experiments.verdict import Verdict
 from replication.runs import Record
 from replication.settings import Settings
@@ -13,22 +13,6 @@ from replication.settings import Settings
 WIDE = 100  # "especially for latent dimensions over 100"
 LARGE_LAMBDA = 0.01  # the inferred border between the published groups of lambda
 ENOUGH = 5  # runs a cell below which no verdict is given
-
-
-def published_runs(runs: pd.DataFrame, settings: Settings, family: str) -> pd.DataFrame:
-    """The runs of the published protocol: unguided ones, and guided ones that were stopped as params.yaml says."""
-    return _selection(runs, settings, family, settings.autoencoder.monitor)
-
-
-def control_runs(runs: pd.DataFrame, settings: Settings, family: str) -> pd.DataFrame:
-    """The control: early stopping on the MSE alone, with the unguided runs of the same widths."""
-    chosen = _selection(runs, settings, family, "base")
-    return chosen[chosen["width"].isin(settings.grids[family].control_widths)]
-
-
-def _selection(runs: pd.DataFrame, settings: Settings, family: str, monitor: str) -> pd.DataFrame:
-    widths = settings.grids[family].widths
-    return runs[((runs["lambda"] == 0) | (runs["monitor"] == monitor)) & runs["width"].isin(widths)]
 
 
 def tested_width(runs: pd.DataFrame, settings: Settings, family: str) -> int:
@@ -56,12 +40,15 @@ def beside_published(runs: pd.DataFrame, words: list[dict[str, str]]) -> pd.Data
 
 
 def verdicts(records: list[Record], settings: Settings, family: str) -> dict[str, Verdict]:
-    """Claims C4 and C5 on MNIST."""
-    runs = frame(records)
-    published, control = published_runs(runs, settings, family), control_runs(runs, settings, family)
+    """Claims C4 and C5 on MNIST, C6 on CIFAR-10."""
+    published_records = of_grid(records, published(settings, family))
+    runs, control_runs = frame(published_records), frame(of_grid(records, control(settings, family)))
+    width = tested_width(runs, settings, family)
+    if family == "autoencoder-cifar10":
+        return {"C6": Verdict(*_c6(runs, width), *_c6_control(control_runs, published_records))}
     return {
-        "C4": Verdict(*_c4(published), *_c4_control(control)),
-        "C5": Verdict(*_c5(published, tested_width(published, settings, family)), *_c5_control(records, settings)),
+        "C4": Verdict(*_c4(runs), *_c4_control(control_runs)),
+        "C5": Verdict(*_c5(runs, width), *_c5_control(published_records)),
     }
 
 
@@ -124,14 +111,39 @@ def _c5(runs: pd.DataFrame, test_width: int) -> tuple[str, str]:
     if _few(runs):
         return "inconclusive", evidence
     near = small.between(0.0015, 0.0045).all() and large.between(0.005, 0.015).all()
-    samples = lambda_samples(runs, test_width, "validation_mse")
-    tests = pairwise_tests(samples)
-    across = (tests["a"] < LARGE_LAMBDA) & (tests["b"] >= LARGE_LAMBDA)
-    grouped = len(tests) > 0 and (tests["sign_holm"] != "").eq(across).all()
+    grouped = _two_groups(runs, test_width)
     if near and grouped:
         return "reproduced", evidence
     evidence += f"; the two groups are {'' if grouped else 'not '}homogeneous at width {test_width}"
     return ("partly" if (large > small).all() else "not reproduced"), evidence
+
+
+def _two_groups(runs: pd.DataFrame, width: int) -> bool:
+    """All pairs of lambda across the groups differ in MSE and no pair within one does."""
+    tests = pairwise_tests(lambda_samples(runs, width, "validation_mse"))
+    across = (tests["a"] < LARGE_LAMBDA) & (tests["b"] >= LARGE_LAMBDA)
+    return len(tests) > 0 and bool((tests["sign_holm"] != "").eq(across).all())
+
+
+def _c6(runs: pd.DataFrame, test_width: int) -> tuple[str, str]:
+    cells = _cells(runs, "stopping_epoch")
+    if cells is None or cells.empty:
+        return "not tested", "no wide models with and without guidance"
+    unguided, guided, evidence = _speedup(cells)
+    if _few(runs):
+        return "inconclusive", evidence
+    halved, grouped = (guided < unguided / 2).all(), _two_groups(runs, test_width)
+    evidence += f"; two homogeneous groups of MSE at width {test_width}: {'yes' if grouped else 'no'}"
+    if halved and (guided <= 12).all() and grouped:
+        return "reproduced", evidence
+    return ("partly" if halved else "not reproduced"), evidence
+
+
+def _c6_control(runs: pd.DataFrame, records: list[Record]) -> tuple[str, str]:
+    """The controls of C4 and of C5: both must be survived."""
+    outcomes, evidence = zip(_c4_control(runs), _c5_control(records), strict=True)
+    worst = next(o for o in ("does not survive", "inconclusive", "not tested", "survives") if o in outcomes)
+    return worst, "; ".join(evidence)
 
 
 def lambda_samples(runs: pd.DataFrame, width: int, value: str) -> dict[float, list[float]]:
@@ -140,7 +152,7 @@ def lambda_samples(runs: pd.DataFrame, width: int, value: str) -> dict[float, li
     return {float(lambda_): list(group[value]) for lambda_, group in chosen.groupby("lambda")}
 
 
-def stopped_baseline(records: list[Record], settings: Settings) -> pd.DataFrame:
+def stopped_baseline(records: list[Record]) -> pd.DataFrame:
     """Each guided run beside the unguided run of the same seed, read at the guided run's stopping epoch (H1).
 
     Columns: width, lambda, replicate, epoch, guided_mse, baseline_mse (NaN where the baseline had stopped before).
@@ -149,7 +161,7 @@ def stopped_baseline(records: list[Record], settings: Settings) -> pd.DataFrame:
     rows = []
     for record in records:
         run, baseline = record["run"], baselines.get((record["run"]["width"], record["run"]["replicate"]))
-        if run["lambda"] == 0 or run["monitor"] != settings.autoencoder.monitor or baseline is None:
+        if run["lambda"] == 0 or baseline is None:
             continue
         epoch, history = record["metrics"]["stopping_epoch"], baseline["history"]["validation_mse"]
         rows.append(
@@ -165,8 +177,8 @@ def stopped_baseline(records: list[Record], settings: Settings) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _c5_control(records: list[Record], settings: Settings) -> tuple[str, str]:
-    pairs = stopped_baseline(records, settings)
+def _c5_control(records: list[Record]) -> tuple[str, str]:
+    pairs = stopped_baseline(records)
     if len(pairs):
         pairs = pairs[(pairs["lambda"] >= LARGE_LAMBDA) & (pairs["width"] > WIDE)].dropna()
     if len(pairs) < ENOUGH:

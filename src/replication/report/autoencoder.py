@@ -14,10 +14,8 @@ from replication.report.section import FigureEntry, Section, TableEntry, runs_ab
 from replication.runs import current, read_table
 from replication.settings import Settings
 
-MEASURES = {
-    "validation_mse": ("figure3", "Figure 3", "validation MSE"),
-    "stopping_epoch": ("figure4", "Figure 4", "stopping epoch"),
-}
+MEASURES = {"validation_mse": "validation MSE", "stopping_epoch": "stopping epoch"}
+FIGURES = {"autoencoder-mnist": (3, 4), "autoencoder-cifar10": (5, 6)}  # the paper's numbers, in the order of MEASURES
 
 
 def section(settings: Settings, family: str, folder: Path, note: str) -> Section:
@@ -34,12 +32,11 @@ class _Writer:
 
     def section(self) -> Section:
         planned = autoencoder.grid(self.settings, self.family)
-        keys = {run.key for run in planned}
         table = read_table(paths.table(self.settings.scale, self.family))
-        records = [record for record in current(table) if record["key"] in keys]
-        runs = autoencoder.frame(records)
-        published = autoencoder_claims.published_runs(runs, self.settings, self.family)
-        control = autoencoder_claims.control_runs(runs, self.settings, self.family)
+        records = autoencoder.of_grid(current(table), planned)
+        published_records = autoencoder.of_grid(records, autoencoder.published(self.settings, self.family))
+        published = autoencoder.frame(published_records)
+        control = autoencoder.frame(autoencoder.of_grid(records, autoencoder.control(self.settings, self.family)))
         drawn, tables = [], []
         words = YAML(typ="safe").load(paths.PUBLISHED / f"{self.family}.yaml")
         tables.append(self.beside_published(published, words))
@@ -49,7 +46,7 @@ class _Writer:
             tables.append(self.pairwise(published))
         if control["lambda"].nunique() > 1:
             tables.append(self.summary(control, "control", "Control: early stopping watches the MSE alone"))
-        pairs = autoencoder_claims.stopped_baseline(records, self.settings)
+        pairs = autoencoder_claims.stopped_baseline(published_records)
         if len(pairs):
             tables.append(self.stopped_baseline(pairs))
         return Section(
@@ -71,15 +68,15 @@ class _Writer:
         return self.write(table, "beside-published", "The published numbers and ours", note)
 
     def figure(self, runs: pd.DataFrame, value: str) -> FigureEntry:
-        name, title, label = MEASURES[value]
+        label, number = MEASURES[value], dict(zip(MEASURES, FIGURES[self.family], strict=True))[value]
         width = autoencoder_claims.tested_width(runs, self.settings, self.family)
         tests = pairwise_tests(autoencoder_claims.lambda_samples(runs, width, value))
         figure = figures.curves_and_tests(runs, tests, value=value, label=label, test_width=width, note=self.note)
         sizes = runs.groupby(["width", "lambda"]).size()
         n = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
         caption = f"{len(runs)} runs, n = {n} replicates a point; bars are 95 % t-intervals of the mean."
-        path = figures.save(figure, self.folder / "figures", f"{name}-{self.family}")
-        return FigureEntry(f"{title}: {label}", path, caption)
+        path = figures.save(figure, self.folder / "figures", f"figure{number}-{self.family}")
+        return FigureEntry(f"Figure {number}: {label}", path, caption)
 
     def summary(self, runs: pd.DataFrame, kind: str, title: str) -> TableEntry:
         by = ["width", "lambda"]

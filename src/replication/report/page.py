@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from replication import datasets, paths
 from replication.experiments import FAMILIES
 from replication.experiments.verdict import Verdict
-from replication.report import autoencoder, profiles, published_audit, theory
+from replication.report import autoencoder, profiles, published_audit, stopping_artefact, theory
 from replication.report.section import Section
 from replication.settings import Settings
 
@@ -59,6 +59,7 @@ def _sections(settings: Settings, folder: Path, note: str) -> list[Section]:
         theory.section(settings, folder),
         profiles.section(settings, folder, note),
         *(autoencoder.section(settings, family, folder, note) for family in FAMILIES),
+        stopping_artefact.section(settings, folder, note),
         *published_audit.sections(settings.scale, folder),
     ]
 

@@ -82,7 +82,7 @@ def formulas(layers: pd.DataFrame, filters: pd.DataFrame) -> Figure:
 def _classes(axes: Axes, layers: pd.DataFrame, title: str) -> None:
     named = layers.assign(kind=layers["class"].str.replace(r"^(dense|convolution), ", "", regex=True))
     sns.scatterplot(named, x="exact", y="formula", hue="kind", style="kind", s=22, alpha=0.7, rasterized=True, ax=axes)
-    axes.set(xlabel="exact change, nats per dimension of the output", ylabel="the paper's formula", title=title)
+    axes.set(xlabel="exact change, nats per dimension of the range", ylabel="the paper's formula", title=title)
 
 
 def _corners(axes: Axes, filters: pd.DataFrame) -> None:

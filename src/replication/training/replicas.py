@@ -1,5 +1,5 @@
 """Train a stack of equal autoencoders at once: one batched product per layer, one optimiser step, one batched
-log-determinant for all of them.
+log-determinant for all of them. On a CPU, where that gains nothing, the products are made model by model.
 
 Each model has its own lambda, epsilon, initial weights, data order and early stopping. Its numbers depend on its run
 alone: which models share the stack changes only how floating-point sums are ordered inside a batched product.
@@ -21,6 +21,7 @@ from entropy_guidance.guidance import FORMS, Form
 from replication.datasets.images import ImageSet
 from replication.models.autoencoder import Autoencoders
 from replication.runs import Record, Run, make_record
+from replication.training.backpropagation import Backpropagation
 from replication.training.stopping import EarlyStopping
 from replication.training.trainers import Epoch
 
@@ -71,6 +72,14 @@ def train(runs: Sequence[Run], data: ImageSet, device: torch.device) -> Iterator
             return
 
 
+def pixels(images: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, I): row by row with the colours of a pixel side by side, as Keras flattens an image.
+
+    The order decides which inputs the square part of the first weight matrix sees.
+    """
+    return images.movedim(1, -1).flatten(1)
+
+
 class _Replica:
     """What one model of the stack carries beside its weights."""
 
@@ -116,8 +125,8 @@ class _Stack:
         self.batch_size: int = first["batch_size"]
         self.learning_rate: float = first["learning_rate"]
         self.environment = _environment(device, len(runs))
-        self.train_NI = images.train_images.flatten(1).to(device)
-        self.validation_VI = images.validation_images.flatten(1).to(device)
+        self.train_NI = pixels(images.train_images).to(device)
+        self.validation_VI = pixels(images.validation_images).to(device)
 
         seeds = [run.seed("weights") for run in runs]
         weights = Autoencoders.initial(self.train_NI.shape[1], first["width"], seeds, self.dtype)
@@ -155,6 +164,9 @@ class _Stack:
         self.squared_error_M = torch.zeros(len(runs), dtype=torch.float64, device=self.device)
         self.index_MB = torch.zeros(len(runs), self.batch_size, dtype=torch.int64, device=self.device)
         self.graph: torch.cuda.CUDAGraph | None = None
+        self.written: Backpropagation | None = None  # the gradient without autograd
+        if self.device.type == "cpu":
+            self.written = Backpropagation(self.models, self.batch_size, self.output_activation)
 
     def _compact(self) -> None:
         """Drop the finished models: weights, optimiser state and bookkeeping of the others stay as they are."""
@@ -190,7 +202,7 @@ class _Stack:
             change_M = dense_entropy_change(self.models.encoder_MLI)
             penalty_M = torch.zeros_like(change_M)
             for form, rows_G in self.guided.items():
-                penalty_M[rows_G] = self._penalty(form, rows_G)
+                penalty_M[rows_G] = self._penalty(_change(form, self.models.encoder_MLI[rows_G]), form, rows_G)
             # A sum in the precision of the training: this rounding is what hypothesis H1 is about.
             monitored_M = torch.where(self.total_M, validation_M + penalty_M, validation_M)
             train_M = self.squared_error_M / images
@@ -219,6 +231,9 @@ class _Stack:
 
     def _step(self, batch_MB: Tensor) -> None:
         """One optimiser step of every model on its own batch."""
+        if self.written is not None:
+            self._written_step(self.written, batch_MB)
+            return
         self.optimizer.zero_grad(set_to_none=True)
         x_MBI = self.train_NI[batch_MB].to(self.dtype) / 255
         y_MBI = self.models.reconstruct(x_MBI, self.output_activation)
@@ -226,14 +241,31 @@ class _Stack:
         # The models share no parameter, so the gradient of the sum is the gradient of each.
         loss = base_M.sum()
         for form, rows_G in self.guided.items():
-            loss = loss + self._penalty(form, rows_G).sum()
+            loss = loss + self._penalty(_change(form, self.models.encoder_MLI[rows_G]), form, rows_G).sum()
         loss.backward()
         self.optimizer.step()
         self.squared_error_M += base_M.detach() * batch_MB.shape[1]
 
-    def _penalty(self, form: Form, rows_G: Tensor) -> Tensor:
-        entropy_change = exact_dense_entropy_change if form == "exact" else dense_entropy_change
-        change_G = entropy_change(self.models.encoder_MLI[rows_G])
+    def _written_step(self, written: Backpropagation, batch_MB: Tensor) -> None:
+        """The same step on a CPU."""
+        for m, batch_B in enumerate(batch_MB):
+            self.squared_error_M[m] += written.gradients(m, self.train_NI, batch_B) * len(batch_B)
+        for form, rows_G in self.guided.items():
+            for row_1 in rows_G.split(1):
+                written.grads[int(row_1)][0].add_(self._penalty_gradient(form, row_1))
+        self.optimizer.step()
+
+    def _penalty_gradient(self, form: Form, row_1: Tensor) -> Tensor | float:
+        """Gradient of one model's penalty by its encoder weights, (L, I).
+
+        Where the penalty has no slope (a reciprocal far below epsilon, in float32) nothing is inverted for it.
+        """
+        weight_1LI = self.models.encoder_MLI.detach()[row_1].requires_grad_()
+        change_1 = _change(form, weight_1LI)
+        [slope_1] = torch.autograd.grad(self._penalty(change_1, form, row_1).sum(), change_1, retain_graph=True)
+        return torch.autograd.grad(change_1, weight_1LI, slope_1)[0][0] if slope_1.any() else 0.0
+
+    def _penalty(self, change_G: Tensor, form: Form, rows_G: Tensor) -> Tensor:
         return penalty(change_G, self.lambda_M[rows_G], form=form, epsilon=self.epsilon_M[rows_G])
 
     def _replay(self, batch_MB: Tensor, *, warm: bool) -> None:
@@ -257,12 +289,20 @@ class _Stack:
     @torch.no_grad()
     def _validation_mse(self) -> Tensor:
         """Validation MSE of every model, (M,), in the precision of the training."""
+        if self.written is not None:
+            values = [self.written.mse(m, self.validation_VI) for m in range(len(self.replicas))]
+            return torch.tensor(values, dtype=self.dtype)
         error_M = torch.zeros(len(self.replicas), dtype=torch.float64, device=self.device)
         for chunk_VI in self.validation_VI.split(VALIDATION_CHUNK):
             x_1VI = (chunk_VI.to(self.dtype) / 255)[None]
             y_MVI = self.models.reconstruct(x_1VI, self.output_activation)
             error_M += (y_MVI - x_1VI).square().mean(dim=(1, 2)).double() * len(chunk_VI)
         return (error_M / len(self.validation_VI)).to(self.dtype)
+
+
+def _change(form: Form, weights_GLI: Tensor) -> Tensor:
+    """The entropy change that a form penalises, (G,)."""
+    return exact_dense_entropy_change(weights_GLI) if form == "exact" else dense_entropy_change(weights_GLI)
 
 
 def _environment(device: torch.device, models: int) -> dict[str, str]:

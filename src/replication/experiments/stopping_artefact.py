@@ -1,0 +1,329 @@
+"""What ends guided training early (hypothesis H1), and whether guidance reaches a given MSE sooner (H4, claim C12).
+
+Pure functions on run records. Every guided run is set beside the unguided run of the same seed: a pair. The rules are
+in data/published/hypotheses.yaml and claims.yaml.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from replication.analysis.statistics import t_interval
+from replication.experiments import autoencoder
+from replication.experiments.verdict import Verdict
+from replication.runs import Record, Run
+from replication.settings import Settings
+from replication.training.stopping import stopping_epoch
+
+PUBLISHED, BASE = "published", "base"  # names of the paper's protocol and of its control among the variants
+WIDE = 100
+LARGE_LAMBDA = 0.01
+ENOUGH = 3  # pairs a cell below which nothing is decided
+TARGET = 2 / 3  # of the unguided run's epochs: the MSE reached by then is the one to reach,
+ROUNDING_ROOM = 1.001  # but for this, so that rounding does not decide
+CELL = ["variant", "width", "lambda"]
+PAIR_COLUMNS = [*CELL, "epsilon", "replicate", "epoch", "unguided_epoch", "mse", "unguided_mse", "replayed_epoch"]
+PAIR_COLUMNS += ["target", "epochs_to_target", "unguided_to_target", "reached", "change", "unguided_change"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A guided run and the unguided run of the same seed."""
+
+    variant: str
+    guided: Record
+    unguided: Record
+
+
+def pairs(records: Iterable[Record], settings: Settings, family: str) -> list[Pair]:
+    """All pairs at the variant widths. Unguided: the baseline of the published protocol, also for float64."""
+    planned: dict[str, list[Run]] = {
+        PUBLISHED: autoencoder.published(settings, family),
+        BASE: autoencoder.control(settings, family),
+        **autoencoder.variants(settings, family),
+    }
+    by_key = {record["key"]: record for record in records}
+    found = []
+    for variant, runs in planned.items():
+        for run in runs:
+            if run["lambda"] == 0 or run["width"] not in settings.grids[family].variant_widths:
+                continue
+            baseline = autoencoder.make_run(settings, family, run["width"], 0.0, run["replicate"])
+            if run.key in by_key and baseline.key in by_key:
+                found.append(Pair(variant, by_key[run.key], by_key[baseline.key]))
+    return found
+
+
+def pair_frame(found: Iterable[Pair]) -> pd.DataFrame:
+    """One row a pair.
+
+    Columns: variant, width, lambda, epsilon, replicate; epoch and unguided_epoch (stopping epochs); mse (last) and
+    unguided_mse (at the guided run's stopping epoch: the stopped baseline); replayed_epoch (see `replayed_epoch`, only
+    where the reciprocal penalty is in a watched float32 sum); target (MSE), epochs_to_target, unguided_to_target and
+    reached (see `epochs_to_reach`); change and unguided_change (log|det W_sq| in nats after the last epoch of both).
+    """
+    return pd.DataFrame([_row(pair) for pair in found], columns=PAIR_COLUMNS)
+
+
+def _row(pair: Pair) -> dict[str, float | int | str | bool]:
+    run, unguided = pair.guided["run"], pair.unguided["history"]
+    mse, baseline = pair.guided["history"]["validation_mse"], unguided["validation_mse"]
+    target = ROUNDING_ROOM * min(baseline[: math.ceil(TARGET * len(baseline))])
+    reached = epochs_to_reach(mse, target)
+    hidden = run["form"] == "reciprocal" and run["monitor"] == "total" and run["precision"] == "float32"
+    common = min(len(mse), len(baseline))
+    return {
+        "variant": pair.variant,
+        **{name: run[name] for name in ("width", "lambda", "epsilon", "replicate")},
+        "epoch": len(mse),
+        "unguided_epoch": len(baseline),
+        "mse": mse[-1],
+        "unguided_mse": baseline[len(mse) - 1] if len(mse) <= len(baseline) else math.nan,
+        "replayed_epoch": replayed_epoch(pair.unguided, run["lambda"], run["epsilon"]) if hidden else math.nan,
+        "target": target,
+        "epochs_to_target": reached or len(mse) + 1,
+        "unguided_to_target": epochs_to_reach(baseline, target) or math.nan,
+        "reached": reached is not None,
+        "change": pair.guided["history"]["entropy_change"][common - 1],
+        "unguided_change": unguided["entropy_change"][common - 1],
+    }
+
+
+def replayed_epoch(unguided: Record, lambda_: float, epsilon: float) -> int:
+    """Where early stopping would have ended an unguided run, had the constant lambda/epsilon been added in float32.
+
+    A prediction without any guided run. The unguided run's own last epoch where the rule would not have ended it.
+    """
+    constant = np.float32(lambda_) / np.float32(epsilon)
+    history = unguided["history"]["validation_mse"]
+    monitored = [float(np.float32(value) + constant) for value in history]
+    run = unguided["run"]
+    return stopping_epoch(monitored, run["patience"], run["min_delta"]) or len(history)
+
+
+def epochs_to_reach(history: Sequence[float], mse: float) -> int | None:
+    """The first epoch, from 1, whose validation MSE is at most `mse`."""
+    return next((epoch for epoch, value in enumerate(history, 1) if value <= mse), None)
+
+
+def typical_improvement(unguided: Iterable[Record]) -> float:
+    """Median fall of the validation MSE from one epoch to the next, over all epochs of some unguided runs."""
+    falls = [-np.diff(record["history"]["validation_mse"]) for record in unguided]
+    return float(np.median(np.concatenate(falls)))
+
+
+def rounding_threshold(improvement: float) -> float:
+    """lambda/epsilon from which on float32's spacing of numbers exceeds an improvement of the MSE: 2^23 times it.
+
+    Exact to a factor of two: the spacing is constant between powers of two.
+    """
+    return improvement * 2.0**23
+
+
+def thresholds(found: Sequence[Pair]) -> pd.DataFrame:
+    """Where lambda/epsilon begins to end training in at most half the unguided epochs: predicted and observed.
+
+    Columns: width; n (unguided runs); improvement (typical, an epoch); rounding (predicted by `rounding_threshold`);
+    replay (predicted by replaying the unguided runs, on powers of two); not_yet and halved (observed over all epsilon,
+    total watched in float32: the largest ratio at which the mean stopping epoch is not halved, the smallest at which
+    it is).
+    """
+    rows = []
+    runs = pair_frame(found)
+    hidden = runs[runs["replayed_epoch"].notna()].assign(ratio=lambda r: (r["lambda"] / r["epsilon"]).round(6))
+    for width in sorted(hidden["width"].unique()):
+        unguided = list({p.unguided["key"]: p.unguided for p in found if p.guided["run"]["width"] == width}.values())
+        improvement = typical_improvement(unguided)
+        cells = hidden[hidden["width"] == width].groupby("ratio")[["epoch", "unguided_epoch"]].mean()
+        halved = cells["epoch"] <= cells["unguided_epoch"] / 2
+        rows.append(
+            {
+                "width": width,
+                "n": len(unguided),
+                "improvement": improvement,
+                "rounding": rounding_threshold(improvement),
+                "replay": replay_threshold(unguided),
+                "not_yet": max(cells.index[~halved], default=math.nan),
+                "halved": min(cells.index[halved], default=math.nan),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def replay_threshold(unguided: Sequence[Record]) -> float:
+    """The smallest power of two for lambda/epsilon at which the replayed stopping epoch is halved on average."""
+    own = np.mean([len(record["history"]["validation_mse"]) for record in unguided])
+    for exponent in range(41):
+        if np.mean([replayed_epoch(record, 2.0**exponent, 1.0) for record in unguided]) <= own / 2:
+            return 2.0**exponent
+    return math.nan
+
+
+def summary(runs: pd.DataFrame) -> pd.DataFrame:
+    """Stopping by variant, width and lambda: means over n pairs and paired differences with 95 % t-intervals."""
+    rows = []
+    for (variant, width, lambda_), cell in runs.groupby(CELL, sort=False):
+        low, high = t_interval((cell["mse"] - cell["unguided_mse"]).dropna())
+        rows.append(
+            {
+                "variant": variant,
+                "width": width,
+                "lambda": lambda_,
+                "n": len(cell),
+                "stopping_epoch": cell["epoch"].mean(),
+                "unguided_epoch": cell["unguided_epoch"].mean(),
+                "replayed_epoch": cell["replayed_epoch"].mean(),
+                "mse": cell["mse"].mean(),
+                "stopped_baseline": cell["unguided_mse"].mean(),
+                "difference_low": low,
+                "difference_high": high,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def time_to_quality(runs: pd.DataFrame) -> pd.DataFrame:
+    """Epochs to the target MSE where the MSE alone is watched: paired differences with 95 % t-intervals."""
+    rows = []
+    watching_mse = runs[runs["variant"].isin([BASE, "log-base", "exact-base"])]
+    for (variant, width, lambda_), cell in watching_mse.groupby(CELL, sort=False):
+        difference = cell["epochs_to_target"] - cell["unguided_to_target"]
+        low, high = t_interval(difference)
+        rows.append(
+            {
+                "variant": variant,
+                "width": width,
+                "lambda": lambda_,
+                "n": len(cell),
+                "target_mse": cell["target"].mean(),
+                "reached": int(cell["reached"].sum()),
+                "epochs": cell["epochs_to_target"].mean(),
+                "unguided_epochs": cell["unguided_to_target"].mean(),
+                "difference": difference.mean(),
+                "low": low,
+                "high": high,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def determinants(found: Iterable[Pair]) -> pd.DataFrame:
+    """log|det W_sq| in nats: at the start, and after the last epoch that both runs of a pair have.
+
+    Columns: variant, width, lambda, n, initial, unguided, guided (means), low, high (95 % t-interval of the paired
+    difference guided minus unguided).
+    """
+    found = list(found)
+    runs = pair_frame(found).assign(initial=[pair.guided["metrics"]["initial_entropy_change"] for pair in found])
+    rows = []
+    for (variant, width, lambda_), cell in runs.groupby(CELL, sort=False):
+        low, high = t_interval(cell["change"] - cell["unguided_change"])
+        rows.append(
+            {
+                "variant": variant,
+                "width": width,
+                "lambda": lambda_,
+                "n": len(cell),
+                "initial": cell["initial"].mean(),
+                "unguided": cell["unguided_change"].mean(),
+                "guided": cell["change"].mean(),
+                "low": low,
+                "high": high,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def h1(runs: pd.DataFrame) -> tuple[str, str]:
+    """Verdict on H1 for one data set, and its evidence."""
+    wide = runs[(runs["width"] >= WIDE) & (runs["lambda"] >= LARGE_LAMBDA)]
+    parts = {name: wide[wide["variant"] == name] for name in (BASE, "float64", PUBLISHED)}
+    if any(_few(part) for part in parts.values()):
+        return "undecided", "too few pairs: " + ", ".join(f"{name} {len(part)}" for name, part in parts.items())
+    ratios = {name: _epoch_ratios(parts[name]) for name in (BASE, "float64")}
+    held = [bool(ratio.between(0.9, 1.1).all()) for ratio in ratios.values()]
+    near = (parts[PUBLISHED]["replayed_epoch"] - parts[PUBLISHED]["epoch"]).abs() <= 1
+    held.append(bool(near.mean() >= 0.9))
+    evidence = "; ".join(
+        f"({k}) {text}: {'holds' if holds else 'fails'}"
+        for k, (text, holds) in enumerate(
+            zip(
+                [
+                    f"MSE alone watched, {_span(ratios[BASE])} of the unguided epochs",
+                    f"total watched in float64, {_span(ratios['float64'])} of them",
+                    f"{near.mean():.0%} of {len(near)} stopping epochs told to within one epoch",
+                ],
+                held,
+                strict=True,
+            ),
+            1,
+        )
+    )
+    return ("supported" if all(held) else "partly" if any(held) else "refuted"), evidence
+
+
+def h4(runs: pd.DataFrame) -> tuple[str, str]:
+    """Verdict on H4 for one data set, and its evidence."""
+    exact = runs[runs["variant"] == "exact-base"]
+    if _few(exact):
+        return "undecided", f"too few pairs: {len(exact)}"
+    table = time_to_quality(exact)
+    faster = (table["high"] < 0).groupby(table["lambda"])
+    evidence = "; ".join(_epochs_saved(row) for _, row in table.iterrows())
+    return ("supported" if faster.all().any() else "partly" if faster.any().any() else "refuted"), evidence
+
+
+def c12(runs: pd.DataFrame) -> Verdict:
+    """Claim C12 over all data sets, by the rule in claims.yaml; `runs` are the pairs of all of them."""
+    wide = runs[runs["width"] >= WIDE]
+    (form, evidence), (log_form, log_evidence), (exact, exact_evidence) = (
+        _slower(wide[wide["variant"] == name]) for name in (BASE, "log-base", "exact-base")
+    )
+    verdict = form if form in ("not tested", "inconclusive") else "not reproduced"
+    if verdict == "not reproduced" and log_form == "slower":
+        verdict = "partly"
+    if form == "slower":
+        verdict = "reproduced"
+    control = {"slower": "survives", "not slower": "does not survive"}.get(exact, exact)
+    return Verdict(verdict, f"modified form: {evidence}; log form: {log_evidence}", control, exact_evidence)
+
+
+def _slower(runs: pd.DataFrame) -> tuple[str, str]:
+    """Whether the largest lambda needs more epochs to the target than none, at every width and data set."""
+    if runs.empty:
+        return "not tested", "no runs"
+    largest = runs[runs["lambda"] == runs["lambda"].max()]
+    cells = largest.groupby("family")
+    if _few(largest, "family"):
+        return "inconclusive", f"too few pairs: {len(largest)}"
+    outcomes, evidence = [], []
+    for family, part in cells:
+        for _, row in time_to_quality(part).iterrows():
+            outcomes.append(row["low"] > 0 or row["reached"] <= row["n"] / 2)
+            evidence.append(f"{family}, {_epochs_saved(row)}")
+    return ("slower" if all(outcomes) else "not slower"), "; ".join(evidence)
+
+
+def _epochs_saved(row: "pd.Series[float]") -> str:
+    return (
+        f"width {row['width']:g}, lambda {row['lambda']:g}: {row['epochs']:.1f} epochs against "
+        f"{row['unguided_epochs']:.1f} without guidance (difference {row['low']:.1f} to {row['high']:.1f}, "
+        f"{row['reached']:g} of {row['n']:g} got there)"
+    )
+
+
+def _few(runs: pd.DataFrame, *by: str) -> bool:
+    return runs.empty or bool(runs.groupby([*by, "width", "lambda"]).size().min() < ENOUGH)
+
+
+def _epoch_ratios(runs: pd.DataFrame) -> "pd.Series[float]":
+    """Mean stopping epoch over the mean unguided one, by width and lambda."""
+    cells = runs.groupby(["width", "lambda"])[["epoch", "unguided_epoch"]].mean()
+    return cells["epoch"] / cells["unguided_epoch"]
+
+
+def _span(values: "pd.Series[float]") -> str:
+    return f"{values.min():.0%} to {values.max():.0%}"

@@ -1,0 +1,118 @@
+"""The report's section on hypotheses H1 and H4: what ends guided training early, and whether guidance helps."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+from replication import paths
+from replication.experiments import autoencoder, stopping_artefact
+from replication.experiments.stopping_artefact import Pair
+from replication.report import figures, stopping_figures
+from replication.report.section import FigureEntry, Section, TableEntry, write_table
+from replication.runs import current, read_table
+from replication.settings import FAMILIES, Settings
+
+
+def section(settings: Settings, folder: Path, note: str) -> Section:
+    """Write figures and tables for every family of autoencoders under `folder`. Needs the run tables alone."""
+    rules = {entry["id"]: entry for entry in YAML(typ="safe").load(paths.PUBLISHED / "hypotheses.yaml")}
+    paragraphs, drawn, tables, frames = [], [], [], []
+    metrics: dict[str, Any] = {}
+    for name in ("H1", "H4"):
+        paragraphs.append(f"**{name}.** {rules[name]['hypothesis']} Rule, fixed beforehand: {rules[name]['rule']}")
+    for family in FAMILIES:
+        records = current(read_table(paths.table(settings.scale, family)))
+        found = stopping_artefact.pairs(records, settings, family)
+        runs = stopping_artefact.pair_frame(found)
+        frames.append(runs.assign(family=family))
+        for name, decide in (("H1", stopping_artefact.h1), ("H4", stopping_artefact.h4)):
+            verdict, evidence = decide(runs)
+            if note:
+                verdict = f"not tested ({note})"
+            paragraphs.append(f"**{name} on `{family}`: {verdict}.** {evidence}.")
+            metrics[f"{name}-{family}"] = verdict
+        if found:
+            drawn += _figures(found, family, folder, note)
+            tables += _tables(found, runs, family, folder, settings)
+    planned = sum(len(runs) for family in FAMILIES for runs in autoencoder.variants(settings, family).values())
+    exist = sum(
+        len(autoencoder.of_grid(current(read_table(paths.table(settings.scale, family))), runs))
+        for family in FAMILIES
+        for runs in autoencoder.variants(settings, family).values()
+    )
+    paragraphs.append(f"{exist} of the {planned} runs of the variants exist; `params.yaml`, variants, defines them.")
+    return Section(
+        title="What ends guided training early (H1), and whether guidance helps (H4)",
+        about="\n\n".join(paragraphs),
+        note=note,
+        figures=drawn,
+        tables=tables,
+        verdicts={"C12": stopping_artefact.c12(pd.concat(frames, ignore_index=True))},
+        metrics={"hypotheses": metrics},
+    )
+
+
+def _figures(found: list[Pair], family: str, folder: Path, note: str) -> list[FigureEntry]:
+    wanted = {
+        "stopping-epochs": (
+            "Stopping epoch against lambda / epsilon",
+            stopping_figures.stopping_epochs(found, stopping_artefact.thresholds(found), note),
+            "Points: means over guided runs, bars: smallest and largest. Line: mean stopping epoch of the unguided "
+            "runs if the constant lambda/epsilon is added to their recorded MSE in float32; no guided run enters it.",
+        ),
+        "determinants": (
+            "log|det W_sq| along training",
+            stopping_figures.determinants(found, note),
+            "Means over replicates, early stopping on the MSE alone. The modified form lies on the unguided curve "
+            "where its gradient is zero.",
+        ),
+        "time-to-quality": (
+            "Epochs to reach a given MSE",
+            stopping_figures.time_to_quality(found, note),
+            "Means over replicates, as far as all of them get; early stopping on the MSE alone.",
+        ),
+    }
+    return [
+        FigureEntry(f"{title}, `{family}`", figures.save(figure, folder / "figures", f"{name}-{family}"), caption)
+        for name, (title, figure, caption) in wanted.items()
+    ]
+
+
+def _tables(found: list[Pair], runs: pd.DataFrame, family: str, folder: Path, settings: Settings) -> list[TableEntry]:
+    made_by = f"Runs made by `python -m replication sweep --scale {settings.scale} --family {family}`."
+    wanted = {
+        "stopping": (
+            "Stopping by variant of the protocol",
+            stopping_artefact.summary(runs),
+            "Means over n pairs of a guided run and the unguided run of its seed. replayed_epoch: predicted from the "
+            "unguided run. stopped_baseline: MSE of the unguided run at the guided run's stopping epoch, as far as it "
+            "ran; difference_low and _high: 95 % t-interval of guided minus that.",
+        ),
+        "threshold": (
+            "Rounding threshold in lambda / epsilon",
+            stopping_artefact.thresholds(found),
+            "From which lambda/epsilon on training ends in at most half the unguided epochs. Predicted: rounding = "
+            "2^23 times the typical (median) improvement of the MSE in an epoch, where rounding begins to hide it; "
+            "replay = smallest power of two at which the replayed unguided runs are halved. Observed: between not_yet "
+            "and halved. n unguided runs.",
+        ),
+        "determinant": (
+            "Does guidance move the determinant?",
+            stopping_artefact.determinants(found),
+            "log|det W_sq| in nats, means over n pairs: at the start, and after the last epoch that both runs have; "
+            "low, high: 95 % t-interval of guided minus unguided.",
+        ),
+        "time-to-quality": (
+            "Epochs to a given MSE",
+            stopping_artefact.time_to_quality(runs),
+            "Target: the best MSE that the unguided run had reached after two thirds of its epochs, to 0.1 %. "
+            "reached: guided runs that get there; the others count as one epoch more than they ran. low, high: 95 % "
+            "t-interval of the paired difference.",
+        ),
+    }
+    return [
+        write_table(folder, f"{family}-{name}", f"{title}, `{family}`", table, f"{text} {made_by}")
+        for name, (title, table, text) in wanted.items()
+    ]

@@ -1,0 +1,140 @@
+"""Figures on what ends guided training early: one panel a latent width in each."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from replication.experiments import stopping_artefact
+from replication.experiments.stopping_artefact import BASE, PUBLISHED, Pair
+from replication.report.figures import STYLE
+from replication.runs import Record
+
+MARKERS = {  # of a variant: its marker, its colour, its name in the legend
+    PUBLISHED: ("o", "tab:red", "published protocol"),
+    "epsilon": ("s", "tab:orange", "lambda 1, other epsilon"),
+    "float64": ("^", "tab:blue", "float64"),
+    BASE: ("D", "tab:green", "MSE alone watched"),
+}
+LINES = {"unguided": "black", BASE: "tab:green", "log-base": "tab:purple", "exact-base": "tab:blue"}
+DASHES = ["-", "--", ":", "-."]
+
+
+def stopping_epochs(found: Sequence[Pair], thresholds: pd.DataFrame, note: str) -> Figure:
+    """Stopping epoch against lambda/epsilon: guided runs, and what replaying the unguided ones in float32 predicts."""
+    runs = stopping_artefact.pair_frame(found)
+    figure, panels = _panels(runs["width"].unique(), note)
+    for width, axes in panels.items():
+        unguided = _unguided(found, width)
+        ratios = np.logspace(-1, 8.5, 120)
+        replayed = [
+            np.mean([stopping_artefact.replayed_epoch(record, ratio, 1.0) for record in unguided]) for ratio in ratios
+        ]
+        axes.plot(
+            ratios, replayed, color="black", linewidth=1.2, label="predicted: unguided MSE\n+ constant in float32"
+        )
+        threshold = thresholds[thresholds["width"] == width]["rounding"]
+        for value in threshold:
+            axes.axvline(value, color="grey", linestyle=":", label="rounding step =\ntypical improvement")
+        here = runs[runs["width"] == width]
+        kinds = here["variant"].str.replace(r"^epsilon-.*", "epsilon", regex=True)
+        for kind, (marker, colour, label) in MARKERS.items():
+            cells = here[kinds == kind].assign(ratio=lambda r: r["lambda"] / r["epsilon"])
+            means = cells.groupby("ratio")["epoch"].agg(["mean", "min", "max"])
+            if len(means):
+                spread = (means["mean"] - means["min"], means["max"] - means["mean"])
+                axes.errorbar(means.index, means["mean"], spread, fmt=marker, color=colour, capsize=2, label=label)
+        axes.set(xscale="log", xlabel="lambda / epsilon", title=f"width {width}")
+        axes.set_ylim(bottom=0)
+    _finish(panels, "stopping epoch")
+    return figure
+
+
+def determinants(found: Sequence[Pair], note: str) -> Figure:
+    """log|det W_sq| after each epoch, means over replicates, by form and lambda where the MSE alone is watched."""
+    figure, panels = _panels([pair.guided["run"]["width"] for pair in found], note)
+    for width, axes in panels.items():
+        for label, (style, records) in _curves(found, width).items():
+            axes.plot(*_mean_history(records, "entropy_change"), label=label, color=style[0], linestyle=style[1])
+        axes.axhline(np.log(1e-7), color="grey", linewidth=0.8, label="log epsilon = log 1e-7")
+        axes.set(xlabel="epoch", title=f"width {width}")
+    _finish(panels, "log|det W_sq| (nats)")
+    return figure
+
+
+def time_to_quality(found: Sequence[Pair], note: str) -> Figure:
+    """Epochs to reach a given validation MSE, means over the replicates if all of them reach it."""
+    figure, panels = _panels([pair.guided["run"]["width"] for pair in found], note)
+    for width, axes in panels.items():
+        curves = _curves(found, width)
+        best = min(min(r["history"]["validation_mse"]) for _, records in curves.values() for r in records)
+        first = max(r["history"]["validation_mse"][0] for r in _unguided(found, width))
+        levels = np.geomspace(first, best, 80)
+        for label, (style, records) in curves.items():
+            epochs = [
+                [stopping_artefact.epochs_to_reach(r["history"]["validation_mse"], level) or np.nan for r in records]
+                for level in levels
+            ]
+            axes.plot(levels, np.mean(epochs, axis=1), label=label, color=style[0], linestyle=style[1])
+        axes.set(xscale="log", xlabel="validation MSE to reach", title=f"width {width}")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+        axes.set_xticks([tick for tick in (0.002, 0.005, 0.01, 0.02, 0.05, 0.1) if best <= tick <= first])
+        axes.invert_xaxis()
+        axes.set_ylim(bottom=0)
+    _finish(panels, "epochs")
+    return figure
+
+
+def _panels(widths: Sequence[int] | np.ndarray, note: str) -> tuple[Figure, dict[int, Axes]]:
+    wanted = sorted(set(widths))
+    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
+        figure, panels = plt.subplots(
+            1, len(wanted), figsize=(3.4 * len(wanted) + 2.6, 3.8), squeeze=False, layout="constrained"
+        )
+        if note:
+            figure.suptitle(note, color="firebrick")
+    return figure, dict(zip(wanted, panels[0], strict=True))
+
+
+def _finish(panels: Mapping[int, Axes], label: str) -> None:
+    """One label and one legend for all panels, beside the last."""
+    axes = list(panels.values())
+    axes[0].set_ylabel(label)
+    entries: dict[str, Artist] = {}
+    for panel in axes:
+        entries |= {name: handle for handle, name in zip(*panel.get_legend_handles_labels(), strict=True)}
+    axes[-1].legend(entries.values(), entries.keys(), loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8)
+
+
+def _unguided(found: Sequence[Pair], width: int) -> list[Record]:
+    return list({p.unguided["key"]: p.unguided for p in found if p.guided["run"]["width"] == width}.values())
+
+
+def _curves(found: Sequence[Pair], width: int) -> dict[str, tuple[tuple[str, str], list[Record]]]:
+    """Label -> (colour, dashes) and records: the unguided runs, and the guided ones that watch the MSE alone.
+
+    Of the modified form only the largest lambda: its curves coincide.
+    """
+    curves = {"unguided": (("black", "-"), _unguided(found, width))}
+    for variant in (BASE, "log-base", "exact-base"):
+        here = [p.guided for p in found if p.variant == variant and p.guided["run"]["width"] == width]
+        lambdas = sorted({record["run"]["lambda"] for record in here})
+        for k, lambda_ in enumerate(lambdas[-1:] if variant == BASE else lambdas):
+            form = {BASE: "modified", "log-base": "log", "exact-base": "exact"}[variant]
+            records = [record for record in here if record["run"]["lambda"] == lambda_]
+            style = (LINES[variant], DASHES[(k + (variant == BASE)) % len(DASHES)])
+            curves[f"{form}, lambda {lambda_:g}"] = (style, records)
+    return curves
+
+
+def _mean_history(records: Sequence[Record], name: str) -> tuple[range, np.ndarray]:
+    """Epochs and the mean of the recorded values, up to the last epoch that all of the records have."""
+    epochs = min(len(record["history"][name]) for record in records)
+    return range(1, epochs + 1), np.mean([record["history"][name][:epochs] for record in records], axis=0)

@@ -1,0 +1,193 @@
+"""Pairs, predictions and verdicts on made-up records whose answer is plain, and on real small trainings."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from replication import settings as settings_module
+from replication.experiments import autoencoder, stopping_artefact
+from replication.runs import make_record, read_table
+from replication.training import replicas
+
+FAMILY = "autoencoder-mnist"
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+
+
+@pytest.fixture(scope="module")
+def settings():
+    loaded = settings_module.load("paper", PARAMS)
+    grid = dataclasses.replace(
+        loaded.grids[FAMILY],
+        widths=(100, 260),
+        control_widths=(100, 260),
+        variant_widths=(100, 260),
+        lambdas=(0.0, 1e-4, 0.01, 1.0),
+        replicates=4,
+        variant_replicates=4,
+    )
+    return dataclasses.replace(loaded, grids={FAMILY: grid})
+
+
+def falling(epoch):
+    return 0.12 / (epoch + 2) + 0.0002
+
+
+def made(settings, epochs=lambda _: 45, speed=lambda _: 1.0):
+    """A record for each run: its MSE falls `speed(run)` times as fast as unguided, for `epochs(run)` epochs."""
+    records = []
+    for run in autoencoder.grid(settings, FAMILY):
+        wobble = 1 + 1e-3 * run["replicate"]
+        history = {
+            "validation_mse": [falling(speed(run) * wobble * epoch) for epoch in range(1, epochs(run) + 1)],
+            "entropy_change": [-100.0 + speed(run) * epoch for epoch in range(1, epochs(run) + 1)],
+        }
+        metrics = {"stopping_epoch": epochs(run), "stopped_early": 1, "initial_entropy_change": -100.0}
+        records.append(make_record(run, metrics, history, 1, {}))
+    return records
+
+
+def frame_of(settings, records):
+    return stopping_artefact.pair_frame(stopping_artefact.pairs(records, settings, FAMILY))
+
+
+def artefact(run):
+    """Epochs by the mechanism of H1: what a float32 sum with the constant would do to the unguided history."""
+    if run["form"] != "reciprocal" or run["monitor"] == "base" or run["precision"] == "float64":
+        return 45
+    constant = torch.tensor(run["lambda"], dtype=torch.float32) / torch.tensor(run["epsilon"], dtype=torch.float32)
+    best, waited = float("inf"), 0
+    for epoch in range(1, 46):
+        value = (torch.tensor(falling((1 + 1e-3 * run["replicate"]) * epoch), dtype=torch.float32) + constant).item()
+        best, waited = (value, 0) if value < best - run["min_delta"] else (best, waited + 1)
+        if waited == run["patience"]:
+            return epoch
+    return 45
+
+
+def test_pairs_share_their_seed_and_need_both_runs(settings):
+    records = made(settings)
+    found = stopping_artefact.pairs(records, settings, FAMILY)
+    guided = [record for record in records if record["run"]["lambda"] != 0]
+    assert {pair.guided["key"] for pair in found} == {record["key"] for record in guided}
+    assert all(
+        pair.guided["run"][name] == pair.unguided["run"][name] for pair in found for name in ("width", "replicate")
+    )
+    assert {pair.variant for pair in found} == {"published", "base", *settings.variants}
+    without = [r for r in records if r["run"]["lambda"] != 0 or r["run"]["replicate"] != 2]
+    assert {p.guided["run"]["replicate"] for p in stopping_artefact.pairs(without, settings, FAMILY)} == {0, 1, 3}
+
+
+@pytest.mark.parametrize("lambda_", [1e-6, 1e-3, 10.0])
+def test_replay_tells_the_epoch_of_a_real_guided_training(make_run, images, lambda_):
+    """Trained, not made up: a 144-unit model whose determinant is far below epsilon."""
+    large = dataclasses.replace(
+        images,
+        train_images=images.train_images.repeat(1, 1, 3, 3),
+        validation_images=images.validation_images.repeat(1, 1, 3, 3),
+    )
+    changes = {"precision": "float32", "max_epochs": 40, "learning_rate": 1e-3, "width": 144, "epsilon": 1e-7}
+    runs = [make_run(**changes), make_run(lambda_=lambda_, **changes)]
+    records = {r["key"]: r for e in replicas.train(runs, large, torch.device("cpu")) for r in e.finished}
+    unguided, guided = records[runs[0].key], records[runs[1].key]
+    predicted = stopping_artefact.replayed_epoch(unguided, lambda_, 1e-7)
+    assert guided["metrics"]["stopping_epoch"] == predicted
+    if lambda_ == 10.0:
+        assert predicted == 4 < unguided["metrics"]["stopping_epoch"]
+
+
+def test_epochs_to_reach():
+    assert stopping_artefact.epochs_to_reach([0.5, 0.3, 0.4, 0.2], 0.3) == 2
+    assert stopping_artefact.epochs_to_reach([0.5, 0.3], 0.1) is None
+
+
+@pytest.mark.parametrize("improvement", [2.0**-12, 3e-4])
+def test_the_rounding_threshold_is_where_floats_lie_that_far_apart(improvement):
+    spacing = np.spacing(np.float32(stopping_artefact.rounding_threshold(improvement)))
+    assert improvement / 2 < spacing <= improvement
+
+
+def test_thresholds_bracket_the_prediction(settings):
+    found = stopping_artefact.pairs(made(settings, artefact), settings, FAMILY)
+    table = stopping_artefact.thresholds(found)
+    assert table["width"].tolist() == [100, 260] and table["n"].tolist() == [4, 4]
+    assert (table["not_yet"] < table["replay"]).all() and (table["replay"] <= 2 * table["halved"]).all()
+    falls = [falling(e) - falling(e + 1) for e in range(1, 45)]
+    assert table["improvement"].to_numpy() == pytest.approx(np.median(falls), rel=0.02)
+
+
+def test_h1_is_supported_by_the_artefact_and_refuted_by_a_real_effect(settings):
+    runs = frame_of(settings, made(settings, artefact))
+    published = runs[runs["variant"] == "published"]
+    assert (published["replayed_epoch"] == published["epoch"]).all() and published["epoch"].min() < 12
+    assert stopping_artefact.h1(runs)[0] == "supported"
+
+    def real(run):  # guided runs end early whatever is watched
+        return 20 if run["lambda"] >= 0.01 else 45
+
+    assert stopping_artefact.h1(frame_of(settings, made(settings, real)))[0] == "refuted"
+
+    def half(run):
+        return 20 if run["lambda"] >= 0.01 and run["precision"] == "float32" and run["monitor"] == "total" else 45
+
+    assert stopping_artefact.h1(frame_of(settings, made(settings, half)))[0] == "partly"
+    assert stopping_artefact.h1(runs[runs["replicate"] < 2])[0] == "undecided"
+    assert stopping_artefact.h1(runs.iloc[:0])[0] == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("speed", "verdict"),
+    [
+        (lambda run: 1.5 if run["form"] == "exact" and run["lambda"] == 0.01 else 1.0, "supported"),
+        (lambda run: 1.5 if run["form"] == "exact" and run["width"] == 260 else 1.0, "partly"),
+        (lambda run: 0.5 if run["form"] == "exact" else 1.0, "refuted"),
+    ],
+)
+def test_h4(settings, speed, verdict):
+    assert stopping_artefact.h4(frame_of(settings, made(settings, speed=speed)))[0] == verdict
+
+
+def test_a_target_not_reached_counts_as_one_epoch_more(settings):
+    runs = frame_of(settings, made(settings, speed=lambda run: 0.01 if run["form"] == "exact" else 1.0))
+    table = stopping_artefact.time_to_quality(runs).set_index(["variant", "width", "lambda"])
+    slow, same = table.loc[("exact-base", 100, 1.0)], table.loc[("base", 100, 1.0)]
+    assert (slow["reached"], slow["epochs"]) == (0, 46)
+    assert (same["reached"], same["difference"]) == (4, 0)
+    assert same["unguided_epochs"] == pytest.approx(30, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("slow_forms", "expected"),
+    [
+        ({"reciprocal"}, ("reproduced", "does not survive")),
+        ({"log", "exact"}, ("partly", "survives")),
+        ({"reciprocal", "log", "exact"}, ("reproduced", "survives")),
+        (set(), ("not reproduced", "does not survive")),
+    ],
+)
+def test_c12(settings, slow_forms, expected):
+    records = made(settings, speed=lambda run: 0.5 if run["lambda"] == 1.0 and run["form"] in slow_forms else 1.0)
+    verdict = stopping_artefact.c12(frame_of(settings, records).assign(family=FAMILY))
+    assert (verdict.verdict, verdict.control) == expected
+    none = stopping_artefact.c12(frame_of(settings, []).assign(family=FAMILY))
+    assert (none.verdict, none.control) == ("not tested", "not tested")
+    few = frame_of(settings, [r for r in records if r["run"]["replicate"] < 2]).assign(family=FAMILY)
+    assert stopping_artefact.c12(few).verdict == "inconclusive"
+
+
+def test_determinants_compare_the_last_common_epoch(settings):
+    records = made(settings, lambda run: 20 if run["form"] == "exact" else 45, lambda run: 1 + (run["form"] == "log"))
+    found = stopping_artefact.pairs(records, settings, FAMILY)
+    table = stopping_artefact.determinants(found).set_index(["variant", "width", "lambda"])
+    assert table.loc[("exact-base", 260, 1.0), ["initial", "unguided", "guided"]].tolist() == [-100, -80, -80]
+    assert table.loc[("log-base", 260, 1.0), ["unguided", "guided"]].tolist() == [-55, -10]
+
+
+def test_the_committed_runs_belong_to_the_grid():
+    """Their keys must stay what they are, or hours of training are lost."""
+    loaded = settings_module.load("paper", PARAMS)
+    for family in settings_module.FAMILIES:
+        records = read_table(PARAMS.parent / f"data/runs/paper/{family}.jsonl")
+        assert records and autoencoder.of_grid(records, autoencoder.grid(loaded, family)) == records
