@@ -14,7 +14,7 @@ from pycocotools import mask as rle
 
 from replication.datasets import coco
 
-COUNTS = {"train2017": 160, "val2017": 40}
+COUNTS = {"train2017": 128, "val2017": 32}
 SIZE = 64  # pixels of a side, as prepared
 DRAWN = (72, 96)  # height and width, as drawn
 SEED = 10
