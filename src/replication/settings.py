@@ -107,8 +107,8 @@ class Theory:
 class ProfileGrid:
     """Which network stands for one of the paper's at one scale, and with which weights it is profiled."""
 
-    network: str
-    weights: tuple[str, ...]  # imagenet (Keras's), edges, trained (here, on the demo's digits), random
+    network: str  # or a family of U-Nets: its network
+    weights: tuple[str, ...]  # imagenet (Keras's), edges, trained (here), sample (trained on the sample), random
 
 
 @dataclass(frozen=True, kw_only=True)

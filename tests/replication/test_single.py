@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from replication import paths
+from replication.datasets import masks
 from replication.datasets.masks import MaskSet
 from replication.errors import UserError
 from replication.models.unet import UNet
@@ -225,9 +226,9 @@ def test_the_record_tells_every_image(data):
     assert metrics["stopping_epoch"] == len(record["history"]["iou"]) == 5 and metrics["stopped_early"] == 0
     for shown, row in zip(record["shown"], (1, 4), strict=True):
         assert shown["id"] == row
-        assert np.array_equal(segmentation.decode_mask(shown["prediction"], 16, 16), predicted[row])
-        assert np.array_equal(segmentation.decode_mask(shown["truth"], 16, 16), true[row])
-        picture, original = segmentation.decode_image(shown["image"]), data.validation_images[row].numpy()
+        assert np.array_equal(masks.decode_mask(shown["prediction"], 16, 16), predicted[row])
+        assert np.array_equal(masks.decode_mask(shown["truth"], 16, 16), true[row])
+        picture, original = masks.decode_image(shown["image"]), data.validation_images[row].numpy()
         assert picture.shape == (16, 16, 3)
         assert abs(picture.mean() - original.mean()) < 5  # of noise, JPEG keeps little but the mean
 

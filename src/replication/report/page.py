@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from replication import datasets, paths
 from replication.experiments.verdict import Verdict
-from replication.report import autoencoder, profiles, published_audit, stopping_artefact, theory
+from replication.report import autoencoder, profiles, published_audit, stopping_artefact, theory, unet
 from replication.report.section import Section
 from replication.settings import AUTOENCODERS, Settings
 
@@ -59,6 +59,7 @@ def _sections(settings: Settings, folder: Path, note: str) -> list[Section]:
         profiles.section(settings, folder, note),
         *(autoencoder.section(settings, family, folder, note) for family in AUTOENCODERS),
         stopping_artefact.section(settings, folder, note),
+        *unet.sections(settings, folder, note),
         *published_audit.sections(settings.scale, folder),
     ]
 

@@ -4,18 +4,14 @@ Shapes: B images, H x W pixels; counts (B, 4) are true positives, false positive
 among an image's pixels.
 """
 
-import base64
-import io
 from collections import OrderedDict
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from entropy_guidance import EntropyGuidance, selection
-from replication.datasets.masks import MaskSet
+from replication.datasets.masks import MaskSet, encode_image, encode_mask
 from replication.errors import UserError
 from replication.models.unet import UNet, layers_by_number
 from replication.models.zoo import glorot_uniform_
@@ -160,34 +156,6 @@ def _shown(model: nn.Module, data: MaskSet, *, with_image: bool) -> list[dict[st
             entry |= {"truth": encode_mask(targets[place, 0].cpu().numpy() > 0), "image": encode_image(picture)}
         found.append(entry)
     return found
-
-
-def encode_mask(mask: np.ndarray) -> str:
-    """(H, W) boolean -> COCO's compressed run lengths. All masks of a record have the size of its image."""
-    from pycocotools import mask as rle
-
-    runs: bytes = rle.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"]
-    return runs.decode()
-
-
-def decode_mask(text: str, height: int, width: int) -> np.ndarray:
-    """The reverse of `encode_mask`: (H, W) uint8."""
-    from pycocotools import mask as rle
-
-    mask: np.ndarray = rle.decode({"size": [height, width], "counts": text.encode()})
-    return mask
-
-
-def encode_image(picture: np.ndarray) -> str:
-    """(H, W, 3) uint8 -> a JPEG file in base 64."""
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=85)
-    return base64.b64encode(file.getvalue()).decode()
-
-
-def decode_image(text: str) -> np.ndarray:
-    """The reverse of `encode_image`, up to JPEG's loss."""
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
 
 
 def describe(data: MaskSet) -> str:
