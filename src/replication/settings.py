@@ -132,6 +132,7 @@ class Settings:
 
 AUTOENCODERS = ("autoencoder-mnist", "autoencoder-cifar10")
 UNETS = ("unet-coco", "unet-coco-sample")
+FAMILIES = AUTOENCODERS + UNETS
 PROFILES = ("vgg16", "resnet50", "unet")
 
 
@@ -150,7 +151,7 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
     if scale not in raw["scales"]:
         raise UserError(f"unknown scale {scale!r} in {path}: choose one of {', '.join(raw['scales'])}")
     chosen = raw["scales"][scale]
-    _check_keys(chosen, {"calibration", "profiles", "theory", *AUTOENCODERS, *UNETS}, f"scales.{scale}")
+    _check_keys(chosen, {"calibration", "profiles", "theory", *FAMILIES}, f"scales.{scale}")
     _check_keys(chosen["profiles"], set(PROFILES), f"scales.{scale}.profiles")
     return Settings(
         scale=scale,

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from replication import datasets, paths
-from replication.datasets import coco, shapes
+from replication.datasets import coco, drawings
 from replication.datasets.masks import MaskSet
 from replication.errors import UserError
 
@@ -137,15 +137,15 @@ def test_archives_are_fetched_and_unpacked_once(raw, tmp_path, monkeypatch):
 
 def test_the_stand_in_is_coco_format_and_has_objects(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    line = datasets.prepare("demo", "coco", "shapes")
-    assert line == "shapes: 128 + 32 images, described in data/manifests/demo/coco.json"
+    line = datasets.prepare("demo", "coco", "drawings")
+    assert line == "drawings: 128 + 32 images, described in data/manifests/demo/coco.json"
     manifest = json.loads(paths.manifest("demo", "coco").read_text())
     assert 0.15 < manifest["train"]["object_share"] < 0.4 and len(manifest["shown"]) == 4
-    drawn = json.loads((paths.PREPARED / "shapes-drawn/annotations/instances_train2017.json").read_text())
+    drawn = json.loads((paths.PREPARED / "drawings-raw/annotations/instances_train2017.json").read_text())
     assert {type(a["segmentation"]) for a in drawn["annotations"]} == {list, dict}
-    assert len(drawn["images"]) == shapes.COUNTS["train2017"]
+    assert len(drawn["images"]) == drawings.COUNTS["train2017"]
     # objects have colour, the rest is grey: a mask by colour alone must agree with most pixels
-    found = datasets.load("shapes")
+    found = datasets.load("drawings")
     images = found.train_images.float()
     coloured = (images.amax(dim=-1) - images.amin(dim=-1)) > 60
     assert (coloured == found.train_masks.bool()).float().mean() > 0.9
@@ -155,8 +155,8 @@ def test_a_damaged_prepared_folder_and_a_wrong_name_are_said(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="no data set 'coco-many': write coco-TRAIN-VALIDATION"):
         datasets.load("coco-many")
-    datasets.load("shapes")
-    path = paths.PREPARED / "shapes" / "train-images.npy"
+    datasets.load("drawings")
+    path = paths.PREPARED / "drawings" / "train-images.npy"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(UserError, match=r"shapes is damaged .* delete it"):
-        datasets.load("shapes")
+    with pytest.raises(UserError, match=r"drawings is damaged .* delete it"):
+        datasets.load("drawings")

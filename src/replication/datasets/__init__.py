@@ -11,7 +11,7 @@ from replication.errors import UserError
 # Each is a module beside this one with a function `read()`; imported when needed, because the libraries that some of
 # them read with take seconds to import.
 NAMES = ("mnist", "cifar10", "digits", "photographs")
-STAND_INS = frozenset({"digits", "photographs", "shapes"})
+STAND_INS = frozenset({"digits", "photographs", "drawings"})
 
 
 def load(name: str) -> ImageSet | MaskSet:
@@ -19,7 +19,7 @@ def load(name: str) -> ImageSet | MaskSet:
 
     `coco-TRAIN-VALIDATION` is COCO with so many images; `coco-crowds-TRAIN-VALIDATION` has crowds in its masks.
     """
-    if name == "shapes" or name.startswith("coco"):
+    if name == "drawings" or name.startswith("coco"):
         return _load_masks(name)
     path = paths.PREPARED / f"{name}.safetensors"
     if not path.exists():
@@ -36,10 +36,10 @@ def _read(name: str) -> ImageSet:
 def _load_masks(name: str) -> MaskSet:
     folder = paths.PREPARED / name
     if not folder.exists():
-        from replication.datasets import coco, shapes
+        from replication.datasets import coco, drawings
 
-        if name == "shapes":
-            shapes.prepare(folder)
+        if name == "drawings":
+            drawings.prepare(folder)
         elif match := re.fullmatch(r"coco(-crowds)?-(\d+)-(\d+)", name):
             coco.prepare(folder, crowds=bool(match[1]), train=int(match[2]), validation=int(match[3]))
         else:

@@ -2,9 +2,7 @@
 
 from replication.experiments import autoencoder, unet
 from replication.runs import Run
-from replication.settings import AUTOENCODERS, UNETS, Settings
-
-FAMILIES = (*AUTOENCODERS, *UNETS)
+from replication.settings import FAMILIES, UNETS, Settings
 
 
 def grid(settings: Settings, family: str) -> list[Run]:
@@ -15,3 +13,6 @@ def grid(settings: Settings, family: str) -> list[Run]:
 def calibration_family(family: str) -> str:
     """Name of the table that holds a family's calibration."""
     return f"{family}-calibration"
+
+
+__all__ = ["FAMILIES", "calibration_family", "grid"]

@@ -22,7 +22,7 @@ SEED = 10
 
 def prepare(folder: Path) -> None:
     """Draw the data set beside `folder`, and prepare it."""
-    raw = folder.with_name(f"{folder.name}-drawn")
+    raw = folder.with_name(f"{folder.name}-raw")
     draw(raw)
     coco.prepare(folder, train=COUNTS["train2017"], validation=COUNTS["val2017"], size=SIZE, raw=raw)
 
