@@ -32,7 +32,7 @@ def write(settings: Settings) -> str:
     environment = Environment(
         loader=PackageLoader("replication.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"markdown": _markdown_table}
+    environment.filters |= {"markdown": _markdown_table, "anchor": _anchor}
     markdown = environment.get_template("report.md.jinja").render(
         scale=settings.scale,
         note=note,
@@ -45,7 +45,9 @@ def write(settings: Settings) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.md").write_text(markdown)
     body = MarkdownIt("commonmark").enable("table").render(markdown)
-    html = environment.get_template("report.html.jinja").render(body=_inline_images(body, folder), scale=settings.scale)
+    html = environment.get_template("report.html.jinja").render(
+        body=_inline_images(_with_anchors(body), folder), scale=settings.scale
+    )
     (folder / "report.html").write_text(html)
     _write_json(folder / "claims.json", claims)
     _write_json(folder / "metrics.json", {k: v for section in sections for k, v in section.metrics.items()})
@@ -90,6 +92,18 @@ def _write_json(path: Path, content: Any) -> None:
 def _markdown_table(table: pd.DataFrame) -> str:
     cells = table.astype(object).where(table.notna(), None)
     return str(cells.to_markdown(index=False, floatfmt=".4g", missingval=""))
+
+
+def _anchor(title: str) -> str:
+    """The name under which GitHub links to a heading: the page's links use the same."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def _with_anchors(html: str) -> str:
+    def heading(match: re.Match[str]) -> str:
+        return f'<h2 id="{_anchor(re.sub("<[^>]+>", "", match[1]))}">{match[1]}</h2>'
+
+    return re.sub(r"<h2>(.*?)</h2>", heading, html)
 
 
 def _inline_images(html: str, folder: Path) -> str:
