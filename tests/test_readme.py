@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pandas as pd
+
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
 
@@ -11,6 +13,18 @@ def test_the_example_runs(capsys):
     [example] = re.findall(r"```python\n(.*?)```", TEXT, flags=re.S)
     exec(example, {})
     assert "tensor(" in capsys.readouterr().out
+
+
+def test_the_speed_table_is_the_committed_measurement():
+    cells = pd.read_csv(ROOT / "data/benchmarks/engine.csv").set_index(["width", "batch", "way"])
+    ways = ("ours", "ours, by autograd", "plain torch loop, resident tensors", "Keras fit")
+    ways += ("torch DataLoader, torchvision's MNIST",)
+    rows = re.findall(r"^\| (\d+), (\d+) \| (.*) \|$", TEXT, flags=re.M)
+    assert len(rows) == len(cells.groupby(["width", "batch"]))
+    for width, batch, printed in rows:
+        row = cells.loc[(int(width), int(batch))]
+        expected = [f"{row.loc[way, 'cpu_seconds']:.3g}" for way in ways]
+        assert printed.split(" | ") == [*expected, f"{row.loc['ours', 'share_of_floor_rate']:.0%}"]
 
 
 def test_links_lead_somewhere():

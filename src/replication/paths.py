@@ -5,6 +5,7 @@ from pathlib import Path
 
 PARAMS = Path("params.yaml")
 PUBLISHED = Path("data/published")
+BENCHMARKS = Path("data/benchmarks")
 RAW = Path("data/raw")
 PREPARED = Path("data/prepared")
 

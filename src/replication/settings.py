@@ -53,6 +53,36 @@ class Variant:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UNetTraining:
+    """How one U-Net is trained (paper, section 5.5; data/published/assumptions.yaml for what it leaves open)."""
+
+    network: Literal["unet", "smp-unet", "smp-unet-imagenet"]
+    dropout: float
+    form: Literal["reciprocal", "log"]
+    epsilon: float
+    reduction: Literal["sum", "mean"]
+    monitor: Literal["total", "base"]
+    learning_rate: float
+    patience: int
+    min_delta: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetGrid:
+    """Which U-Nets are trained at one scale, and what depends on the size of its data."""
+
+    dataset: str
+    widths: tuple[int, ...]
+    placement: str  # Table 3's: numbers as the paper counts, or skip-feeding
+    first_placements: tuple[str, ...] | None
+    lambdas: tuple[float, ...]
+    unguided_replicates: int  # seeds; guided runs have the first one's
+    precision: Literal["float32", "float64", "bfloat16"]
+    batch_size: int
+    max_epochs: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Calibration:
     """Baseline settings to compare with the published baseline (lambda = 0 only)."""
 
@@ -122,8 +152,8 @@ class Theory:
 class ProfileGrid:
     """Which network stands for one of the paper's at one scale, and with which weights it is profiled."""
 
-    network: str
-    weights: tuple[str, ...]  # imagenet (Keras's), edges, trained (here, on the demo's digits), random
+    network: str  # or a family of U-Nets: its network
+    weights: tuple[str, ...]  # imagenet (Keras's), edges, trained (here), sample (trained on the sample), random
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +168,8 @@ class Settings:
     autoencoder: AutoencoderTraining
     variants: dict[str, Variant]
     grids: dict[str, AutoencoderGrid]
+    unet: UNetTraining
+    unet_grids: dict[str, UNetGrid]  # those that this scale has
     calibration: Calibration
     cnn: CnnTraining
     cnn_variants: dict[str, Variant]
@@ -149,7 +181,8 @@ class Settings:
 
 AUTOENCODERS = ("autoencoder-mnist", "autoencoder-cifar10")
 CNNS = ("cnn-cifar10", "cnn-mnist")
-FAMILIES = AUTOENCODERS + CNNS
+UNETS = ("unet-coco", "unet-coco-sample")
+FAMILIES = AUTOENCODERS + CNNS + UNETS
 PROFILES = ("vgg16", "resnet50", "unet")
 
 
@@ -163,7 +196,7 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
         UserError: the file is missing or is not YAML, or a parameter is unknown, missing or of the wrong type.
     """
     raw = _read(path)
-    shared = {"autoencoder", "variants", "calibration", "cnn", "cnn_variants", "cnn_calibration"}
+    shared = {"autoencoder", "variants", "calibration", "cnn", "cnn_variants", "cnn_calibration", "unet"}
     _check_keys(raw, {"scale", "lambda", "scales", *shared}, "params.yaml")
     scale = scale or raw["scale"]
     if scale not in raw["scales"]:
@@ -177,6 +210,12 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
         autoencoder=_build(AutoencoderTraining, raw["autoencoder"], "autoencoder"),
         variants=_variants(raw, "variants", AutoencoderTraining),
         grids={family: _build(AutoencoderGrid, chosen[family], f"scales.{scale}.{family}") for family in AUTOENCODERS},
+        unet=_build(UNetTraining, raw["unet"], "unet"),
+        unet_grids={
+            family: _build(UNetGrid, chosen[family], f"scales.{scale}.{family}")
+            for family in UNETS
+            if chosen[family] is not None
+        },
         calibration=_build(Calibration, raw["calibration"] | (chosen["calibration"] or {}), "calibration"),
         cnn=_build(CnnTraining, raw["cnn"], "cnn"),
         cnn_variants=(cnn_variants := _variants(raw, "cnn_variants", CnnTraining)),

@@ -56,6 +56,7 @@ def clone(tmp_path_factory):
             "control_widths": [120],
             "variant_widths": [120],
         }
+    params["scales"]["demo"]["unet-coco"] |= {"lambdas": [0.0, 1.0], "max_epochs": 1}
     params["variants"] = {name: params["variants"][name] for name in ("float64", "exact-base")}
     for family in CNNS:
         params["scales"]["demo"][family] |= {"widths": [4], "replicates": 2, "smallest_replicates": 2, "epochs": 1}
@@ -85,6 +86,7 @@ def test_repro_makes_the_report_and_then_nothing_more(clone):
     assert drawn["png"] >= {f"{kind}-{family}" for kind in kinds for family in AUTOENCODERS}
     assert drawn["png"] >= {f"gains-{family}" for family in CNNS} | {"cnn-cifar10-choice", "cnn-cifar10-placebos"}
     assert drawn["png"] >= {"figure2-losses", "theory-formulas", "figure1-vgg16", "h5-weight-scale"}
+    assert drawn["png"] >= {"figure9-unet", "figure10-unet-coco", "histories-unet-coco"}
     assert drawn["png"] >= {f"published-audit-table{k}" for k in (1, 2)}
     assert html.count("data:image/png;base64,") == len(drawn["png"])
     assert "figures/" not in html.split("<body>")[1].split("src=")[0]

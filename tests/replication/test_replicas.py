@@ -2,15 +2,19 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from replication.datasets import mnist
+from replication.runs import Run, read_table
 from replication.training import replicas
 from replication.training.stopping import stopping_epoch
 
 CPU = torch.device("cpu")
+DATA = Path(__file__).parents[2] / "data"
 
 
 def plain_training(run, images):
@@ -165,6 +169,17 @@ def test_metrics_describe_the_history(make_run, images):
     assert metrics["stopping_epoch"] == len(history["validation_mse"]) == len(history["entropy_change"])
     assert metrics["validation_mse"] == pytest.approx(history["validation_mse"][-1])
     assert metrics["best_validation_mse"] == pytest.approx(min(history["validation_mse"]))
+
+
+@pytest.mark.skipif(not (DATA / "raw" / "MNIST" / "raw").exists(), reason="MNIST is not under data/raw")
+def test_a_committed_run_is_what_this_code_trains():
+    """The first epochs of one; float32 keeps about seven digits of them on any machine. Else: TRAINING_VERSION."""
+    records = read_table(DATA / "runs/paper/autoencoder-mnist.jsonl")
+    record = next(r for r in records if (r["run"]["width"], r["run"]["lambda"]) == (100, 1.0))
+    run = Run(record["family"], record["run"] | {"max_epochs": 2})
+    assert run.seed("weights") == Run(record["family"], record["run"]).seed("weights")
+    history = train([run], mnist.read(DATA / "raw"))[run.key]["history"]["validation_mse"]
+    assert history == pytest.approx(record["history"]["validation_mse"][:2], rel=1e-4)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")

@@ -1,19 +1,26 @@
 """Data sets by name. Prepared arrays are a cache under data/prepared; the manifest is what is tracked."""
 
-from collections.abc import Collection
+import re
 from importlib import import_module
 
 from replication import paths
 from replication.datasets.images import ImageSet, write_manifest
+from replication.datasets.masks import MaskSet
+from replication.errors import UserError
 
 # Each is a module beside this one with a function `read()`; imported when needed, because the libraries that some of
 # them read with take seconds to import.
 NAMES = ("mnist", "cifar10", "digits", "photographs", "shapes")
-STAND_INS = frozenset({"digits", "photographs", "shapes"})
+STAND_INS = frozenset({"digits", "photographs", "shapes", "drawings"})
 
 
-def load(name: str) -> ImageSet:
-    """The prepared data set; prepared now when it is not there yet."""
+def load(name: str) -> ImageSet | MaskSet:
+    """The prepared data set; prepared now when it is not there yet.
+
+    `coco-TRAIN-VALIDATION` is COCO with so many images; `coco-crowds-TRAIN-VALIDATION` has crowds in its masks.
+    """
+    if name == "drawings" or name.startswith("coco"):
+        return _load_masks(name)
     path = paths.PREPARED / f"{name}.safetensors"
     if not path.exists():
         _read(name).save(path)
@@ -26,12 +33,23 @@ def _read(name: str) -> ImageSet:
     return images
 
 
-def prepare(scale: str, role: str, names: Collection[str]) -> str:
-    """Prepare the data sets that play `role` at `scale`, and write their manifest. Returns a line about each."""
-    prepared = {name: load(name) for name in names}
+def _load_masks(name: str) -> MaskSet:
+    folder = paths.PREPARED / name
+    if not folder.exists():
+        from replication.datasets import coco, drawings
+
+        if name == "drawings":
+            drawings.prepare(folder)
+        elif match := re.fullmatch(r"coco(-crowds)?-(\d+)-(\d+)", name):
+            coco.prepare(folder, crowds=bool(match[1]), train=int(match[2]), validation=int(match[3]))
+        else:
+            raise UserError(f"no data set {name!r}: write coco-TRAIN-VALIDATION, for example coco-60000-10000")
+    return MaskSet.read(folder)
+
+
+def prepare(scale: str, role: str, name: str) -> str:
+    """Prepare data set `name`, which plays `role` at `scale`, and write its manifest. Returns a line about it."""
+    images = load(name)
     path = paths.manifest(scale, role)
-    write_manifest(path, prepared)
-    return "\n".join(
-        f"{name}: {len(images.train_images)} + {len(images.validation_images)} images, described in {path}"
-        for name, images in prepared.items()
-    )
+    write_manifest(path, name, images)
+    return f"{name}: {len(images.train_images)} + {len(images.validation_images)} images, described in {path}"

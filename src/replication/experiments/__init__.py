@@ -4,16 +4,18 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from replication.experiments import autoencoder, small_cnn
+from replication.experiments import autoencoder, small_cnn, unet
 from replication.runs import Record, Run
-from replication.settings import CNNS, FAMILIES, Settings
+from replication.settings import CNNS, FAMILIES, UNETS, Settings
 
 CALIBRATED = (*autoencoder.CALIBRATED, *small_cnn.CALIBRATED)
 
 
 def grid(settings: Settings, family: str) -> list[Run]:
-    """Every run of a family at this scale."""
-    return small_cnn.grid(settings, family) if family in CNNS else autoencoder.grid(settings, family)
+    """Every run of a family at this scale; [] for a family that the scale does not have."""
+    if family in CNNS:
+        return small_cnn.grid(settings, family)
+    return (unet if family in UNETS else autoencoder).grid(settings, family)
 
 
 def calibration_grid(settings: Settings, family: str) -> list[Run]:

@@ -14,7 +14,16 @@ from ruamel.yaml import YAML
 
 from replication import datasets, paths
 from replication.experiments.verdict import Verdict
-from replication.report import autoencoder, profiles, published_audit, small_cnn, stopping_artefact, theory
+from replication.report import (
+    autoencoder,
+    profiles,
+    published_audit,
+    small_cnn,
+    step_cost,
+    stopping_artefact,
+    theory,
+    unet,
+)
 from replication.report.section import Section
 from replication.settings import AUTOENCODERS, Settings
 
@@ -32,7 +41,7 @@ def write(settings: Settings) -> str:
     environment = Environment(
         loader=PackageLoader("replication.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"markdown": _markdown_table}
+    environment.filters |= {"markdown": _markdown_table, "anchor": _anchor}
     markdown = environment.get_template("report.md.jinja").render(
         scale=settings.scale,
         note=note,
@@ -45,7 +54,9 @@ def write(settings: Settings) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.md").write_text(markdown)
     body = MarkdownIt("commonmark").enable("table").render(markdown)
-    html = environment.get_template("report.html.jinja").render(body=_inline_images(body, folder), scale=settings.scale)
+    html = environment.get_template("report.html.jinja").render(
+        body=_inline_images(_with_anchors(body), folder), scale=settings.scale
+    )
     (folder / "report.html").write_text(html)
     _write_json(folder / "claims.json", claims)
     _write_json(folder / "metrics.json", {k: v for section in sections for k, v in section.metrics.items()})
@@ -60,6 +71,8 @@ def _sections(settings: Settings, folder: Path, note: str) -> list[Section]:
         *(autoencoder.section(settings, family, folder, note) for family in AUTOENCODERS),
         stopping_artefact.section(settings, folder, note),
         *small_cnn.sections(settings, folder, note),
+        step_cost.section(folder),
+        *unet.sections(settings, folder, note),
         *published_audit.sections(settings.scale, folder),
     ]
 
@@ -90,6 +103,18 @@ def _write_json(path: Path, content: Any) -> None:
 def _markdown_table(table: pd.DataFrame) -> str:
     cells = table.astype(object).where(table.notna(), None)
     return str(cells.to_markdown(index=False, floatfmt=".4g", missingval=""))
+
+
+def _anchor(title: str) -> str:
+    """The name under which GitHub links to a heading: the page's links use the same."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def _with_anchors(html: str) -> str:
+    def heading(match: re.Match[str]) -> str:
+        return f'<h2 id="{_anchor(re.sub("<[^>]+>", "", match[1]))}">{match[1]}</h2>'
+
+    return re.sub(r"<h2>(.*?)</h2>", heading, html)
 
 
 def _inline_images(html: str, folder: Path) -> str:
