@@ -40,7 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     prepare = commands.add_parser("prepare", help="prepare a data set and write its manifest")
-    prepare.add_argument("role", choices=["mnist", "cifar10"], help="the paper's data set; at demo scale its stand-in")
+    prepare.add_argument(
+        "role", choices=["mnist", "cifar10", "coco"], help="the paper's data set; at demo scale its stand-in"
+    )
     prepare.set_defaults(command=_prepare)
 
     train = commands.add_parser("sweep", help="train the missing runs of a family and write its table")
@@ -122,7 +124,9 @@ def _training_options(parser: argparse.ArgumentParser, families: Sequence[str]) 
 
 def _prepare(options: argparse.Namespace) -> None:
     settings = load(options.scale)
-    print(datasets.prepare(settings.scale, options.role, settings.grids[f"autoencoder-{options.role}"].dataset))
+    names = {family.partition("-")[2]: grid.dataset for family, grid in settings.grids.items()}
+    names |= {family.partition("-")[2]: grid.dataset for family, grid in settings.unet_grids.items()}
+    print(datasets.prepare(settings.scale, options.role, names[options.role]))
 
 
 def _sweep(options: argparse.Namespace) -> int:
@@ -174,8 +178,9 @@ def _only(texts: list[str], runs: list[Run]) -> dict[str, list[float | str]]:
     chosen: dict[str, list[float | str]] = {}
     for text in texts:
         name, _, values = text.partition("=")
-        if name not in runs[0].settings:
-            raise UserError(f"--only {text}: no such setting. Known: {', '.join(runs[0].settings)}")
+        known = sorted({name for run in runs for name in run.settings})
+        if name not in known:
+            raise UserError(f"--only {text}: no such setting. Known: {', '.join(known)}")
         chosen[name] = [float(value) if _is_float(value) else value for value in values.split(",")]
     return chosen
 
@@ -248,7 +253,8 @@ def _runs_list(options: argparse.Namespace) -> None:
     store.add_missing(current(read_table(paths.table(settings.scale, options.family))))
     present = store.keys()
     runs = grid(settings, options.family)
-    telling = [name for name in runs[0].settings if len({run[name] for run in runs}) > 1]
+    names = runs[0].settings if runs else {}
+    telling = [name for name in names if len({run[name] for run in runs}) > 1]
     for run in runs:
         state = "missing"
         if run.key in present:
@@ -290,9 +296,11 @@ def _runs_clear(options: argparse.Namespace) -> None:
         for name in (family, calibration_family(family)):
             table = paths.table(settings.scale, name)
             for record in read_table(table):
-                (store.folder / f"{record['key']}.json").unlink(missing_ok=True)
+                store.delete(record["key"])
                 count += 1
             table.unlink(missing_ok=True)
+        for run in grid(settings, family):
+            store.checkpoint(run.key).unlink(missing_ok=True)
     print(f"{count} runs of scale {settings.scale} deleted")
 
 

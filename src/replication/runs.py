@@ -22,7 +22,8 @@ TRAINING_VERSION = 1
 # Settings that say how a run is guided, watched or stopped, not what it starts from. Runs that differ only in these
 # share initial weights and batches: paired comparisons.
 PAIRED_SETTINGS = frozenset(
-    {"lambda", "form", "epsilon", "monitor", "precision", "patience", "min_delta", "max_epochs"}
+    {"lambda", "form", "epsilon", "anchor", "placement", "reduction"}
+    | {"monitor", "precision", "patience", "min_delta", "max_epochs", "epochs"}
 )
 
 Record = dict[str, Any]
@@ -58,7 +59,10 @@ def _hash(mapping: Mapping[str, Any]) -> str:
 
 
 class Store:
-    """Finished runs: `FOLDER/<key>.json`, each renamed into place when complete."""
+    """Finished runs: `FOLDER/<key>.json`, each renamed into place when complete.
+
+    Beside them, of large models: checkpoints of unfinished runs, and the weights of finished unguided ones.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -74,8 +78,21 @@ class Store:
             raise UserError(f"{path} is damaged: delete it, and the run is trained again") from None
         return record
 
+    def checkpoint(self, key: str) -> Path:
+        """Where a trainer may keep what it needs to go on with an unfinished run."""
+        return self.folder / "checkpoints" / f"{key}.pt"
+
+    def weights(self, key: str) -> Path:
+        """Where a trainer may keep a finished network."""
+        return self.folder / "weights" / f"{key}.safetensors"
+
+    def delete(self, key: str) -> None:
+        """Forget a run, finished or not."""
+        for path in (self.folder / f"{key}.json", self.checkpoint(key), self.weights(key)):
+            path.unlink(missing_ok=True)
+
     def put(self, record: Record) -> None:
-        """Write a record atomically: a killed process leaves either the whole record or none.
+        """Write a record atomically: a killed process leaves either the whole record or none. Ends its checkpoint.
 
         Raises:
             UserError: the disk is full, or the folder cannot be written.
@@ -89,6 +106,7 @@ class Store:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise UserError(f"cannot write the finished run {path}: {error}. Free some space and start again") from None
+        self.checkpoint(record["key"]).unlink(missing_ok=True)
 
     def add_missing(self, records: Iterable[Record]) -> int:
         """Put the records that the store does not have; return how many."""

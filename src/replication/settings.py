@@ -53,6 +53,36 @@ class Variant:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UNetTraining:
+    """How one U-Net is trained (paper, section 5.5; data/published/assumptions.yaml for what it leaves open)."""
+
+    network: Literal["unet", "smp-unet", "smp-unet-imagenet"]
+    dropout: float
+    form: Literal["reciprocal", "log"]
+    epsilon: float
+    reduction: Literal["sum", "mean"]
+    monitor: Literal["total", "base"]
+    learning_rate: float
+    patience: int
+    min_delta: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetGrid:
+    """Which U-Nets are trained at one scale, and what depends on the size of its data."""
+
+    dataset: str
+    widths: tuple[int, ...]
+    placement: str  # Table 3's: numbers as the paper counts, or skip-feeding
+    first_placements: tuple[str, ...] | None
+    lambdas: tuple[float, ...]
+    unguided_replicates: int  # seeds; guided runs have the first one's
+    precision: Literal["float32", "float64", "bfloat16"]
+    batch_size: int
+    max_epochs: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Calibration:
     """Baseline settings to compare with the published baseline (lambda = 0 only)."""
 
@@ -77,8 +107,8 @@ class Theory:
 class ProfileGrid:
     """Which network stands for one of the paper's at one scale, and with which weights it is profiled."""
 
-    network: str
-    weights: tuple[str, ...]  # imagenet (Keras's), edges, trained (here, on the demo's digits), random
+    network: str  # or a family of U-Nets: its network
+    weights: tuple[str, ...]  # imagenet (Keras's), edges, trained (here), sample (trained on the sample), random
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,12 +123,16 @@ class Settings:
     autoencoder: AutoencoderTraining
     variants: dict[str, Variant]
     grids: dict[str, AutoencoderGrid]
+    unet: UNetTraining
+    unet_grids: dict[str, UNetGrid]  # those that this scale has
     calibration: Calibration
     theory: Theory
     profiles: dict[str, ProfileGrid]
 
 
-FAMILIES = ("autoencoder-mnist", "autoencoder-cifar10")
+AUTOENCODERS = ("autoencoder-mnist", "autoencoder-cifar10")
+UNETS = ("unet-coco", "unet-coco-sample")
+FAMILIES = AUTOENCODERS + UNETS
 PROFILES = ("vgg16", "resnet50", "unet")
 
 
@@ -112,7 +146,7 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
         UserError: the file is missing or is not YAML, or a parameter is unknown, missing or of the wrong type.
     """
     raw = _read(path)
-    _check_keys(raw, {"scale", "lambda", "autoencoder", "variants", "calibration", "scales"}, "params.yaml")
+    _check_keys(raw, {"scale", "lambda", "autoencoder", "variants", "unet", "calibration", "scales"}, "params.yaml")
     scale = scale or raw["scale"]
     if scale not in raw["scales"]:
         raise UserError(f"unknown scale {scale!r} in {path}: choose one of {', '.join(raw['scales'])}")
@@ -124,7 +158,13 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
         lambdas=_lambda_override(raw["lambda"]),
         autoencoder=_build(AutoencoderTraining, raw["autoencoder"], "autoencoder"),
         variants={name: _variant(value, f"variants.{name}") for name, value in raw["variants"].items()},
-        grids={family: _build(AutoencoderGrid, chosen[family], f"scales.{scale}.{family}") for family in FAMILIES},
+        grids={family: _build(AutoencoderGrid, chosen[family], f"scales.{scale}.{family}") for family in AUTOENCODERS},
+        unet=_build(UNetTraining, raw["unet"], "unet"),
+        unet_grids={
+            family: _build(UNetGrid, chosen[family], f"scales.{scale}.{family}")
+            for family in UNETS
+            if chosen[family] is not None
+        },
         calibration=_build(Calibration, raw["calibration"] | (chosen["calibration"] or {}), "calibration"),
         theory=_build(Theory, chosen["theory"], f"scales.{scale}.theory"),
         profiles={

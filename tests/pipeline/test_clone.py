@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from replication.runs import read_table
-from replication.settings import FAMILIES
+from replication.settings import AUTOENCODERS
 
 ROOT = Path(__file__).parents[2]
 TABLE = Path("data/runs/demo/autoencoder-mnist.jsonl")
@@ -47,7 +47,7 @@ def clone(tmp_path_factory):
             shutil.copy(ROOT / name, folder / name)
     yaml = YAML()
     params = yaml.load(folder / "params.yaml")
-    for family in FAMILIES:
+    for family in AUTOENCODERS:
         params["scales"]["demo"][family] |= {
             "widths": [8, 120],
             "test_widths": [8],
@@ -56,6 +56,7 @@ def clone(tmp_path_factory):
             "control_widths": [120],
             "variant_widths": [120],
         }
+    params["scales"]["demo"]["unet-coco"] |= {"lambdas": [0.0, 1.0], "max_epochs": 1}
     params["variants"] = {name: params["variants"][name] for name in ("float64", "exact-base")}
     params["scales"]["demo"]["calibration"] |= {"widths": [8], "batch_sizes": [512]}
     params["calibration"]["max_epochs"] = 3
@@ -79,8 +80,9 @@ def test_repro_makes_the_report_and_then_nothing_more(clone):
     assert drawn["png"] >= {f"figure{k}-autoencoder-mnist" for k in (3, 4)}
     assert drawn["png"] >= {f"figure{k}-autoencoder-cifar10" for k in (5, 6)}
     kinds = ("stopping-epochs", "determinants", "time-to-quality")
-    assert drawn["png"] >= {f"{kind}-{family}" for kind in kinds for family in FAMILIES}
+    assert drawn["png"] >= {f"{kind}-{family}" for kind in kinds for family in AUTOENCODERS}
     assert drawn["png"] >= {"figure2-losses", "theory-formulas", "figure1-vgg16", "h5-weight-scale"}
+    assert drawn["png"] >= {"figure9-unet", "figure10-unet-coco", "histories-unet-coco"}
     assert drawn["png"] >= {f"published-audit-table{k}" for k in (1, 2)}
     assert html.count("data:image/png;base64,") == len(drawn["png"])
     assert "figures/" not in html.split("<body>")[1].split("src=")[0]

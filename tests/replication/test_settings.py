@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from replication.errors import UserError
-from replication.settings import FAMILIES, load, set_scale
+from replication.settings import AUTOENCODERS, load, set_scale
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 
@@ -26,7 +26,7 @@ def params(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", AUTOENCODERS)
 def test_the_paper_scale_is_the_papers_grid(family):
     grid = load("paper", PARAMS).grids[family]
     assert set(grid.widths) == {*range(20, 261, 40), 80, 200}

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -76,6 +76,12 @@ def _content(images: Tensor, labels: Tensor) -> str:
     return f"{total % (1 << 256):064x}"
 
 
-def write_manifest(path: Path, dataset: str, images: ImageSet) -> None:
+class Described(Protocol):
+    """A prepared data set of any kind."""
+
+    def manifest(self) -> dict[str, Any]: ...
+
+
+def write_manifest(path: Path, dataset: str, images: Described) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"dataset": dataset} | images.manifest(), indent=2) + "\n")

@@ -1,13 +1,13 @@
 """Families of experiments by name."""
 
-from replication.experiments import autoencoder
+from replication.experiments import autoencoder, unet
 from replication.runs import Run
-from replication.settings import FAMILIES, Settings
+from replication.settings import FAMILIES, UNETS, Settings
 
 
 def grid(settings: Settings, family: str) -> list[Run]:
-    """Every run of a family at this scale."""
-    return autoencoder.grid(settings, family)
+    """Every run of a family at this scale; [] for a family that the scale does not have."""
+    return (unet if family in UNETS else autoencoder).grid(settings, family)
 
 
 def calibration_family(family: str) -> str:

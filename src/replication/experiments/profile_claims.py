@@ -169,6 +169,8 @@ def c3(vgg16: pd.DataFrame, resnet50: pd.DataFrame, unet: pd.DataFrame, pre_skip
             said = f"{part}: {high:.2f} there, {low:.2f} elsewhere"
             if kind == "random":
                 by_chance.append(said)
+            elif kind == "sample":
+                evidence.append(f"{said} (trained on a sample of the data: decides nothing)")
             elif parts[part] is None:
                 parts[part] = high > low
                 evidence.append(said)

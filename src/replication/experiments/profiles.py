@@ -12,10 +12,13 @@ from torch import nn
 
 from entropy_guidance import conv_entropy_change, profile
 from replication import datasets, paths
+from replication.datasets.images import ImageSet
 from replication.errors import UserError
+from replication.experiments import unet
 from replication.models import zoo
-from replication.settings import ProfileGrid, Settings
-from replication.training import classifier
+from replication.runs import Store
+from replication.settings import UNETS, ProfileGrid, Settings
+from replication.training import classifier, segmentation
 
 Layer = dict[str, Any]
 SEED = 0
@@ -39,12 +42,13 @@ def make_record(settings: Settings, network: str) -> list[str]:
     messages = []
     for weights in chosen.weights:
         try:
-            model, source = _weights(chosen, weights)
+            model, source = _weights(settings, chosen, weights)
         except UserError as error:
             kept = "its recorded profile is kept" if layers[weights] else "its profile is left out"
             messages.append(f"{network}, {weights} weights: {kept}. {error}")
             continue
-        layers[weights] = describe_layers(model, network=chosen.network, weights=weights, source=source)
+        name = "unet" if chosen.network in UNETS else chosen.network
+        layers[weights] = describe_layers(model, network=name, weights=weights, source=source)
         messages.append(f"{network}, {weights} weights ({source}): {len(layers[weights])} convolutions")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
@@ -110,16 +114,39 @@ def _by_weights(layers: list[Layer]) -> dict[str, list[Layer]]:
     return grouped
 
 
-def _weights(chosen: ProfileGrid, weights: str) -> tuple[nn.Module, str]:
+def _weights(settings: Settings, chosen: ProfileGrid, weights: str) -> tuple[nn.Module, str]:
+    if chosen.network in UNETS:
+        return _unet(settings, chosen.network, weights)
     torch.manual_seed(SEED)
     model = zoo.build(chosen.network)
     if weights == "trained":
         zoo.load_weights(model, chosen.network, "random", seed=SEED)
         images = datasets.load(DEMO_DATASET)
+        assert isinstance(images, ImageSet)
         *_, accuracy = classifier.train(model, images, epochs=DEMO_EPOCHS, batch_size=DEMO_BATCH_SIZE, seed=SEED)
         return model, f"trained here on {DEMO_DATASET}, {DEMO_EPOCHS} epochs, validation accuracy {accuracy:.3f}"
     source = {"imagenet": "keras"}.get(weights) or str(FILES.get(weights, weights))
     return model, zoo.load_weights(model, chosen.network, source, seed=SEED)
+
+
+def _unet(settings: Settings, family: str, weights: str) -> tuple[nn.Module, str]:
+    """The family's network: random, or as its unguided run (`sample`: the sample's) left it in the store."""
+    family += "-sample" if weights == "sample" else ""
+    run = next(run for run in unet.grid(settings, family) if run["lambda"] == 0)
+    model = segmentation.build(run)
+    if weights == "random":
+        return model, zoo.load_weights(model, family, "random", seed=SEED)
+    store = Store(paths.store())
+    path = store.weights(run.key)
+    if not path.exists():
+        command = f"python -m replication sweep --scale {settings.scale} --family {family} --only lambda=0"
+        raise UserError(f"no weights of the unguided run of {family} here; `{command}` trains it where its data are")
+    zoo.load_weights(model, family, str(path))
+    metrics = store[run.key]["metrics"]
+    return model, (
+        f"unguided run of {family}, {metrics['train_images']} images, {metrics['stopping_epoch']} epochs, validation "
+        f"IoU {metrics['iou']:.3f}"
+    )
 
 
 def _finite_mean(change: torch.Tensor) -> float:

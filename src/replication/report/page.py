@@ -13,11 +13,10 @@ from markdown_it import MarkdownIt
 from ruamel.yaml import YAML
 
 from replication import datasets, paths
-from replication.experiments import FAMILIES
 from replication.experiments.verdict import Verdict
-from replication.report import autoencoder, profiles, published_audit, step_cost, stopping_artefact, theory
+from replication.report import autoencoder, profiles, published_audit, step_cost, stopping_artefact, theory, unet
 from replication.report.section import Section
-from replication.settings import Settings
+from replication.settings import AUTOENCODERS, Settings
 
 STAND_IN = "stand-in data, not comparable"
 NOT_TESTED = Verdict("not tested", "no runs yet", "not tested", "")
@@ -60,9 +59,10 @@ def _sections(settings: Settings, folder: Path, note: str) -> list[Section]:
     return [
         theory.section(settings, folder),
         profiles.section(settings, folder, note),
-        *(autoencoder.section(settings, family, folder, note) for family in FAMILIES),
+        *(autoencoder.section(settings, family, folder, note) for family in AUTOENCODERS),
         stopping_artefact.section(settings, folder, note),
         step_cost.section(folder),
+        *unet.sections(settings, folder, note),
         *published_audit.sections(settings.scale, folder),
     ]
 

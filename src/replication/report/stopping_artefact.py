@@ -12,7 +12,7 @@ from replication.experiments.stopping_artefact import Pair
 from replication.report import figures, stopping_figures
 from replication.report.section import FigureEntry, Section, TableEntry, write_table
 from replication.runs import current, read_table
-from replication.settings import FAMILIES, Settings
+from replication.settings import AUTOENCODERS, Settings
 
 
 def section(settings: Settings, folder: Path, note: str) -> Section:
@@ -22,7 +22,7 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
     metrics: dict[str, Any] = {}
     for name in ("H1", "H4"):
         paragraphs.append(f"**{name}.** {rules[name]['hypothesis']} Rule, fixed beforehand: {rules[name]['rule']}")
-    for family in FAMILIES:
+    for family in AUTOENCODERS:
         records = current(read_table(paths.table(settings.scale, family)))
         found = stopping_artefact.pairs(records, settings, family)
         runs = stopping_artefact.pair_frame(found)
@@ -36,10 +36,10 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
         if found:
             drawn += _figures(found, family, folder, note)
             tables += _tables(found, runs, family, folder, settings)
-    planned = sum(len(runs) for family in FAMILIES for runs in autoencoder.variants(settings, family).values())
+    planned = sum(len(runs) for family in AUTOENCODERS for runs in autoencoder.variants(settings, family).values())
     exist = sum(
         len(autoencoder.of_grid(current(read_table(paths.table(settings.scale, family))), runs))
-        for family in FAMILIES
+        for family in AUTOENCODERS
         for runs in autoencoder.variants(settings, family).values()
     )
     paragraphs.append(f"{exist} of the {planned} runs of the variants exist; `params.yaml`, variants, defines them.")

@@ -7,7 +7,6 @@ alone: which models share the stack changes only how floating-point sums are ord
 Shape legend: M models, B batch, I inputs, L latent width, N training images, V validation images, G guided models.
 """
 
-import platform
 import time
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -23,7 +22,7 @@ from replication.models.autoencoder import Autoencoders
 from replication.runs import Record, Run, make_record
 from replication.training.backpropagation import Backpropagation
 from replication.training.stopping import EarlyStopping
-from replication.training.trainers import Epoch
+from replication.training.trainers import Epoch, environment
 
 VALIDATION_CHUNK = 2000  # images
 EAGER_STEPS = 3  # before a CUDA graph is captured: libraries choose kernels and workspaces in them
@@ -124,7 +123,7 @@ class _Stack:
         self.output_activation: str = first["output_activation"]
         self.batch_size: int = first["batch_size"]
         self.learning_rate: float = first["learning_rate"]
-        self.environment = _environment(device, len(runs))
+        self.environment = environment(device, len(runs))
         self.train_NI = pixels(images.train_images).to(device)
         self.validation_VI = pixels(images.validation_images).to(device)
 
@@ -303,8 +302,3 @@ class _Stack:
 def _change(form: Form, weights_GLI: Tensor) -> Tensor:
     """The entropy change that a form penalises, (G,)."""
     return exact_dense_entropy_change(weights_GLI) if form == "exact" else dense_entropy_change(weights_GLI)
-
-
-def _environment(device: torch.device, models: int) -> dict[str, str]:
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    return {"device": f"{device.type} {name}", "torch": torch.__version__, "stack": str(models)}

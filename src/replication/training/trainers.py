@@ -3,6 +3,7 @@
 A trainer knows neither store nor sweep: it gets runs and their data, and yields epochs with finished records.
 """
 
+import platform
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -43,7 +44,13 @@ class Trainer(Protocol):
 
 def trainer(family: str) -> Trainer:
     """The trainer of a family."""
-    from replication.training import replicas
+    from replication.training import replicas, single
 
-    kinds: dict[str, Trainer] = {"autoencoder": replicas}
+    kinds: dict[str, Trainer] = {"autoencoder": replicas, "unet": single}
     return kinds[family.partition("-")[0]]
+
+
+def environment(device: torch.device, models: int) -> dict[str, str]:
+    """Where a stack of models was trained, for their records."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return {"device": f"{device.type} {name}", "torch": torch.__version__, "stack": str(models)}

@@ -1,0 +1,59 @@
+"""U-Nets on COCO, paper section 5.5: the grid behind Table 3 and Figure 10."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from replication.runs import Record, Run
+from replication.settings import Settings
+
+
+def make_run(settings: Settings, family: str, lambda_: float, **changes: Any) -> Run:
+    """One U-Net. Guidance settings of an unguided run are blanked: every variant shares the same baselines."""
+    grid = settings.unet_grids[family]
+    described = {
+        "dataset": grid.dataset,
+        "widths": "-".join(map(str, grid.widths)),
+        "lambda": lambda_,
+        "replicate": 0,
+        "placement": grid.placement,
+        **vars(settings.unet),
+        "precision": grid.precision,
+        "batch_size": grid.batch_size,
+        "max_epochs": grid.max_epochs,
+        **changes,
+    }
+    if lambda_ == 0:
+        described |= {"placement": "none", "form": "none", "epsilon": 0.0, "reduction": "none", "monitor": "base"}
+    return Run(family, described)
+
+
+def grid(settings: Settings, family: str) -> list[Run]:
+    """Table 3, its control (early stopping on the MSE alone), more unguided seeds, and the first placements.
+
+    In the order in which they are worth having.
+    """
+    if family not in settings.unet_grids:
+        return []
+    chosen = settings.unet_grids[family]
+    lambdas = settings.lambdas or chosen.lambdas
+    runs = [make_run(settings, family, lambda_) for lambda_ in lambdas]
+    runs += [make_run(settings, family, lambda_, monitor="base") for lambda_ in lambdas]
+    runs += [make_run(settings, family, 0.0, replicate=replicate) for replicate in range(chosen.unguided_replicates)]
+    runs += [
+        make_run(settings, family, lambda_, placement=placement)
+        for placement in chosen.first_placements or ()
+        for lambda_ in lambdas
+    ]
+    return list({run.key: run for run in runs}.values())
+
+
+def frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a run: its settings, metrics, seconds and key, unguided runs first."""
+    rows = [
+        record["run"] | record["metrics"] | {"seconds": record["seconds"], "key": record["key"]} for record in records
+    ]
+    columns = ["lambda", "replicate", "placement", "monitor", "key"]
+    table = pd.DataFrame(rows, columns=None if rows else columns)
+    return table.sort_values(["lambda", "replicate"], ignore_index=True)

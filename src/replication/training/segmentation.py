@@ -1,0 +1,164 @@
+"""The task of the U-Nets: a binary mask for each image, by mean squared error (paper, section 5.5).
+
+Shapes: B images, H x W pixels; counts (B, 4) are true positives, false positives, false negatives and true negatives
+among an image's pixels.
+"""
+
+from collections import OrderedDict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from entropy_guidance import EntropyGuidance, selection
+from replication.datasets.masks import MaskSet, encode_image, encode_mask
+from replication.errors import UserError
+from replication.models.unet import UNet, layers_by_number
+from replication.models.zoo import glorot_uniform_
+from replication.runs import Run
+
+THRESHOLD = 0.5
+COUNTS = ("tp", "fp", "fn", "tn")
+
+
+def build(run: Run) -> nn.Module:
+    """The paper's U-Net, or segmentation-models-pytorch's.
+
+    Raises:
+        UserError: the pretrained encoder cannot be had.
+    """
+    if run["network"] == "unet":
+        model = UNet([int(width) for width in run["widths"].split("-")], run["dropout"])
+        glorot_uniform_(model, run.seed("weights"))
+        return model
+    import segmentation_models_pytorch as smp  # takes seconds to import
+
+    pretrained = "imagenet" if run["network"] == "smp-unet-imagenet" else None
+    torch.manual_seed(run.seed("weights"))
+    try:
+        network: nn.Module = smp.Unet("resnet34", encoder_weights=pretrained, activation="sigmoid")
+    except Exception as error:
+        raise UserError(
+            f"the pretrained encoder could not be had: {error}. `unet.network: smp-unet` needs none"
+        ) from None
+    return nn.Sequential(OrderedDict(standardise=_Standardise(), unet=network)) if pretrained else network
+
+
+class _Standardise(nn.Module):
+    """Pixels in [0, 1] -> what encoders pretrained on ImageNet expect."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None], persistent=False)
+        self.register_buffer("sd", torch.tensor([0.229, 0.224, 0.225])[:, None, None], persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.sd  # type: ignore[operator]
+
+
+def guided_layers(model: nn.Module, placement: str) -> list[str]:
+    """Names of the layers that a placement means: `skip-feeding`, or the paper's numbers, for example `3-7-11-15`.
+
+    Raises:
+        UserError: numbers that mean no convolution, or numbers for a network that the paper did not count.
+    """
+    if placement == "skip-feeding":
+        return selection.by_role(model, "skip-feeding", torch.empty(1, 3, 64, 64))
+    if not isinstance(model, UNet):
+        raise UserError(f"placement {placement}: the paper's numbers are those of its own U-Net; choose skip-feeding")
+    try:
+        return layers_by_number(model, [int(number) for number in placement.split("-")])
+    except ValueError as error:
+        raise UserError(f"placement {placement}: {error}") from None
+
+
+def guidance(model: nn.Module, run: Run) -> EntropyGuidance | None:
+    """Lambda for each filter of the guided layers; with reduction `mean`, divided by the filters of its layer."""
+    if run["lambda"] == 0:
+        return None
+    modules = dict(model.named_modules())
+    lambdas: dict[str, float | Tensor] = {}
+    for name in guided_layers(model, run["placement"]):
+        weight = modules[name].weight
+        assert isinstance(weight, Tensor)
+        lambdas[name] = run["lambda"] / (weight[:, :, 0, 0].numel() if run["reduction"] == "mean" else 1)
+    return EntropyGuidance(model, lambdas, form=run["form"], epsilon=run["epsilon"])
+
+
+def optimizer(model: nn.Module, run: Run) -> torch.optim.Optimizer:
+    """Adam with Keras's epsilon."""
+    return torch.optim.Adam(model.parameters(), lr=run["learning_rate"], eps=1e-7, fused=True)
+
+
+def images(data: MaskSet, split: str) -> int:
+    return len(getattr(data, f"{split}_images"))
+
+
+def batch(data: MaskSet, split: str, rows: Tensor, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Images (B, 3, H, W) in [0, 1], channels last in memory, and masks (B, 1, H, W) of 0 and 1."""
+    pictures: Tensor = getattr(data, f"{split}_images")
+    masks: Tensor = getattr(data, f"{split}_masks")
+    rows = rows.to(pictures.device)
+    x_BHWC, y_BHW = (tensor[rows].to(device, non_blocking=True).to(dtype) for tensor in (pictures, masks))
+    return (x_BHWC / 255).permute(0, 3, 1, 2), y_BHW[:, None]
+
+
+def loss(output: Tensor, target: Tensor) -> Tensor:
+    return nn.functional.mse_loss(output, target)
+
+
+def counts(output: Tensor, target: Tensor) -> Tensor:
+    """Pixels of each image by kind, (B, 4)."""
+    from segmentation_models_pytorch.metrics import get_stats
+
+    return torch.cat(get_stats(output, target.long(), mode="binary", threshold=THRESHOLD), dim=1)
+
+
+def metrics(counts: Tensor) -> dict[str, float]:
+    """Accuracy and IoU over all pixels of all images together, and the mean of every image's own IoU.
+
+    An image without object pixels, true or predicted, has an IoU of 1. Accuracy is the same either way: all images
+    have equally many pixels.
+    """
+    from segmentation_models_pytorch.metrics import accuracy, iou_score
+
+    columns = counts.double().split(1, dim=1)
+    return {
+        "accuracy": accuracy(*columns, reduction="micro").item(),
+        "iou": iou_score(*columns, reduction="micro").item(),
+        "image_iou": iou_score(*columns, reduction="micro-imagewise").item(),
+    }
+
+
+def extras(model: nn.Module, run: Run, data: MaskSet, counts: Tensor) -> dict[str, Any]:
+    """`per_image`: counts of every validation image. `shown`: predicted masks of the images of Figure 10."""
+    return {
+        "per_image": {name: counts[:, column].tolist() for column, name in enumerate(COUNTS)},
+        "shown": _shown(model, data, with_image=run["lambda"] == 0),
+    }
+
+
+@torch.no_grad()
+def _shown(model: nn.Module, data: MaskSet, *, with_image: bool) -> list[dict[str, Any]]:
+    """The true masks and the images themselves are kept once, with the unguided run."""
+    parameter = next(model.parameters())
+    rows = torch.tensor(data.about["shown"], dtype=torch.int64)
+    if not len(rows):
+        return []
+    model.eval()
+    inputs, targets = batch(data, "validation", rows, parameter.device, parameter.dtype)
+    predicted = (model(inputs) >= THRESHOLD)[:, 0].cpu().numpy()
+    found = []
+    for place, row in enumerate(rows.tolist()):
+        entry = {"id": data.about["validation"]["ids"][row], "prediction": encode_mask(predicted[place])}
+        if with_image:
+            picture = data.validation_images[row].cpu().numpy()
+            entry |= {"truth": encode_mask(targets[place, 0].cpu().numpy() > 0), "image": encode_image(picture)}
+        found.append(entry)
+    return found
+
+
+def describe(data: MaskSet) -> str:
+    train, validation = data.about["train"], data.about["validation"]
+    counts = f"{len(train['ids'])} + {len(validation['ids'])} images"
+    return f"{counts}, content {train['content'][:12]} + {validation['content'][:12]}"

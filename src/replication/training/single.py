@@ -1,0 +1,265 @@
+"""Train one large model at a time, with early stopping; continued from its last epoch after a kill.
+
+The loop knows neither images nor labels. What is learned, from which data and how success is measured is a task's
+business, a module beside this one.
+
+Each epoch draws its order and its dropout from seeds of its own, so that a training that was killed and continued gives
+the numbers of one that was not.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from entropy_guidance import EntropyGuidance
+from replication import paths
+from replication.errors import UserError
+from replication.runs import Record, Run, Store, make_record
+from replication.training.stopping import EarlyStopping
+from replication.training.trainers import Epoch, environment
+
+MANY_SMALL = False
+GPU_MEMORY_SHARE = 0.5  # of what is free, for the data
+
+
+class Task(Protocol):
+    """What one kind of network learns. `data` is what `datasets.load` gives for the run's data set."""
+
+    def build(self, run: Run) -> nn.Module:
+        """The network with its initial weights, which depend on `run.seed("weights")` alone."""
+
+    def guidance(self, model: nn.Module, run: Run) -> EntropyGuidance | None:
+        """The penalty; None for an unguided run."""
+
+    def optimizer(self, model: nn.Module, run: Run) -> torch.optim.Optimizer: ...
+
+    def images(self, data: Any, split: str) -> int:
+        """How many images `train` or `validation` has."""
+
+    def batch(self, data: Any, split: str, rows: Tensor, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+        """Inputs and targets of some images, on the device."""
+
+    def loss(self, output: Tensor, target: Any) -> Tensor:
+        """Base loss, a mean over the batch."""
+
+    def counts(self, output: Tensor, target: Any) -> Tensor:
+        """Whole numbers that say how well each image was done, (B, K)."""
+
+    def metrics(self, counts: Tensor) -> dict[str, float]:
+        """Metrics from the counts of all validation images, (V, K)."""
+
+    def extras(self, model: nn.Module, run: Run, data: Any, counts: Tensor) -> dict[str, Any]:
+        """What a record of the trained model holds beside metrics and history. `counts` as in `metrics`."""
+
+    def describe(self, data: Any) -> str:
+        """Which data these are: how many images, and a hash."""
+
+
+def stack_key(run: Run) -> tuple[Any, ...]:
+    """One kind of network after the other, paired runs side by side."""
+    return (run.family, run["dataset"])
+
+
+def stack_size(run: Run, data: Any, device: torch.device) -> int:  # noqa: ARG001
+    """One."""
+    return 1
+
+
+def cost(run: Run) -> float:  # noqa: ARG001
+    """Equal: there is nothing to gain from an order."""
+    return 1.0
+
+
+def train(runs: Sequence[Run], data: Any, device: torch.device) -> Iterator[Epoch]:
+    """Train one run, epoch by epoch, from its checkpoint if there is one.
+
+    Raises:
+        UserError: the checkpoint is damaged, or the run asks for layers that its network does not have.
+    """
+    (run,) = runs
+    training = _Training(run, data, device, _task(run.family))
+    training.resume()
+    while not training.finished:
+        yield training.epoch()
+
+
+def _task(family: str) -> Task:
+    from replication.training import segmentation
+
+    tasks: dict[str, Task] = {"unet": segmentation}
+    return tasks[family.partition("-")[0]]
+
+
+class _Training:
+    def __init__(self, run: Run, data: Any, device: torch.device, task: Task) -> None:
+        self.run = run
+        self.task = task
+        self.device = device
+        self.dtype = torch.float64 if run["precision"] == "float64" else torch.float32
+        self.data = _place(data, device)
+        self.model = task.build(run).to(device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.guidance = task.guidance(self.model, run)
+        self.optimizer = task.optimizer(self.model, run)
+        self.stopping = EarlyStopping(run["patience"], run["min_delta"])
+        self.history: dict[str, list[float]] = {}
+        self.finished = False
+        self.store = Store(paths.store())
+
+    @property
+    def epochs(self) -> int:
+        return len(self.history.get("monitored", []))
+
+    def epoch(self) -> Epoch:
+        """One epoch of training, and validation after it."""
+        start = time.perf_counter()
+        train_loss = self._train_epoch(self.epochs + 1)
+        train_seconds = time.perf_counter() - start
+        validation_loss, counts = self._validate()
+        penalty = self._penalty().item()
+        # A sum in the precision of the training, as Keras adds it (the rounding that hypothesis H1 is about)
+        total = torch.tensor(validation_loss, dtype=self.dtype) + torch.tensor(penalty, dtype=self.dtype)
+        row = {
+            "train_loss": train_loss,
+            "validation_loss": validation_loss,
+            "penalty": penalty,
+            "monitored": total.item() if self.run["monitor"] == "total" else validation_loss,
+            **self.task.metrics(counts),
+            "train_seconds": train_seconds,
+            "seconds": time.perf_counter() - start,
+        }
+        for name, value in row.items():
+            self.history.setdefault(name, []).append(value)
+        stopped = self.stopping.should_stop(row["monitored"])
+        self.finished = stopped or self.epochs >= self.run["max_epochs"]
+        if self.finished:
+            return Epoch(self.epochs, 0, self._progress(), [self._record(counts, stopped)])
+        self._save_checkpoint()
+        return Epoch(self.epochs, 1, self._progress(), [])
+
+    def _train_epoch(self, number: int) -> float:
+        """Mean base loss over the epoch's batches."""
+        self.model.train()
+        torch.manual_seed(self.run.seed("dropout") + number)
+        generator = torch.Generator().manual_seed(self.run.seed("order") + number)
+        images = self.task.images(self.data, "train")
+        losses = torch.zeros((), dtype=torch.float64, device=self.device)
+        for rows in torch.randperm(images, generator=generator).split(self.run["batch_size"]):
+            inputs, targets = self.task.batch(self.data, "train", rows, self.device, self.dtype)
+            self.optimizer.zero_grad()
+            base = self.task.loss(self._forward(inputs), targets)
+            (base + self._penalty()).backward()
+            self.optimizer.step()
+            losses += base.detach().double() * len(rows)
+        return losses.item() / images
+
+    def _forward(self, inputs: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.run["precision"] == "bfloat16"):
+            output: Tensor = self.model(inputs)
+        return output.to(self.dtype)
+
+    def _penalty(self) -> Tensor:
+        """A scalar; taken from the weights in full precision, outside of autocast."""
+        return self.guidance() if self.guidance is not None else torch.zeros((), device=self.device)
+
+    @torch.no_grad()
+    def _validate(self) -> tuple[float, Tensor]:
+        """Base loss over all validation images, and their counts (V, K) on the CPU."""
+        self.model.eval()
+        images = self.task.images(self.data, "validation")
+        losses = torch.zeros((), dtype=torch.float64, device=self.device)
+        counts = []
+        for rows in torch.arange(images).split(self.run["batch_size"]):
+            inputs, targets = self.task.batch(self.data, "validation", rows, self.device, self.dtype)
+            output = self._forward(inputs)
+            losses += self.task.loss(output, targets).double() * len(rows)
+            counts.append(self.task.counts(output, targets))
+        return losses.item() / images, torch.cat(counts).cpu()
+
+    def _progress(self) -> str:
+        """For the user: where the run stands, its speed, and the longest that it can still take."""
+        last = {name: values[-1] for name, values in self.history.items()}
+        seconds = sum(self.history["seconds"]) / self.epochs
+        minutes = (self.run["max_epochs"] - self.epochs) * seconds / 60
+        metrics = ", ".join(
+            f"{name} {last[name]:.4f}" for name in ("validation_loss", "accuracy", "iou") if name in last
+        )
+        return f"{metrics}, {self._speed():.0f} images/s, {seconds:.0f} s an epoch, at most {minutes:.0f} min left"
+
+    def _speed(self) -> float:
+        """Training images a second, without validation."""
+        return self.task.images(self.data, "train") * self.epochs / sum(self.history["train_seconds"])
+
+    def _record(self, counts: Tensor, stopped: bool) -> Record:
+        history = self.history
+        best = min(range(self.epochs), key=history["validation_loss"].__getitem__)
+        seconds = sum(history["seconds"])
+        metrics = {
+            "stopping_epoch": self.epochs,
+            "stopped_early": int(stopped),
+            "train_loss": history["train_loss"][-1],
+            "validation_loss": history["validation_loss"][-1],
+            **self.task.metrics(counts),
+            "best_epoch": best + 1,
+            "best_validation_loss": history["validation_loss"][best],
+            "penalty": history["penalty"][-1],
+            "seconds_per_epoch": round(seconds / self.epochs, 3),
+            "images_per_second": round(self._speed(), 2),
+            "train_images": self.task.images(self.data, "train"),
+            "validation_images": self.task.images(self.data, "validation"),
+        }
+        if self.run["lambda"] == 0:
+            _save(self.store.weights(self.run.key), lambda path: save_file(_plain(self.model), path))
+        where = environment(self.device, 1) | {"data": self.task.describe(self.data)}
+        extras = self.task.extras(self.model, self.run, self.data, counts)
+        return make_record(self.run, metrics, history, seconds, where) | extras
+
+    def resume(self) -> None:
+        """Go on where a killed process left off."""
+        path = self.store.checkpoint(self.run.key)
+        if not path.exists():
+            return
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.history = state["history"]
+        except Exception as error:
+            raise UserError(f"{path} is damaged ({error}): delete it, and the run starts anew") from None
+        for value in self.history["monitored"]:
+            self.stopping.should_stop(value)
+
+    def _save_checkpoint(self) -> None:
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": self.history,
+        }
+        _save(self.store.checkpoint(self.run.key), lambda path: torch.save(state, path))
+
+
+def _place(data: Any, device: torch.device) -> Any:
+    """On the device where it fits; else batch by batch from the host's memory-mapped files."""
+    if device.type == "cpu" or data.nbytes > GPU_MEMORY_SHARE * torch.cuda.mem_get_info(device)[0]:
+        return data
+    return data.to(device)
+
+
+def _plain(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+
+
+def _save(path: Path, write: Any) -> None:
+    """Write a file that is either whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(f"cannot write {path}: {error}. Free some space and start again") from None

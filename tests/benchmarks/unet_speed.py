@@ -1,0 +1,131 @@
+"""Training images a second of the U-Nets: `python tests/benchmarks/unet_speed.py`.
+
+On a GPU, the paper's size: `--widths 64 128 256 512 1024 --batch 32 --precision bfloat16 --images 1024`.
+
+Three ways to train on the same memory-mapped images: this project's trainer; a plain loop (DataLoader that converts
+image by image, float32, PyTorch's default memory layout); the trainer with segmentation-models-pytorch's U-Net
+(ResNet-34). They take turns, so that all meet the same load of the machine; the table gives medians. The last column is
+what the network's arithmetic amounts to, to be held against the peak of the device.
+"""
+
+import argparse
+import os
+import platform
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
+
+from replication.datasets import masks
+from replication.datasets.masks import Example, MaskSet
+from replication.runs import Run
+from replication.training import segmentation
+from replication.training.single import _Training
+
+
+class Items(Dataset):
+    """One image at a time, as most code reads them."""
+
+    def __init__(self, data: MaskSet) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data.train_images)
+
+    def __getitem__(self, row: int) -> tuple[torch.Tensor, torch.Tensor]:
+        image = self.data.train_images[row].permute(2, 0, 1).contiguous().float() / 255
+        return image, self.data.train_masks[row][None].float()
+
+
+def draw(folder: Path, count: int, size: int) -> MaskSet:
+    generator = np.random.default_rng(0)
+
+    def examples(number):
+        for id_ in range(number):
+            mask = np.zeros((size, size), dtype=np.uint8)
+            mask[: size // 2] = 1
+            yield Example(id_, generator.integers(0, 256, (size, size, 3), dtype=np.uint8), mask)
+
+    split = {"train": examples(count), "validation": examples(2)}
+    masks.write(folder, size, {"train": count, "validation": 2}, split, {"shown": []})
+    return MaskSet.read(folder)
+
+
+def make_run(options: argparse.Namespace, network: str) -> Run:
+    settings = {"dataset": "noise", "network": network, "widths": "-".join(map(str, options.widths)), "dropout": 0.1}
+    settings |= {"lambda": 0.0, "monitor": "base", "precision": options.precision, "batch_size": options.batch}
+    return Run("unet-benchmark", settings | {"learning_rate": 1e-3, "patience": 1, "min_delta": 0.0, "max_epochs": 1})
+
+
+def plain_epoch(model, optimizer, loader, device) -> None:
+    model.train()
+    for images, targets in loader:
+        optimizer.zero_grad()
+        loss = torch.nn.functional.mse_loss(model(images.to(device)), targets.to(device))
+        loss.backward()
+        optimizer.step()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--widths", type=int, nargs="+", default=[8, 16, 32, 64, 128])
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--size", type=int, default=256, help="pixels")
+    parser.add_argument("--images", type=int, default=16, help="an epoch")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
+    options = parser.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    with tempfile.TemporaryDirectory() as folder:
+        data = draw(Path(folder) / "noise", options.images, options.size)
+        trainings = {
+            name: _Training(make_run(options, network), data, device, segmentation)
+            for name, network in (("this trainer", "unet"), ("this trainer, smp's U-Net", "smp-unet"))
+        }
+        model = segmentation.build(make_run(options, "unet")).to(device)
+        optimizer = torch.optim.Adam(model.parameters())
+        workers = len(os.sched_getaffinity(0)) if device.type == "cuda" else 0
+        loader = DataLoader(Items(data), batch_size=options.batch, shuffle=True, num_workers=workers)
+        ways = {
+            "this trainer": lambda: trainings["this trainer"]._train_epoch(1),
+            "plain DataLoader loop": lambda: plain_epoch(model, optimizer, loader, device),
+            "this trainer, smp's U-Net": lambda: trainings["this trainer, smp's U-Net"]._train_epoch(1),
+        }
+
+        def seconds(way) -> float:
+            start = time.perf_counter()
+            way()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            return time.perf_counter() - start
+
+        for way in ways.values():
+            seconds(way)  # warm
+        measured = np.array([[seconds(way) for way in ways.values()] for _ in range(options.repeats)])
+
+        flops = {}
+        networks = {"plain DataLoader loop": model} | {name: training.model for name, training in trainings.items()}
+        for name, network in networks.items():
+            example = torch.rand(2, 3, options.size, options.size, device=device)
+            with FlopCounterMode(display=False) as counter:
+                network(example.to(memory_format=torch.channels_last)).sum().backward()
+            flops[name] = counter.get_total_flops() / 2
+
+    where = torch.cuda.get_device_name() if device.type == "cuda" else f"{platform.machine()} CPU"
+    print(f"{options.size} px, batch {options.batch}, {options.precision}, widths {options.widths};")
+    print(f"n = {options.repeats} epochs of {options.images} images; {where}, ", end="")
+    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}\n")
+    print("| way | parameters | images a second | GFLOP an image | TFLOP/s |\n|---|---|---|---|---|")
+    for column, name in enumerate(ways):
+        speed = options.images / np.median(measured[:, column])
+        size = sum(parameter.numel() for parameter in networks[name].parameters())
+        print(f"| {name} | {size:,} | {speed:.1f} | {flops[name] / 1e9:.1f} | {speed * flops[name] / 1e12:.3f} |")
+
+
+if __name__ == "__main__":
+    main()
