@@ -8,7 +8,7 @@ from pathlib import Path
 
 from replication import datasets, paths
 from replication.errors import UserError
-from replication.experiments import FAMILIES, autoencoder, calibration_family, grid
+from replication.experiments import CALIBRATED, FAMILIES, calibration_family, calibration_grid, calibration_table, grid
 from replication.runs import Run, Store, current, read_table
 from replication.settings import PROFILES, Settings, load, set_scale
 from replication.sweep import choose_device, sweep
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     calibrate = commands.add_parser(
         "calibrate", help="compare baseline settings (lambda = 0) with the published baseline; train what is missing"
     )
-    _training_options(calibrate, autoencoder.CALIBRATED)
+    _training_options(calibrate, CALIBRATED)
     calibrate.set_defaults(command=_calibrate)
 
     formulas = commands.add_parser("theory", help="the paper's entropy formulas beside the exact change of layers")
@@ -136,11 +136,9 @@ def _sweep(options: argparse.Namespace) -> int:
 
 def _calibrate(options: argparse.Namespace) -> int:
     settings = load(options.scale)
-    family = calibration_family(options.family)
-    status = _train(options, settings, autoencoder.calibration_grid(settings, options.family), family)
-    table = autoencoder.calibration_table(
-        current(read_table(paths.table(settings.scale, family))), settings.calibration.min_deltas
-    )
+    name = calibration_family(options.family)
+    status = _train(options, settings, calibration_grid(settings, options.family), name)
+    table = calibration_table(settings, options.family, current(read_table(paths.table(settings.scale, name))))
     print("Baselines, nearest to the published one first:")
     print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
     return status

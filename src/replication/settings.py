@@ -46,10 +46,10 @@ class AutoencoderGrid:
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A named change of the published protocol, trained at a few lambda (hypotheses H1 and H4)."""
+    """A named change of the published protocol, trained at a few lambda (hypotheses H1, H2 and H4)."""
 
     lambdas: tuple[float, ...]
-    changes: dict[str, float | int | str]  # settings of AutoencoderTraining
+    changes: dict[str, float | int | str]  # settings of AutoencoderTraining or CnnTraining
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +94,51 @@ class Calibration:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CnnTraining:
+    """How one small CNN is trained (paper, section 5.3; data/published/assumptions.yaml for what it leaves open)."""
+
+    form: Literal["reciprocal", "log", "exact", "decay"]  # decay: weight decay in the guidance's place
+    epsilon: float
+    placement: Literal["first", "all"]
+    anchor: Literal["corner", "center", "random"]  # other places than the corner are placebos
+    precision: Literal["float32", "float64"]
+    learning_rate: float
+    batch_size: int
+    padding: Literal["valid", "same"]
+    negative_slope: float  # of the leaky ReLU
+
+
+@dataclass(frozen=True, kw_only=True)
+class CnnGrid:
+    """Which small CNNs are trained at one scale. The smallest architecture is the first of `blocks` and `widths`."""
+
+    dataset: str
+    blocks: tuple[int, ...]
+    widths: tuple[int, ...]
+    lambdas: tuple[float, ...]
+    placements: tuple[Literal["first", "all"], ...]
+    replicates: int
+    smallest_replicates: int  # of the smallest architecture
+    variants: tuple[str, ...] | None  # of `cnn_variants`, for the smallest architecture
+    epochs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CnnCalibration:
+    """Settings whose baselines (lambda = 0 only) are compared with the published ones.
+
+    Each candidate changes some of the settings in use. Its runs last `epochs`, and tell what fewer would have given.
+    """
+
+    candidates: dict[str, dict[str, float | int | str]]
+    blocks: tuple[int, ...]
+    widths: tuple[int, ...]
+    replicates: int
+    epochs: int
+    lengths: tuple[int, ...]  # numbers of epochs to compare
+
+
+@dataclass(frozen=True, kw_only=True)
 class Theory:
     """How much the theory stage draws (paper, section 3)."""
 
@@ -126,13 +171,18 @@ class Settings:
     unet: UNetTraining
     unet_grids: dict[str, UNetGrid]  # those that this scale has
     calibration: Calibration
+    cnn: CnnTraining
+    cnn_variants: dict[str, Variant]
+    cnn_grids: dict[str, CnnGrid]
+    cnn_calibration: CnnCalibration
     theory: Theory
     profiles: dict[str, ProfileGrid]
 
 
 AUTOENCODERS = ("autoencoder-mnist", "autoencoder-cifar10")
+CNNS = ("cnn-cifar10", "cnn-mnist")
 UNETS = ("unet-coco", "unet-coco-sample")
-FAMILIES = AUTOENCODERS + UNETS
+FAMILIES = AUTOENCODERS + CNNS + UNETS
 PROFILES = ("vgg16", "resnet50", "unet")
 
 
@@ -146,18 +196,19 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
         UserError: the file is missing or is not YAML, or a parameter is unknown, missing or of the wrong type.
     """
     raw = _read(path)
-    _check_keys(raw, {"scale", "lambda", "autoencoder", "variants", "unet", "calibration", "scales"}, "params.yaml")
+    shared = {"autoencoder", "variants", "calibration", "cnn", "cnn_variants", "cnn_calibration", "unet"}
+    _check_keys(raw, {"scale", "lambda", "scales", *shared}, "params.yaml")
     scale = scale or raw["scale"]
     if scale not in raw["scales"]:
         raise UserError(f"unknown scale {scale!r} in {path}: choose one of {', '.join(raw['scales'])}")
     chosen = raw["scales"][scale]
-    _check_keys(chosen, {"calibration", "profiles", "theory", *FAMILIES}, f"scales.{scale}")
+    _check_keys(chosen, {"calibration", "cnn_calibration", "profiles", "theory", *FAMILIES}, f"scales.{scale}")
     _check_keys(chosen["profiles"], set(PROFILES), f"scales.{scale}.profiles")
     return Settings(
         scale=scale,
         lambdas=_lambda_override(raw["lambda"]),
         autoencoder=_build(AutoencoderTraining, raw["autoencoder"], "autoencoder"),
-        variants={name: _variant(value, f"variants.{name}") for name, value in raw["variants"].items()},
+        variants=_variants(raw, "variants", AutoencoderTraining),
         grids={family: _build(AutoencoderGrid, chosen[family], f"scales.{scale}.{family}") for family in AUTOENCODERS},
         unet=_build(UNetTraining, raw["unet"], "unet"),
         unet_grids={
@@ -166,6 +217,10 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
             if chosen[family] is not None
         },
         calibration=_build(Calibration, raw["calibration"] | (chosen["calibration"] or {}), "calibration"),
+        cnn=_build(CnnTraining, raw["cnn"], "cnn"),
+        cnn_variants=(cnn_variants := _variants(raw, "cnn_variants", CnnTraining)),
+        cnn_grids={family: _cnn_grid(chosen[family], cnn_variants, f"scales.{scale}.{family}") for family in CNNS},
+        cnn_calibration=_cnn_calibration(raw["cnn_calibration"] | (chosen["cnn_calibration"] or {})),
         theory=_build(Theory, chosen["theory"], f"scales.{scale}.theory"),
         profiles={
             network: _build(ProfileGrid, chosen["profiles"][network], f"scales.{scale}.profiles.{network}")
@@ -215,16 +270,47 @@ def _build(cls: type, raw: Any, where: str) -> Any:
     return cls(**{field.name: _convert(raw[field.name], field.type, f"{where}.{field.name}") for field in fields(cls)})
 
 
-def _variant(raw: Any, where: str) -> Variant:
+def _variants(raw: dict[str, Any], name: str, training: type) -> dict[str, Variant]:
+    """The named variants of one kind of training."""
+    return {variant: _variant(value, training, f"{name}.{variant}") for variant, value in raw[name].items()}
+
+
+def _variant(raw: Any, training: type, where: str) -> Variant:
     if not isinstance(raw, dict) or "lambdas" not in raw:
         raise UserError(f"params.yaml, {where}: expected a mapping with lambdas, got {raw!r}")
-    types = {field.name: field.type for field in fields(AutoencoderTraining)}
     changes = {name: value for name, value in raw.items() if name != "lambdas"}
-    if unknown := sorted(changes.keys() - types.keys()):
-        raise UserError(f"{where}: unknown parameter {', '.join(unknown)}. Known: lambdas, {', '.join(types)}")
     return Variant(
         lambdas=_convert(raw["lambdas"], tuple[float, ...], f"{where}.lambdas"),
-        changes={name: _convert(value, types[name], f"{where}.{name}") for name, value in changes.items()},
+        changes=_changes(changes, training, where, "lambdas"),
+    )
+
+
+def _changes(raw: dict[str, Any], training: type, where: str, *known: str) -> dict[str, float | int | str]:
+    """Changed settings of a training, checked."""
+    types = {field.name: field.type for field in fields(training)}
+    if unknown := sorted(raw.keys() - types.keys()):
+        raise UserError(f"{where}: unknown parameter {', '.join(unknown)}. Known: {', '.join([*known, *types])}")
+    return {name: _convert(value, types[name], f"{where}.{name}") for name, value in raw.items()}
+
+
+def _cnn_grid(raw: Any, variants: dict[str, Variant], where: str) -> CnnGrid:
+    grid: CnnGrid = _build(CnnGrid, raw, where)
+    if unknown := sorted(set(grid.variants or ()) - variants.keys()):
+        raise UserError(f"{where}.variants: unknown {', '.join(unknown)}. Known: {', '.join(variants)}")
+    return grid
+
+
+def _cnn_calibration(raw: dict[str, Any]) -> CnnCalibration:
+    where = "cnn_calibration"
+    candidates = {
+        name: _changes(changes or {}, CnnTraining, f"{where}.candidates.{name}")
+        for name, changes in raw["candidates"].items()
+    }
+    rest = {field.name for field in fields(CnnCalibration)} - {"candidates"}
+    _check_keys(raw, {"candidates", *rest}, where)
+    types = {field.name: field.type for field in fields(CnnCalibration)}
+    return CnnCalibration(
+        candidates=candidates, **{name: _convert(raw[name], types[name], f"{where}.{name}") for name in rest}
     )
 
 

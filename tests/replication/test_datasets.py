@@ -8,7 +8,7 @@ import torch
 from sklearn.datasets import load_sample_images
 
 from replication import datasets, paths
-from replication.datasets import cifar10, digits, mnist, photographs
+from replication.datasets import cifar10, digits, mnist, photographs, shapes
 from replication.datasets.download import file_md5
 from replication.datasets.images import ImageSet
 from replication.errors import UserError
@@ -120,3 +120,13 @@ def test_other_images_are_refused(tmp_path):
     (folder / "train-images-idx3-ubyte").write_bytes(b"nonsense")
     with pytest.raises(UserError, match="damaged file"):
         mnist.read(tmp_path)
+
+
+def test_shapes_are_ten_classes_of_colour_images():
+    images = shapes.read()
+    assert images.train_images.shape == (2000, 3, 32, 32) and images.validation_images.shape == (500, 3, 32, 32)
+    assert torch.bincount(images.train_labels).min() > 150 and set(images.validation_labels.tolist()) == set(range(10))
+    # The figure is brighter than what surrounds it: bars vary along a row far more than along a column
+    kinds = {name: images.train_images[images.train_labels == k].double() for k, name in enumerate(shapes.CLASSES)}
+    across, down = (kinds["bars"].mean(axis).std(-1).mean() for axis in (2, 3))
+    assert across > 2 * down

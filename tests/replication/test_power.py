@@ -35,3 +35,8 @@ def test_detectable_paired_difference():
     rng = np.random.default_rng(2)
     p = stats.ttest_1samp(rng.normal(difference, 3, size=(20_000, 18)), 0, axis=1).pvalue
     assert (p < 0.01).mean() == pytest.approx(0.8, abs=0.012)
+
+
+def test_two_replicates_are_enough_for_a_gain_far_above_the_noise():
+    assert power.replicates_needed(0.005, 0.0, 0.01) == power.replicates_needed(0.005, 0.0002, 0.01) == 2
+    assert power.detectable_gain(0.0002, 2, 0.01) <= 0.005

@@ -24,7 +24,9 @@ def detectable_gain(sd: float, n: int, alpha: float) -> float:
 
 
 def replicates_needed(gain: float, sd: float, alpha: float) -> int:
-    """Replicates a side with which the same test finds `gain` with probability POWER."""
+    """Replicates a side with which the same test finds `gain` with probability POWER; two at least."""
+    if sd == 0 or TTestIndPower().power(gain / sd, 2, alpha, alternative="larger") >= POWER:
+        return 2  # where the solver does not converge
     n = TTestIndPower().solve_power(effect_size=gain / sd, alpha=alpha, power=POWER, alternative="larger")
     return math.ceil(float(np.squeeze(n)))
 

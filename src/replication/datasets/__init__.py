@@ -10,8 +10,8 @@ from replication.errors import UserError
 
 # Each is a module beside this one with a function `read()`; imported when needed, because the libraries that some of
 # them read with take seconds to import.
-NAMES = ("mnist", "cifar10", "digits", "photographs")
-STAND_INS = frozenset({"digits", "photographs", "drawings"})
+NAMES = ("mnist", "cifar10", "digits", "photographs", "shapes")
+STAND_INS = frozenset({"digits", "photographs", "shapes", "drawings"})
 
 
 def load(name: str) -> ImageSet | MaskSet:

@@ -1,13 +1,35 @@
 """Families of experiments by name."""
 
-from replication.experiments import autoencoder, unet
-from replication.runs import Run
-from replication.settings import FAMILIES, UNETS, Settings
+from collections.abc import Iterable
+
+import pandas as pd
+
+from replication.experiments import autoencoder, small_cnn, unet
+from replication.runs import Record, Run
+from replication.settings import CNNS, FAMILIES, UNETS, Settings
+
+CALIBRATED = (*autoencoder.CALIBRATED, *small_cnn.CALIBRATED)
 
 
 def grid(settings: Settings, family: str) -> list[Run]:
     """Every run of a family at this scale; [] for a family that the scale does not have."""
+    if family in CNNS:
+        return small_cnn.grid(settings, family)
     return (unet if family in UNETS else autoencoder).grid(settings, family)
+
+
+def calibration_grid(settings: Settings, family: str) -> list[Run]:
+    """The unguided runs that a family's open settings are calibrated on."""
+    if family in CNNS:
+        return small_cnn.calibration_grid(settings, family)
+    return autoencoder.calibration_grid(settings, family)
+
+
+def calibration_table(settings: Settings, family: str, records: Iterable[Record]) -> pd.DataFrame:
+    """Candidate settings beside the published baseline, nearest first."""
+    if family in CNNS:
+        return small_cnn.calibration_table(records, settings.cnn_calibration.lengths, small_cnn.published_table())
+    return autoencoder.calibration_table(records, settings.calibration.min_deltas)
 
 
 def calibration_family(family: str) -> str:
@@ -15,4 +37,4 @@ def calibration_family(family: str) -> str:
     return f"{family}-calibration"
 
 
-__all__ = ["FAMILIES", "calibration_family", "grid"]
+__all__ = ["CALIBRATED", "FAMILIES", "calibration_family", "calibration_grid", "calibration_table", "grid"]

@@ -14,7 +14,16 @@ from ruamel.yaml import YAML
 
 from replication import datasets, paths
 from replication.experiments.verdict import Verdict
-from replication.report import autoencoder, profiles, published_audit, step_cost, stopping_artefact, theory, unet
+from replication.report import (
+    autoencoder,
+    profiles,
+    published_audit,
+    small_cnn,
+    step_cost,
+    stopping_artefact,
+    theory,
+    unet,
+)
 from replication.report.section import Section
 from replication.settings import AUTOENCODERS, Settings
 
@@ -39,7 +48,7 @@ def write(settings: Settings) -> str:
         claims=claims,
         sections=sections,
         assumptions=_read_yaml("assumptions.yaml"),
-        settings=vars(settings.autoencoder),
+        settings={"Autoencoder": vars(settings.autoencoder), "Small CNN": vars(settings.cnn)},
         relative=lambda path: path.relative_to(folder).as_posix(),
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,6 +70,7 @@ def _sections(settings: Settings, folder: Path, note: str) -> list[Section]:
         profiles.section(settings, folder, note),
         *(autoencoder.section(settings, family, folder, note) for family in AUTOENCODERS),
         stopping_artefact.section(settings, folder, note),
+        *small_cnn.sections(settings, folder, note),
         step_cost.section(folder),
         *unet.sections(settings, folder, note),
         *published_audit.sections(settings.scale, folder),

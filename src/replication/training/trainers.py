@@ -44,9 +44,9 @@ class Trainer(Protocol):
 
 def trainer(family: str) -> Trainer:
     """The trainer of a family."""
-    from replication.training import replicas, single
+    from replication.training import replicas, single, small_cnn
 
-    kinds: dict[str, Trainer] = {"autoencoder": replicas, "unet": single}
+    kinds: dict[str, Trainer] = {"autoencoder": replicas, "cnn": small_cnn, "unet": single}
     return kinds[family.partition("-")[0]]
 
 

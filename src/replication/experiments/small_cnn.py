@@ -1,0 +1,178 @@
+"""Small CNN classifiers, paper section 5.3: the grids behind Table 1, its MNIST control, the placebos and H4.
+
+In a network of one block "all layers" are the first layer: such runs exist once, as `first`.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from replication import paths
+from replication.runs import Record, Run
+from replication.settings import CnnGrid, Settings
+
+CALIBRATED = ("cnn-cifar10",)  # the paper prints no accuracy for MNIST
+REPLICATES = 10  # behind each published mean
+CANDIDATE = ("batch_size", "padding", "negative_slope")  # the settings that calibration compares
+METRICS = ("validation_accuracy", "train_accuracy", "best_validation_accuracy", "best_epoch", "anchor_weight")
+Architecture = tuple[int, int]  # blocks, width
+SETTINGS = ("blocks", "width", "lambda", "replicate", "form", "placement", "anchor")  # what the report tells apart
+
+
+def make_run(
+    settings: Settings, family: str, architecture: Architecture, lambda_: float, replicate: int, **changes: Any
+) -> Run:
+    """One classifier. Guidance settings of an unguided run are blanked: every variant shares the same baselines."""
+    grid, (blocks, width) = settings.cnn_grids[family], architecture
+    described = {
+        "dataset": grid.dataset,
+        "blocks": blocks,
+        "width": width,
+        "lambda": lambda_,
+        "replicate": replicate,
+        **vars(settings.cnn),
+        "epochs": grid.epochs,
+        **changes,
+    }
+    if blocks == 1:
+        described |= {"placement": "first"}
+    if described["form"] in ("exact", "decay"):
+        described |= {"epsilon": 0.0, "anchor": "none"}
+    if lambda_ == 0:
+        described |= {"form": "none", "epsilon": 0.0, "placement": "none", "anchor": "none"}
+    return Run(family, described)
+
+
+def grid(settings: Settings, family: str) -> list[Run]:
+    """Every run of a family: the paper's grid at each placement, and the variants."""
+    chosen = settings.cnn_grids[family]
+    runs = [run for placement in chosen.placements for run in published(settings, family, placement)]
+    for variant in variants(settings, family).values():
+        runs += variant
+    return list({run.key: run for run in runs}.values())
+
+
+def published(settings: Settings, family: str, placement: str) -> list[Run]:
+    """The paper's grid for one placement of the guidance, and the unguided runs. More of the smallest architecture."""
+    chosen = settings.cnn_grids[family]
+    return [
+        make_run(settings, family, (blocks, width), lambda_, replicate, placement=placement)
+        for blocks in chosen.blocks
+        for width in chosen.widths
+        for lambda_ in settings.lambdas or chosen.lambdas
+        for replicate in range(_replicates(chosen, (blocks, width)))
+    ]
+
+
+def variants(settings: Settings, family: str) -> dict[str, list[Run]]:
+    """The guided runs of each variant of the smallest architecture, at those of its lambda that the grid has too."""
+    chosen = settings.cnn_grids[family]
+    lambdas = settings.lambdas or chosen.lambdas
+    named = {name: settings.cnn_variants[name] for name in chosen.variants or ()}
+    return {
+        name: [
+            make_run(settings, family, smallest(chosen), lambda_, replicate, **variant.changes)
+            for lambda_ in variant.lambdas
+            if lambda_ in lambdas
+            for replicate in range(chosen.replicates)
+        ]
+        for name, variant in named.items()
+    }
+
+
+def smallest(chosen: CnnGrid) -> Architecture:
+    """The architecture that has more replicates, and the variants."""
+    return chosen.blocks[0], chosen.widths[0]
+
+
+def _replicates(chosen: CnnGrid, architecture: Architecture) -> int:
+    return chosen.smallest_replicates if architecture == smallest(chosen) else chosen.replicates
+
+
+def frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a run: its settings, metrics and seconds."""
+    rows = [record["run"] | record["metrics"] | {"seconds": record["seconds"]} for record in records]
+    return pd.DataFrame(rows, columns=None if rows else [*SETTINGS, *METRICS, "seconds"])
+
+
+def of_grid(records: Iterable[Record], runs: Iterable[Run]) -> list[Record]:
+    """The records that belong to a selection of runs."""
+    keys = {run.key for run in runs}
+    return [record for record in records if record["key"] in keys]
+
+
+def calibration_grid(settings: Settings, family: str) -> list[Run]:
+    """Unguided runs of each candidate. Their histories tell what fewer epochs would have given."""
+    wanted = settings.cnn_calibration
+    runs = [
+        make_run(settings, family, (blocks, width), 0.0, replicate, **changes, epochs=wanted.epochs)
+        for changes in wanted.candidates.values()
+        for blocks in wanted.blocks
+        for width in wanted.widths
+        for replicate in range(wanted.replicates)
+    ]
+    return list({run.key: run for run in runs}.values())
+
+
+def published_table() -> pd.DataFrame:
+    """Table 1 as printed, one row an architecture."""
+    return pd.read_csv(paths.PUBLISHED / "table1.csv")
+
+
+def implied_noise(table: pd.DataFrame) -> tuple[float, float]:
+    """Replicate standard deviations that Table 1's gains and p-values imply: (train, validation), medians over rows."""
+    from replication.analysis.power import implied_sd  # statsmodels takes seconds to import
+
+    noise = []
+    for name in ("train", "validation"):
+        rows = table[[f"delta_{name}_accuracy", f"delta_{name}_p"]].dropna()
+        noise.append(pd.Series([implied_sd(gain, p, REPLICATES) for gain, p in rows.itertuples(index=False)]))
+    return float(noise[0].median()), float(noise[1].median())
+
+
+def calibration_table(records: Iterable[Record], lengths: Iterable[int], published: pd.DataFrame) -> pd.DataFrame:
+    """Baselines by setting and number of epochs, nearest to the published ones first.
+
+    Columns: batch_size, padding, negative_slope, epochs, architectures (how many of the nine are compared), n (runs),
+    train_accuracy and validation_accuracy (means), published_train and published_validation (of the same
+    architectures), distance: root mean square of (ours - published) in units of the published replicate noise.
+    """
+    train_noise, validation_noise = implied_noise(published)
+    base = published.set_index(["blocks", "width"])
+    rows = []
+    for record in records:
+        run, history = record["run"], record["history"]
+        if (run["blocks"], run["width"]) not in base.index:
+            continue
+        printed = base.loc[(run["blocks"], run["width"])]
+        for length in lengths:
+            if length <= run["epochs"]:
+                rows.append(
+                    {
+                        **{name: run[name] for name in CANDIDATE},
+                        "epochs": length,
+                        "architecture": (run["blocks"], run["width"]),
+                        "train_accuracy": history["train_accuracy"][length - 1],
+                        "validation_accuracy": history["validation_accuracy"][length - 1],
+                        "published_train": printed["base_train_accuracy"],
+                        "published_validation": printed["base_validation_accuracy"],
+                    }
+                )
+    if not rows:
+        return pd.DataFrame()
+    by = [*CANDIDATE, "epochs"]
+    each = pd.DataFrame(rows)
+    cells = each.groupby([*by, "architecture"], as_index=False).mean()  # so that all architectures count the same
+    train = (cells["train_accuracy"] - cells["published_train"]) / train_noise
+    validation = (cells["validation_accuracy"] - cells["published_validation"]) / validation_noise
+    cells["square"] = (train**2 + validation**2) / 2
+    names = ("train_accuracy", "validation_accuracy", "published_train", "published_validation")
+    table = cells.groupby(by).agg(
+        architectures=("architecture", "size"),
+        **{name: (name, "mean") for name in names},
+        distance=("square", lambda squares: math.sqrt(squares.mean())),
+    )
+    table.insert(1, "n", each.groupby(by).size())
+    return table.sort_values("distance").reset_index()

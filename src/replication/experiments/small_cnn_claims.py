@@ -1,0 +1,371 @@
+"""Table 1 with our runs, what the choice of lambda does to it (H3), placebos (H2), the exact form (H4), C7 and C8.
+
+Pure functions on run records; the rules are in data/published/claims.yaml and hypotheses.yaml. Accuracies are those of
+the last epoch unless a name says otherwise.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from replication.analysis import honest_choice, power, selection_effects
+from replication.analysis.statistics import ALPHA, t_interval
+from replication.experiments import small_cnn
+from replication.experiments.small_cnn import REPLICATES, Architecture
+from replication.experiments.verdict import Verdict
+from replication.runs import Record
+from replication.settings import Settings
+
+BASELINE = 0.0
+ACCURACY = "validation_accuracy"
+DRAWS = 10_000  # shuffles of the labels
+SPLITS = 500  # random halves
+SEED = 20230814
+CORNER = "corner"  # the published guidance, beside the names of the variants
+STARS = {0.001: "***", 0.01: "**", 0.05: "*"}
+PLACEBO_COLUMNS = ["variant", "lambda", "n", "gain", "low", "high", "anchor_weight", "unguided_anchor_weight"]
+PLACEBO_COLUMNS += ["corner_n", "corner_minus", "corner_low", "corner_high", "bonferroni_low", "bonferroni_gain_low"]
+
+
+def cells(runs: pd.DataFrame, architecture: Architecture, value: str = ACCURACY) -> pd.DataFrame:
+    """Replicates that have all lambda of this architecture's runs (rows) by lambda (columns)."""
+    blocks, width = architecture
+    here = runs[(runs["blocks"] == blocks) & (runs["width"] == width)]
+    return here.pivot_table(index="replicate", columns="lambda", values=value).dropna()
+
+
+def architectures(runs: pd.DataFrame) -> list[Architecture]:
+    """(blocks, width) of all that have unguided and guided runs, smallest first."""
+    found = runs.groupby(["blocks", "width"])["lambda"].agg(lambda values: {BASELINE} < set(values))
+    return [(int(blocks), int(width)) for (blocks, width), both in found.items() if both]
+
+
+def stars(p: float) -> str:
+    """The paper's marks."""
+    return next((mark for level, mark in STARS.items() if p < level), "")
+
+
+def table1(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Table 1 as the paper computes it: the lambda with the best mean validation accuracy, tested with that accuracy.
+
+    Of the smallest architecture the first ten replicates. Columns: blocks, width, n (replicates that have all lambda),
+    lambdas (how many, without 0), the base accuracies, gain and one-tailed p of training (at the same lambda) and of
+    validation, the latter at the last and at the best epoch, and the published ones beside them.
+    """
+    printed = published.set_index(["blocks", "width"])
+    ten = runs[runs["replicate"] < REPLICATES]
+    rows = []
+    for architecture in architectures(ten):
+        validation, train = cells(ten, architecture), cells(ten, architecture, "train_accuracy")
+        peak = cells(ten, architecture, "best_validation_accuracy")
+        if len(validation) < 2:
+            continue
+        chosen, chosen_peak = honest_choice.best(validation, BASELINE), honest_choice.best(peak, BASELINE)
+        row = {
+            "blocks": architecture[0],
+            "width": architecture[1],
+            "n": len(validation),
+            "lambdas": validation.shape[1] - 1,
+            "train": train[BASELINE].mean(),
+            "validation": validation[BASELINE].mean(),
+            "lambda": chosen,
+            "train_gain": _gain(train, chosen),
+            "train_p": honest_choice.one_tailed_p(train[chosen], train[BASELINE]),
+            "gain": _gain(validation, chosen),
+            "p": honest_choice.one_tailed_p(validation[chosen], validation[BASELINE]),
+            "best_epoch_gain": _gain(peak, chosen_peak),
+            "best_epoch_p": honest_choice.one_tailed_p(peak[chosen_peak], peak[BASELINE]),
+        }
+        if architecture in printed.index:
+            theirs = printed.loc[architecture]
+            row |= {
+                "published_train": theirs["base_train_accuracy"],
+                "published_validation": theirs["base_validation_accuracy"],
+                "published_train_gain": theirs["delta_train_accuracy"],
+                "published_train_p": theirs["delta_train_p"],
+                "published_gain": theirs["delta_validation_accuracy"],
+                "published_p": theirs["delta_validation_p"],
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _gain(table: pd.DataFrame, chosen: float) -> float:
+    return float(table[chosen].mean() - table[BASELINE].mean())
+
+
+def gain_curves(runs: pd.DataFrame) -> pd.DataFrame:
+    """Paired gain at every lambda, all replicates: columns blocks, width, lambda, n (pairs), gain, low, high."""
+    rows = []
+    for blocks, width in architectures(runs):
+        here = runs[(runs["blocks"] == blocks) & (runs["width"] == width)]
+        base = here[here["lambda"] == BASELINE].set_index("replicate")[ACCURACY]
+        for lambda_, guided in here[here["lambda"] != BASELINE].groupby("lambda"):
+            gains = (guided.set_index("replicate")[ACCURACY] - base).dropna()
+            if len(gains):
+                rows.append((blocks, width, lambda_, len(gains), gains.mean(), *t_interval(gains)))
+    return pd.DataFrame(rows, columns=["blocks", "width", "lambda", "n", "gain", "low", "high"])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the choice of lambda does to the gain of one architecture (H3)."""
+
+    architecture: Architecture
+    n: int
+    candidates: tuple[float, ...]  # the guided lambda
+    chosen: float
+    p_printed: float
+    p_dunnett: float  # exact for independent normal samples
+    shuffled: honest_choice.ShuffledLabels
+    split: honest_choice.SplitChoice
+    sd: float  # of one replicate, pooled over lambda
+    paired_sd: float  # of one paired gain, pooled over the guided lambda
+
+    @property
+    def lambdas(self) -> int:
+        """How many lambda the best was chosen of."""
+        return len(self.candidates)
+
+    @property
+    def detectable(self) -> float:
+        """Gain that the printed test finds with a probability of 80 % at 0.05 / number of lambda."""
+        return power.detectable_gain(self.sd, self.n, ALPHA / self.lambdas)
+
+    @property
+    def needed(self) -> int:
+        """Replicates a side for a gain of 0.005 at the same level."""
+        return power.replicates_needed(0.005, self.sd, ALPHA / self.lambdas)
+
+
+def choices(runs: pd.DataFrame) -> list[Choice]:
+    """H3 for every architecture with two replicates or more; all replicates that have all lambda."""
+    found = []
+    for architecture in architectures(runs):
+        table = cells(runs, architecture)
+        if len(table) < 2:
+            continue
+        chosen, k = honest_choice.best(table, BASELINE), table.shape[1] - 1
+        p = honest_choice.one_tailed_p(table[chosen], table[BASELINE])
+        gains = table.drop(columns=BASELINE).sub(table[BASELINE], axis=0)
+        found.append(
+            Choice(
+                architecture,
+                len(table),
+                tuple(gains.columns),
+                chosen,
+                p,
+                selection_effects.p_after_choice(p, k, len(table)),
+                honest_choice.shuffle_labels(table, BASELINE, draws=DRAWS, seed=SEED),
+                honest_choice.split_choice(table, BASELINE, splits=SPLITS, seed=SEED),
+                selection_effects.pooled_spread(table[column] for column in table).sd,
+                selection_effects.pooled_spread(gains[column] for column in gains).sd,
+            )
+        )
+    return found
+
+
+def counting(found: Iterable[Choice], settings: Settings, family: str) -> list[Choice]:
+    """Those with ten replicates at every lambda of the grid."""
+    wanted = set(settings.cnn_grids[family].lambdas) - {BASELINE}
+    return [c for c in found if set(c.candidates) >= wanted and c.n >= REPLICATES]
+
+
+def choice_table(found: Iterable[Choice]) -> pd.DataFrame:
+    """One row an architecture: see the fields of `Choice`."""
+    return pd.DataFrame(
+        [
+            {
+                "blocks": c.architecture[0],
+                "width": c.architecture[1],
+                "n": c.n,
+                "lambda": c.chosen,
+                "gain": c.shuffled.observed,
+                "p printed": c.p_printed,
+                "p Dunnett": c.p_dunnett,
+                "p shuffled": c.shuffled.p,
+                "gain without effect": c.shuffled.expected,
+                "p < 0.05 without effect": c.shuffled.significant_share,
+                "gain, chosen on half": c.split.gain,
+                "p, chosen on half": c.split.p,
+                "replicate SD": c.sd,
+                "paired gain SD": c.paired_sd,
+                "detectable gain": c.detectable,
+                "replicates for 0.005": c.needed,
+            }
+            for c in found
+        ]
+    )
+
+
+def placebos(records: list[Record], settings: Settings, family: str) -> pd.DataFrame:
+    """The corner and every variant at the variants' lambda, smallest architecture, paired by seed.
+
+    Columns: variant, lambda, n (pairs with the unguided run), gain with its 95 % t-interval low and high, anchor_weight
+    (mean |w| at the guided position, last epoch; of forms without one, at the corner) and the same of the unguided runs
+    at the corner, corner_minus (corner's accuracy - variant's, corner_n pairs) with its interval, and the lower ends of
+    both intervals with Bonferroni's correction over the variant's lambda.
+    """
+    runs = _variant_runs(records, settings, family)
+    if BASELINE not in set(runs["lambda"]):
+        return pd.DataFrame(columns=PLACEBO_COLUMNS)
+    base = runs[runs["lambda"] == BASELINE].set_index("replicate")
+    guided = runs[runs["lambda"] != BASELINE]
+    order = {name: k for k, name in enumerate([CORNER, *small_cnn.variants(settings, family)])}
+    tests = guided[guided["variant"] != CORNER].groupby("variant")["lambda"].nunique().max()
+    rows = []
+    for (variant, lambda_), group in guided.groupby(["variant", "lambda"], sort=False):
+        own = group.set_index("replicate")
+        gains = (own[ACCURACY] - base[ACCURACY]).dropna()
+        here = guided[(guided["variant"] == CORNER) & (guided["lambda"] == lambda_)].set_index("replicate")
+        over = (here[ACCURACY] - own[ACCURACY]).dropna()
+        rows.append(
+            (
+                *(variant, lambda_, len(gains), gains.mean(), *t_interval(gains)),
+                *(own["anchor_weight"].mean(), base["anchor_weight"].mean()),
+                *(len(over), over.mean(), *t_interval(over), _lower(over, tests), _lower(gains, tests)),
+            )
+        )
+    table = pd.DataFrame(rows, columns=PLACEBO_COLUMNS)
+    return table.sort_values(
+        ["variant", "lambda"], ignore_index=True, key=lambda c: c.map(order) if c.name == "variant" else c
+    )
+
+
+def _variant_runs(records: list[Record], settings: Settings, family: str) -> pd.DataFrame:
+    """Runs of the smallest architecture with their variant's name; the corner's only at lambda that a variant has."""
+    chosen = settings.cnn_grids[family]
+    variants = small_cnn.variants(settings, family)
+    lambdas = {BASELINE} | {run["lambda"] for runs in variants.values() for run in runs}
+    corner = [
+        run
+        for run in small_cnn.published(settings, family, "first")
+        if (run["blocks"], run["width"]) == small_cnn.smallest(chosen) and run["lambda"] in lambdas
+    ]
+    parts = [
+        small_cnn.frame(small_cnn.of_grid(records, runs)).assign(variant=name)
+        for name, runs in {CORNER: corner, **variants}.items()
+    ]
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+
+
+def _lower(values: pd.Series, tests: int) -> float:
+    """Lower end of the two-sided t-interval at 0.05 / `tests`; NaN for fewer than two values."""
+    if len(values) < 2:
+        return float("nan")
+    half = stats.t.isf(ALPHA / tests / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean() - half)
+
+
+def h2(table: pd.DataFrame, smallest_gain: float) -> tuple[str, str]:
+    """Verdict on H2 and its evidence, from the frame of `placebos`."""
+    both = table[table["variant"].isin(["center", "random"])]
+    lambdas = sorted(set(both["lambda"]))
+    if both["variant"].nunique() < 2 or both["corner_minus"].isna().any():
+        return "undecided", "not all of the corner's and the placebos' runs exist"
+    evidence = "; ".join(
+        f"lambda {row.strength:g}: corner - {row.variant} {row.corner_minus:+.4f} "
+        f"({row.corner_low:+.4f} to {row.corner_high:+.4f}, n = {row.corner_n})"
+        for row in both.rename(columns={"lambda": "strength"}).itertuples()
+    )
+    if both["corner_n"].min() < REPLICATES:
+        return "undecided", evidence
+    if (both["corner_high"] < smallest_gain).all():
+        return "supported", evidence
+    above = both[both["bonferroni_low"] > 0].groupby("lambda")["variant"].nunique()
+    return ("refuted" if (above.reindex(lambdas) == 2).any() else "undecided"), evidence
+
+
+def h3(tested: list[Choice], published: pd.DataFrame) -> tuple[str, str]:
+    """Verdict on H3 and its evidence, from the architectures that count."""
+    if not tested:
+        return "undecided", "no architecture has ten replicates at all lambda"
+    gains = published.set_index(["blocks", "width"])["delta_validation_accuracy"]
+    holds = [c.shuffled.p < ALPHA and c.split.gain >= gains[c.architecture] / 2 for c in tested]
+    evidence = "; ".join(
+        f"{_name(c.architecture)}: p after choice {c.shuffled.p:.3f}, gain chosen on half {c.split.gain:+.4f} "
+        f"(published {gains[c.architecture]:+.4f}), n = {c.n}"
+        for c in tested
+    )
+    return ("refuted" if 2 * sum(holds) >= len(tested) else "supported"), evidence
+
+
+def h4(table: pd.DataFrame, smallest_gain: float) -> tuple[str, str]:
+    """Verdict on H4-cnn and its evidence, from the frame of `placebos`."""
+    exact = table[table["variant"] == "exact"]
+    if exact.empty:
+        return "undecided", "no runs in the exact form"
+    evidence = "; ".join(
+        f"lambda {row.strength:g}: {row.gain:+.4f} ({row.low:+.4f} to {row.high:+.4f}, n = {row.n})"
+        for row in exact.rename(columns={"lambda": "strength"}).itertuples()
+    )
+    if exact["n"].min() < REPLICATES:
+        return "undecided", evidence
+    if (exact["bonferroni_gain_low"] > 0).any():
+        return "supported", evidence
+    return ("refuted" if (exact["high"] < smallest_gain).all() else "undecided"), evidence
+
+
+def c7(table: pd.DataFrame, tested: list[Choice], published: pd.DataFrame, h2_verdict: str) -> Verdict:
+    """First-layer guidance on CIFAR-10.
+
+    Args:
+        table: the frame of `table1`.
+        tested: the architectures that count.
+    """
+    if table.empty:
+        return Verdict("not tested", "no guided runs", "not tested", "")
+    if not tested:
+        few = (
+            f"{len(table)} of {len(published)} architectures have guided runs, none ten replicates at all seven lambda"
+        )
+        return Verdict("inconclusive", few, "not tested", "")
+    rows = table.set_index(["blocks", "width"]).loc[[c.architecture for c in tested]]
+    significant = int((rows["p"] < ALPHA).sum())
+    if significant == len(published):
+        verdict = "reproduced"
+    else:
+        verdict = "partly" if 2 * significant >= len(tested) else "not reproduced"
+    evidence = f"{len(tested)} of {len(published)} architectures count (blocks x filters); " + "; ".join(
+        f"{_name(row.Index)}: {row.gain:+.4f} at lambda {row.best:g} (p = {row.p:.3f}, n = {row.n})"
+        for row in rows.rename(columns={"lambda": "best"}).itertuples()
+    )
+    after = sum(c.shuffled.p < ALPHA for c in tested)
+    survives = 2 * after >= len(tested) and h2_verdict != "supported"
+    control = "p after choice: " + "; ".join(f"{_name(c.architecture)}: {c.shuffled.p:.3f} (n = {c.n})" for c in tested)
+    return Verdict(verdict, evidence, "survives" if survives else "does not survive", f"{control}; H2 is {h2_verdict}")
+
+
+def c8(parts: dict[str, tuple[bool, list[Choice]]], published: pd.DataFrame) -> Verdict:
+    """All layers on CIFAR-10, and MNIST.
+
+    Args:
+        parts: the name of each of the two parts -> whether it has guided runs, and the architectures that count.
+    """
+    no_difference, evidence = [], []
+    for name, (started, tested) in parts.items():
+        if not tested:
+            text = f"{name}: no architecture has ten replicates at all seven lambda"
+            return Verdict("inconclusive" if started else "not tested", text, "not tested", "")
+        corrected = multipletests([c.shuffled.p for c in tested], method="holm")[1]
+        no_difference.append(bool((corrected >= ALPHA).all()))
+        evidence.append(f"{name}: smallest p {min(corrected):.3f} of {len(tested)} tests")
+    mean = float(published["delta_validation_accuracy"].mean())
+    tested = [c for _, counted in parts.values() for c in counted]
+    control = f"published mean gain {mean:.4f}; detectable: " + "; ".join(
+        f"{name}, {_name(c.architecture)}: {c.detectable:.4f} (n = {c.n})"
+        for name, (_, counted) in parts.items()
+        for c in counted
+    )
+    survives = all(c.detectable <= mean for c in tested)
+    verdict = ("not reproduced", "partly", "reproduced")[sum(no_difference)]
+    return Verdict(verdict, "; ".join(evidence), "survives" if survives else "does not survive", control)
+
+
+def _name(architecture: Architecture) -> str:
+    blocks, width = architecture
+    return f"{blocks} x {width}"

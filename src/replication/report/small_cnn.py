@@ -1,0 +1,327 @@
+"""The report's sections on the small CNNs: Table 1, the choice of lambda (H3), placebos and the exact form (H2, H4)."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+from replication import paths
+from replication.analysis.power import POWER
+from replication.experiments import calibration_family, small_cnn, small_cnn_claims
+from replication.experiments.small_cnn_claims import BASELINE, CORNER, Choice
+from replication.experiments.verdict import Verdict
+from replication.report import figures, small_cnn_figures
+from replication.report.section import FigureEntry, Section, TableEntry, runs_about, runs_metrics, write_table
+from replication.runs import Record, current, read_table
+from replication.settings import CNNS, Settings
+
+CIFAR10, MNIST = CNNS
+ONE_BLOCK = (
+    "In a network of one block all layers are the first layer, so that three of the nine networks have one "
+    "experiment and not two; the paper's text finds significant gains for them in the one and none in the other."
+)
+
+
+def sections(settings: Settings, folder: Path, note: str) -> list[Section]:
+    """Write figures and tables under `folder` and describe them. Needs the run tables alone."""
+    writer = _Writer(settings, folder, note)
+    return [writer.table1(), writer.hypotheses()]
+
+
+@dataclass(frozen=True)
+class _Writer:
+    settings: Settings
+    folder: Path
+    note: str
+
+    @cached_property
+    def published(self) -> pd.DataFrame:
+        return small_cnn.published_table()
+
+    @cached_property
+    def records(self) -> dict[str, list[Record]]:
+        """The records of each family's grid."""
+        return {
+            family: small_cnn.of_grid(
+                current(read_table(paths.table(self.settings.scale, family))), small_cnn.grid(self.settings, family)
+            )
+            for family in CNNS
+        }
+
+    @cached_property
+    def runs(self) -> dict[str, dict[str, pd.DataFrame]]:
+        """Runs by family and placement, with the unguided ones; for all layers without networks of one block."""
+        return {
+            family: {
+                placement: self._runs(family, placement) for placement in self.settings.cnn_grids[family].placements
+            }
+            for family in CNNS
+        }
+
+    def _runs(self, family: str, placement: str) -> pd.DataFrame:
+        wanted = small_cnn.published(self.settings, family, placement)
+        runs = small_cnn.frame(small_cnn.of_grid(self.records[family], wanted))
+        return runs[runs["blocks"] > 1] if placement == "all" else runs
+
+    @cached_property
+    def choices(self) -> dict[str, dict[str, list[Choice]]]:
+        return {
+            family: {placement: small_cnn_claims.choices(runs) for placement, runs in by_placement.items()}
+            for family, by_placement in self.runs.items()
+        }
+
+    @cached_property
+    def placebos(self) -> pd.DataFrame:
+        return small_cnn_claims.placebos(self.records[CIFAR10], self.settings, CIFAR10)
+
+    @cached_property
+    def decided(self) -> dict[str, tuple[str, str]]:
+        """Verdict and evidence of each hypothesis."""
+        smallest = float(self.published["delta_validation_accuracy"].min())
+        return {
+            "H2": small_cnn_claims.h2(self.placebos, smallest),
+            "H3": small_cnn_claims.h3(self.counting(CIFAR10, "first"), self.published),
+            "H4-cnn": small_cnn_claims.h4(self.placebos, smallest),
+        }
+
+    def counting(self, family: str, placement: str) -> list[Choice]:
+        return small_cnn_claims.counting(self.choices[family].get(placement, []), self.settings, family)
+
+    def table1(self) -> Section:
+        about, drawn, tables = [], [], []
+        metrics: dict[str, Any] = {}
+        for family in CNNS:
+            planned, records = len(small_cnn.grid(self.settings, family)), self.records[family]
+            about.append(f"`{family}`: {runs_about(self.settings.scale, family, records, planned)}")
+            metrics[family] = runs_metrics(records, planned)
+            tables += self.means(family)
+            drawn += self.curves(family)
+        first = small_cnn_claims.table1(self.runs[CIFAR10]["first"], self.published)
+        calibrated = self.calibration()
+        return Section(
+            title="Table 1: small CNN classifiers, and the MNIST control",
+            about="\n\n".join([*about, ONE_BLOCK]),
+            note=self.note,
+            figures=drawn + [figure for figure, _ in calibrated],
+            tables=tables + [table for _, table in calibrated],
+            verdicts={
+                "C7": small_cnn_claims.c7(
+                    first, self.counting(CIFAR10, "first"), self.published, self.decided["H2"][0]
+                ),
+                "C8": self.c8(),
+            },
+            metrics=metrics,
+        )
+
+    def c8(self) -> Verdict:
+        def part(family: str, placements: tuple[str, ...]) -> tuple[bool, list[Choice]]:
+            found = [self.choices[family].get(placement, []) for placement in placements]
+            return any(found), [c for placement in placements for c in self.counting(family, placement)]
+
+        parts = {"CIFAR-10, all layers": part(CIFAR10, ("all",)), "MNIST": part(MNIST, ("first", "all"))}
+        return small_cnn_claims.c8(parts, self.published)
+
+    def means(self, family: str) -> list[TableEntry]:
+        printed = self.published if family == CIFAR10 else self.published.iloc[:0]
+        entries = []
+        for placement, runs in self.runs[family].items():
+            table = small_cnn_claims.table1(runs, printed if placement == "first" else self.published.iloc[:0])
+            if table.empty:
+                continue
+            layers = {"first": "first layer", "all": "all layers"}[placement]
+            numbers = "Table 1" if (family, placement) == (CIFAR10, "first") else "As Table 1"
+            note = (
+                "Means at the last epoch over the first n replicates (ten at most) that have all lambda. lambda: the "
+                "one with the highest mean validation accuracy, as the paper chooses; gains and one-tailed p of a "
+                "pooled t-test at that lambda, not corrected for the choice. Stars as in the paper: * 0.05, ** 0.01, "
+                "*** 0.001. Gain, best epoch: the same with each run's best epoch. Training accuracy as Keras prints "
+                "it, a mean over the epoch."
+            )
+            title = f"{numbers}, {layers}, `{family}`"
+            entries.append(self.write(family, f"table1-{placement}", title, _printed(table), note))
+        return entries
+
+    def curves(self, family: str) -> list[FigureEntry]:
+        curves = {name: small_cnn_claims.gain_curves(runs) for name, runs in self.runs[family].items()}
+        if all(frame.empty for frame in curves.values()):
+            return []
+        figure = small_cnn_figures.gain_curves(curves, self.published if family == CIFAR10 else None, self.note)
+        n = _range(pd.concat(curves.values())["n"])
+        caption = (
+            f"Guided minus unguided run of the same seed at the last epoch, means over n = {n} pairs a point with 95 % "
+            "t-intervals, not corrected for the number of lambda."
+        )
+        path = figures.save(figure, self.folder / "figures", f"gains-{family}")
+        return [FigureEntry(f"Gain at every lambda, `{family}`", path, caption)]
+
+    def calibration(self) -> list[tuple[FigureEntry, TableEntry]]:
+        name = calibration_family(CIFAR10)
+        records = current(read_table(paths.table(self.settings.scale, name)))
+        if not records:
+            return []
+        table = small_cnn.calibration_table(records, self.settings.cnn_calibration.lengths, self.published)
+        architecture = min((record["run"]["blocks"], record["run"]["width"]) for record in records)
+        curves = {
+            "batch {batch_size}, {padding}, slope {negative_slope:g}".format(**run): pd.DataFrame(
+                {key: record["history"][key] for key in ("train_accuracy", "validation_accuracy")}
+            )
+            for record in records
+            if ((run := record["run"])["blocks"], run["width"]) == architecture and run["replicate"] == 0
+        }
+        base = self.published.set_index(["blocks", "width"])
+        printed = None
+        if architecture in base.index:
+            printed = tuple(base.loc[architecture, ["base_train_accuracy", "base_validation_accuracy"]])
+        figure = small_cnn_figures.calibration(curves, printed, self.note)
+        blocks, width = architecture
+        caption = (
+            f"Unguided networks of {blocks} block{'s' * (blocks > 1)} and {width} filters, a point an epoch, one run a "
+            "curve; training accuracy is a mean over the epoch."
+        )
+        path = figures.save(figure, self.folder / "figures", f"{CIFAR10}-calibration")
+        note = (
+            "Unguided runs only, beside the base columns of Table 1, nearest first. Distance: root mean square "
+            "difference in units of the replicate noise that Table 1 implies. The batch size, padding and slope in "
+            f"use: {', '.join(str(getattr(self.settings.cnn, setting)) for setting in small_cnn.CANDIDATE)}; epochs: "
+            f"{self.settings.cnn_grids[CIFAR10].epochs}."
+        )
+        entry = FigureEntry("Calibration of the small CNNs' baseline", path, caption)
+        made = self.write(
+            CIFAR10, "calibration", "Calibration on the published baselines", table, note, command="calibrate"
+        )
+        return [(entry, made)]
+
+    def hypotheses(self) -> Section:
+        rules = {entry["id"]: entry for entry in YAML(typ="safe").load(paths.PUBLISHED / "hypotheses.yaml")}
+        paragraphs, verdicts = [], {}
+        for name, (verdict, evidence) in self.decided.items():
+            verdicts[name] = f"not tested ({self.note})" if self.note else verdict
+            rule = f"{rules[name]['hypothesis']} Rule, fixed beforehand: {rules[name]['rule']}"
+            paragraphs.append(f"**{name}: {verdicts[name]}.** {rule}\n\nEvidence: {evidence}.")
+        found, table = self.choices[CIFAR10]["first"], self.placebos
+        return Section(
+            title="Is Table 1 more than a choice (H3), and is it the corner weight (H2, H4)?",
+            about="\n\n".join(paragraphs),
+            note=self.note,
+            figures=self.choice_figure(found) + self.placebo_figure(table),
+            tables=self.choice_tables(found) + self.placebo_table(table),
+            metrics={"small-cnn-hypotheses": verdicts},
+        )
+
+    def choice_figure(self, found: list[Choice]) -> list[FigureEntry]:
+        if not found:
+            return []
+        most = max(found, key=lambda choice: choice.n)
+        gains = self.published.set_index(["blocks", "width"])["delta_validation_accuracy"]
+        printed = float(gains[most.architecture]) if most.architecture in gains.index else None
+        path = figures.save(
+            small_cnn_figures.choice(most, printed, self.note), self.folder / "figures", f"{CIFAR10}-choice"
+        )
+        caption = (
+            f"The architecture with most replicates, n = {most.n} at each of {most.lambdas + 1} lambda. (a) Each "
+            f"replicate's labels of lambda shuffled {small_cnn_claims.DRAWS} times, the best of {most.lambdas} chosen "
+            f"anew. (b) From the pooled replicate standard deviation {most.sd:.4f}; one-tailed pooled t-test."
+        )
+        return [FigureEntry("What the choice of lambda makes", path, caption)]
+
+    def choice_tables(self, found: list[Choice]) -> list[TableEntry]:
+        if not found:
+            return []
+        note = (
+            "First layer, all n replicates that have all lambda. p printed: as in Table 1. p Dunnett: exact after "
+            "the choice for normal samples that share one baseline. p shuffled: permutation of lambda within each "
+            "replicate, the best chosen anew; what such shuffles print on average stands in the two columns without "
+            "effect. Chosen on half: lambda from a random half of the replicates, gain and p from the other, "
+            f"{small_cnn_claims.SPLITS} halves; p is twice the median. Detectable gain: found with {POWER:.0%} "
+            "probability at 0.05 / number of lambda; the same for the replicates a side."
+        )
+        table = small_cnn_claims.choice_table(found)
+        return [self.write(CIFAR10, "choice", "H3: each gain after the choice of lambda", table, note)]
+
+    def placebo_figure(self, table: pd.DataFrame) -> list[FigureEntry]:
+        if table.empty:
+            return []
+        largest = table["lambda"].max()
+        records = self.records[CIFAR10]
+        named = {
+            CORNER: small_cnn.published(self.settings, CIFAR10, "first"),
+            **small_cnn.variants(self.settings, CIFAR10),
+        }
+        architecture = small_cnn.smallest(self.settings.cnn_grids[CIFAR10])
+        own = {
+            name: [
+                record
+                for record in small_cnn.of_grid(records, runs)
+                if record["run"]["lambda"] == largest
+                and (record["run"]["blocks"], record["run"]["width"]) == architecture
+            ]
+            for name, runs in named.items()
+        }
+        own["unguided"] = [
+            record
+            for record in records
+            if record["run"]["lambda"] == BASELINE and (record["run"]["blocks"], record["run"]["width"]) == architecture
+        ]
+        path = figures.save(
+            small_cnn_figures.placebos(table, own, self.note), self.folder / "figures", f"{CIFAR10}-placebos"
+        )
+        caption = (
+            f"Smallest architecture, first layer; n = {_range(table['n'])} pairs a point, 95 % "
+            "t-intervals. (b) Means over replicates; of weight decay and the exact form at the corner."
+        )
+        return [FigureEntry("H2 and H4: the corner weight, placebos and the exact form", path, caption)]
+
+    def placebo_table(self, table: pd.DataFrame) -> list[TableEntry]:
+        if table.empty:
+            return []
+        note = (
+            "Smallest architecture, first layer, last epoch. gain: over the unguided run of the same seed, n pairs, "
+            "95 % t-interval. anchor_weight: mean |w| at the guided position at the end. corner_minus: the corner's "
+            "accuracy minus the variant's, corner_n pairs; bonferroni: lower ends of that interval and of the "
+            "gain's, corrected for the number of lambda."
+        )
+        return [self.write(CIFAR10, "placebos", "H2 and H4: gains by variant", table, note)]
+
+    def write(
+        self, family: str, kind: str, title: str, table: pd.DataFrame, note: str, *, command: str = "sweep"
+    ) -> TableEntry:
+        made_by = f"python -m replication {command} --scale {self.settings.scale} --family {family}"
+        return write_table(self.folder, f"{family}-{kind}", title, table, f"{note} Runs made by `{made_by}`.")
+
+
+def _range(sizes: pd.Series) -> str:
+    return f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+
+
+def _printed(table: pd.DataFrame) -> pd.DataFrame:
+    """Table 1's layout: accuracies, and gains with stars and p, ours beside the published."""
+
+    def gain(value: float, p: float) -> str:
+        if pd.isna(value):
+            return ""
+        return f"{value:+.4f}{small_cnn_claims.stars(p)}" + ("" if pd.isna(p) else f" ({p:.4f})")
+
+    columns: dict[str, Any] = {
+        "blocks": table["blocks"],
+        "filters": table["width"],
+        "n": table["n"],
+        "train": table["train"],
+        "validation": table["validation"],
+        "lambda": table["lambda"],
+        "train gain": [gain(row.train_gain, row.train_p) for row in table.itertuples()],
+        "validation gain": [gain(row.gain, row.p) for row in table.itertuples()],
+        "gain, best epoch": [gain(row.best_epoch_gain, row.best_epoch_p) for row in table.itertuples()],
+    }
+    if "published_gain" in table:
+        columns |= {
+            "published train": table["published_train"],
+            "published validation": table["published_validation"],
+            "published train gain": [
+                gain(row.published_train_gain, row.published_train_p) for row in table.itertuples()
+            ],
+            "published validation gain": [gain(row.published_gain, row.published_p) for row in table.itertuples()],
+        }
+    return pd.DataFrame(columns)

@@ -1,0 +1,227 @@
+"""Small CNNs on one CPU core: what a training step costs, and which way of making it won.
+
+`python tests/benchmarks/small_cnn.py [--write]`; `--write` puts the table into data/benchmarks/small-cnn.csv.
+
+Steps of all ways alternate in one process of one thread, on random images of CIFAR-10's shape, so that all meet the
+same load of the machine; medians are printed, and the median of the paired ratios to the plain loop. Milliseconds are
+processor time of one model's step, core_seconds_an_epoch those of 50,000 images without validation. `floor` is the
+time of the multiplications alone, at the rate of a large product: nothing that multiplies in float32 can be faster.
+
+- plain: the loop with resident tensors, channels first; `plain, DataLoader` reads them through torch's DataLoader;
+- late: bias and leaky ReLU after the pooling; channels-last: images and features so;
+- the trainer: both, features flattened without a copy, gradients summed over parts of 32 images;
+- stack: the trainer's code with four models as one grouped convolution, as on a GPU; unfold: four models as unfolded
+  products.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from replication import settings
+from replication.datasets.images import ImageSet
+from replication.experiments import small_cnn as experiment
+from replication.models.small_cnn import feature_sides
+from replication.training import small_cnn
+
+OUT = Path("data/benchmarks/small-cnn.csv")
+IMAGES = 2560
+STACK = 4
+EPOCH = 50_000
+Step = Callable[[], None]
+
+
+def images() -> ImageSet:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 256, (IMAGES, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    y = torch.randint(0, 10, (IMAGES,), generator=generator, dtype=torch.uint8)
+    return ImageSet(x, y, x[:100], y[:100])
+
+
+def plain_model(blocks: int, width: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in [3, *[width] * (blocks - 1)]:
+        layers += [nn.Conv2d(channels, width, 3), nn.LeakyReLU(0.3), nn.MaxPool2d(2)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(width * feature_sides(32, blocks, "valid")[-1] ** 2, 10))
+
+
+def late_scores(model: nn.Sequential, x: Tensor) -> Tensor:
+    for layer in model:
+        if isinstance(layer, nn.Conv2d):
+            assert layer.bias is not None
+            x = F.leaky_relu(F.max_pool2d(F.conv2d(x, layer.weight), 2) + layer.bias[:, None, None], 0.3)
+    return model[-1](x.flatten(1))
+
+
+def plain(blocks: int, width: int, batch: int, *, late: bool = False, last: bool = False, loader: bool = False) -> Step:
+    data, model = images(), plain_model(blocks, width)
+    optimizer = torch.optim.Adam(model.parameters(), eps=1e-7, fused=True)
+    labels, order = data.train_labels.long(), iter(())
+    if loader:
+        pairs = [(image.numpy(), int(label)) for image, label in zip(data.train_images, labels, strict=True)]
+        dataset = [(torch.from_numpy(image).float().div(255), label) for image, label in pairs]
+
+    def step() -> None:
+        nonlocal order
+        chosen = next(order, None)
+        if chosen is None:
+            if loader:
+                order = iter(torch.utils.data.DataLoader(dataset, batch_size=batch, shuffle=True, drop_last=True))
+            else:
+                order = iter(torch.randperm(IMAGES).split(batch))
+            chosen = next(order)
+        x, y = chosen if loader else (data.train_images[chosen].float() / 255, labels[chosen])
+        if last:
+            x = x.contiguous(memory_format=torch.channels_last)
+        optimizer.zero_grad()
+        scores = late_scores(model, x) if late else model(x)
+        loss = F.cross_entropy(scores, y)
+        loss.backward()
+        loss.item()
+        optimizer.step()
+
+    return step
+
+
+def ours(blocks: int, width: int, batch: int, models: int = 1, lambda_: float = 0.0, **changes: str) -> Step:
+    loaded, family = settings.load("paper"), "cnn-cifar10"
+    runs = [
+        experiment.make_run(loaded, family, (blocks, width), lambda_, k, batch_size=batch, **changes)
+        for k in range(models)
+    ]
+    stack = small_cnn._Stack(runs, images(), torch.device("cpu"))
+    stack.part = min(stack.part, max(1, 32 // models))
+    batches = iter(())
+
+    def step() -> None:
+        nonlocal batches
+        indices = next(batches, None)
+        if indices is None:
+            batches = iter(stack._order().split(batch, dim=1))
+            indices = next(batches)
+        stack._step(indices)
+
+    return step
+
+
+def unfolded(blocks: int, width: int, batch: int) -> Step:
+    """Four models: patches by unfold, one product for all of a block."""
+    data = images()
+    sizes = [(width, c * 9) for c in [3, *[width] * (blocks - 1)]]
+    side = feature_sides(32, blocks, "valid")[-1]
+    kernels = [(torch.randn(STACK, *size) * 0.05).requires_grad_() for size in sizes]
+    biases = [torch.zeros(STACK, 1, width, 1, 1, requires_grad=True) for _ in sizes]
+    dense = (torch.randn(STACK, width * side**2, 10) * 0.01).requires_grad_()
+    optimizer = torch.optim.Adam([*kernels, *biases, dense], eps=1e-7, fused=True)
+
+    def step() -> None:
+        chosen = torch.randperm(IMAGES)[:batch]
+        optimizer.zero_grad()
+        for part in chosen.split(8):
+            x = (data.train_images[part].float() / 255).expand(STACK, -1, -1, -1, -1)
+            for kernel, bias in zip(kernels, biases, strict=True):
+                out = x.shape[-1] - 2
+                patches = F.unfold(x.flatten(0, 1), 3).unflatten(0, (STACK, -1))
+                z = (kernel[:, None] @ patches).view(-1, width, out, out)
+                x = F.leaky_relu(F.max_pool2d(z, 2).unflatten(0, (STACK, -1)) + bias, 0.3)
+            scores = torch.bmm(x.flatten(2), dense).flatten(0, 1)
+            loss = F.cross_entropy(scores, data.train_labels[part].long().repeat(STACK), reduction="sum") / batch
+            loss.backward()
+        optimizer.step()
+
+    return step
+
+
+WAYS: dict[str, tuple[Callable[[int, int, int], Step], int]] = {  # name -> maker, models in a step
+    "plain": (plain, 1),
+    "plain, DataLoader": (lambda *shape: plain(*shape, loader=True), 1),
+    "late": (lambda *shape: plain(*shape, late=True), 1),
+    "late, channels-last": (lambda *shape: plain(*shape, late=True, last=True), 1),
+    "the trainer": (ours, 1),
+    "the trainer, reciprocal": (lambda *shape: ours(*shape, lambda_=0.01), 1),
+    "the trainer, exact": (lambda *shape: ours(*shape, lambda_=0.01, form="exact"), 1),
+    "stack of 4": (lambda *shape: ours(*shape, models=STACK), STACK),
+    "unfold of 4": (unfolded, STACK),
+}
+
+
+def product_rate() -> float:
+    """Floating-point operations a second of a 1024 x 1024 x 1024 float32 product."""
+    a, b = torch.rand(1024, 1024), torch.rand(1024, 1024)
+    seconds = []
+    for _ in range(20):
+        start = time.thread_time()
+        a @ b
+        seconds.append(time.thread_time() - start)
+    return 2 * 1024**3 / min(seconds)
+
+
+def multiplications(blocks: int, width: int) -> float:
+    """Of one image, forward and both gradients (the first layer needs one only), in operations."""
+    sides = feature_sides(32, blocks, "valid")
+    total = 0.0
+    for k, channels in enumerate([3, *[width] * (blocks - 1)]):
+        total += (3 if k else 2) * 2 * 9 * channels * width * (sides[k] - 2) ** 2
+    return total + 3 * 2 * 10 * width * sides[-1] ** 2
+
+
+def measure(blocks: int, width: int, batch: int, n: int, rate: float) -> pd.DataFrame:
+    steps = {name: (make(blocks, width, batch), models) for name, (make, models) in WAYS.items()}
+    rows = []
+    for repeat in range(n + 1):
+        row = []
+        for step, models in steps.values():
+            start = time.thread_time()
+            step()
+            row.append((time.thread_time() - start) / models)
+        if repeat:  # the first warms up
+            rows.append(row)
+    seconds = np.array(rows)
+    return pd.DataFrame(
+        {
+            "blocks": blocks,
+            "width": width,
+            "batch": batch,
+            "way": list(steps),
+            "n": n,
+            "ms": 1e3 * np.median(seconds, axis=0),
+            "fastest_ms": 1e3 * seconds.min(axis=0),
+            "times_plain": np.median(seconds[:, :1] / seconds, axis=0),
+            "core_seconds_an_epoch": np.median(seconds, axis=0) * EPOCH / batch,
+            "floor_ms": 1e3 * multiplications(blocks, width) * batch / rate,
+        }
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help=f"write {OUT}")
+    parser.add_argument("--shapes", nargs="+", default=["1x32", "1x128", "3x128"], metavar="BLOCKSxWIDTH")
+    parser.add_argument("--batches", nargs="+", type=int, default=[32, 128])
+    parser.add_argument("-n", type=int, default=7, help="steps to measure")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    rate = product_rate()
+    shapes = [tuple(int(number) for number in shape.split("x")) for shape in options.shapes]
+    table = pd.concat(
+        [measure(blocks, width, batch, options.n, rate) for blocks, width in shapes for batch in options.batches]
+    )
+    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    names = {line.split(":")[1].strip() for line in info.splitlines() if line.startswith("model name")}
+    about = {"hardware": f"one core of {', '.join(sorted(names))}", "torch": torch.__version__}
+    print(f"{about['hardware']}, torch {about['torch']}, {rate / 1e9:.0f} GFLOPS in a large product\n")
+    print(table.to_markdown(index=False, floatfmt=".3g"))
+    if options.write:
+        OUT.parent.mkdir(parents=True, exist_ok=True)
+        table.assign(product_gflops=rate / 1e9, **about).to_csv(OUT, index=False, float_format="%.4g")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""Grid, calibration, Table 1 and verdicts on made-up records whose answer is plain."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from replication import paths
+from replication import settings as settings_module
+from replication.experiments import small_cnn, small_cnn_claims
+from replication.report import small_cnn as report
+from replication.runs import make_record, write_table
+
+ROOT = Path(__file__).parents[2]
+CIFAR10, MNIST = settings_module.CNNS
+
+
+@pytest.fixture(scope="module")
+def settings():
+    return settings_module.load("paper", ROOT / "params.yaml")
+
+
+@pytest.fixture(scope="module")
+def few(settings):
+    """Three architectures."""
+    grids = {
+        family: dataclasses.replace(grid, blocks=(1, 2), widths=(32,), smallest_replicates=12)
+        for family, grid in settings.cnn_grids.items()
+    }
+    return dataclasses.replace(settings, cnn_grids=grids)
+
+
+@pytest.fixture(autouse=True)
+def published(monkeypatch):
+    monkeypatch.setattr(paths, "PUBLISHED", ROOT / "data/published")
+    monkeypatch.setattr(small_cnn_claims, "DRAWS", 1000)
+    monkeypatch.setattr(small_cnn_claims, "SPLITS", 50)
+    return small_cnn.published_table()
+
+
+def made(settings, family=CIFAR10, gain=lambda _: 0.0, sd=0.002):
+    """A record for each run of the grid: 0.64, the gain, and noise of its own."""
+    records = []
+    for run in small_cnn.grid(settings, family):
+        value = 0.64 + gain(run) + sd * np.random.default_rng(int(run.key[:8], 16) + 1).normal()
+        metrics = {"validation_accuracy": value, "train_accuracy": value + 0.1, "best_validation_accuracy": value}
+        metrics |= {"best_epoch": 1, "anchor_weight": 0.5}
+        history = {"anchor_weight": [0.1, 0.5], "train_accuracy": [0.5, 0.7], "validation_accuracy": [0.5, value]}
+        records.append(make_record(run, metrics, history, 1, {"device": "x", "torch": "y"}))
+    return records
+
+
+def frame(settings, records, placement="first", family=CIFAR10):
+    return small_cnn.frame(small_cnn.of_grid(records, small_cnn.published(settings, family, placement)))
+
+
+def counted(settings, records, placement="first", family=CIFAR10):
+    found = small_cnn_claims.choices(frame(settings, records, placement, family))
+    return small_cnn_claims.counting(found, settings, family)
+
+
+def test_the_paper_scale_is_the_papers_grid(settings):
+    for family in settings_module.CNNS:
+        grid = settings.cnn_grids[family]
+        assert (grid.blocks, grid.widths, grid.replicates) == ((1, 2, 3), (32, 64, 128), 10)
+        assert grid.lambdas == (0, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10)
+    runs = small_cnn.grid(settings, MNIST)
+    # 9 baselines and 9 x 6 first-layer cells, 6 x 6 all-layer cells (one block: the first layer is all), 10 each
+    assert len(runs) == 90 + 540 + 360
+    extra = 20 * 7 + 4 * 3 * 10  # replicates 10 to 29 of the smallest, and its variants
+    assert len(small_cnn.grid(settings, CIFAR10)) == len(runs) + extra
+
+
+def test_paired_runs_share_seeds_and_baselines(settings):
+    runs = [r for r in small_cnn.grid(settings, CIFAR10) if (r["blocks"], r["width"], r["replicate"]) == (1, 32, 0)]
+    assert len({run.seed("weights") for run in runs}) == len({run.seed("order") for run in runs}) == 1
+    assert [run["lambda"] for run in runs].count(0) == 1
+    assert {(r["form"], r["anchor"]) for r in runs} == {
+        *(("none", "none"), ("reciprocal", "corner"), ("reciprocal", "center")),
+        *(("reciprocal", "random"), ("decay", "none"), ("exact", "none")),
+    }
+
+
+def test_calibration_finds_the_setting_that_the_published_numbers_came_from(settings, published):
+    """A candidate whose history passes through the printed accuracies at epoch 8 is the nearest, with distance 0."""
+    printed, records = published.iloc[0], []
+    for run in small_cnn.calibration_grid(settings, CIFAR10):
+        drift = 0.01 if run["batch_size"] == 128 else 0.02
+        epochs = np.arange(1, run["epochs"] + 1) - 8
+        shift = 0 if run["batch_size"] == 128 else 0.003
+        history = {
+            "train_accuracy": list(printed["base_train_accuracy"] + drift * epochs + shift),
+            "validation_accuracy": list(printed["base_validation_accuracy"] + 0.002 * epochs - shift),
+        }
+        records.append(make_record(run, {}, history, 1, {}))
+    table = small_cnn.calibration_table(records, [5, 8, 20], published)
+    assert len(table) == 3 * len(settings.cnn_calibration.candidates)
+    assert table.loc[0, ["batch_size", "epochs"]].tolist() == [128, 8] and table.loc[0, "distance"] < 1e-9
+    train, validation = small_cnn.implied_noise(published)
+    row = table[(table["batch_size"] == 128) & (table["epochs"] == 5)].iloc[0]
+    assert row["distance"] == pytest.approx(np.sqrt(((0.03 / train) ** 2 + (0.006 / validation) ** 2) / 2))
+    assert table["distance"].is_monotonic_increasing and set(table["n"]) == {1}
+    assert small_cnn.calibration_table([], [5], published).empty
+
+
+def test_table1_is_computed_as_the_paper_does(few, published):
+    records = made(few, gain=lambda run: 0.01 if run["lambda"] == 0.1 and run["form"] == "reciprocal" else 0.0)
+    row = small_cnn_claims.table1(frame(few, records), published).iloc[0]
+    values = {
+        lambda_: [
+            r["metrics"]["validation_accuracy"]
+            for r in records
+            if r["run"]["blocks"] == 1
+            and r["run"]["lambda"] == lambda_
+            and r["run"]["replicate"] < 10
+            and r["run"]["form"] in ("none", "reciprocal")
+            and r["run"]["anchor"] in ("none", "corner")
+        ]
+        for lambda_ in (0.0, 0.1)
+    }
+    assert (row["n"], row["lambda"]) == (10, 0.1)
+    assert row["gain"] == pytest.approx(np.mean(values[0.1]) - np.mean(values[0.0]))
+    assert row["p"] == pytest.approx(stats.ttest_ind(values[0.1], values[0.0], alternative="greater").pvalue)
+    assert (row["published_gain"], row["published_p"]) == (0.0052, 0.0035)
+    assert [small_cnn_claims.stars(p) for p in (0.2, 0.04, 0.004, 0.0004, np.nan)] == ["", "*", "**", "***", ""]
+
+
+def test_architectures_count_with_ten_replicates_of_all_lambda(few):
+    records = made(few)
+    assert [c.architecture for c in counted(few, records)] == [(1, 32), (2, 32)]
+    assert [c.n for c in counted(few, records)] == [12, 10]
+    nine = [r for r in records if not (r["run"]["blocks"] == 2 and r["run"]["replicate"] == 4)]
+    assert [c.architecture for c in counted(few, nine)] == [(1, 32)]
+    short = [r for r in records if r["run"]["lambda"] != 10]
+    assert counted(few, short) == []
+
+
+def strong(run):
+    return 0.01 if run["placement"] == "first" and run["form"] == "reciprocal" and run["lambda"] == 0.01 else 0.0
+
+
+def corner_alone(run):
+    return strong(run) if run["anchor"] == "corner" else 0.0
+
+
+def verdicts(settings, gain):
+    records, published = made(settings, gain=gain), small_cnn.published_table()
+    tested, smallest = counted(settings, records), published["delta_validation_accuracy"].min()
+    table = small_cnn_claims.placebos(records, settings, CIFAR10)
+    h2 = small_cnn_claims.h2(table, smallest)[0]
+    rows = small_cnn_claims.table1(frame(settings, records), published)
+    c7 = small_cnn_claims.c7(rows, tested, published, h2)
+    return c7, h2, small_cnn_claims.h3(tested, published)[0], small_cnn_claims.h4(table, smallest)[0]
+
+
+def test_a_real_effect_of_the_corner(few):
+    c7, h2, h3, h4 = verdicts(few, corner_alone)
+    assert (c7.verdict, c7.control) == ("partly", "survives")  # two of nine architectures count
+    assert (h2, h3, h4) == ("refuted", "refuted", "refuted")
+
+
+def test_an_effect_at_any_position_does_not_survive(few):
+    c7, h2, *_ = verdicts(few, strong)
+    assert (c7.verdict, c7.control, h2) == ("partly", "does not survive", "supported")
+
+
+def test_no_effect(few):
+    c7, h2, h3, h4 = verdicts(few, lambda _: 0.0)
+    assert (c7.verdict, c7.control) == ("not reproduced", "does not survive")
+    assert h2 != "refuted" and (h3, h4) == ("supported", "refuted")
+
+
+def test_the_exact_form_can_help(few):
+    assert verdicts(few, lambda run: 0.01 if run["form"] == "exact" else 0.0)[3] == "supported"
+
+
+def test_all_nine_reproduce(settings):
+    c7, *_ = verdicts(settings, corner_alone)
+    assert c7.verdict == "reproduced" and c7.control == "survives"
+
+
+def test_too_few_runs_decide_nothing(few, published):
+    records = [r for r in made(few, gain=strong) if r["run"]["replicate"] < 9]
+    rows, table = (
+        small_cnn_claims.table1(frame(few, records), published),
+        small_cnn_claims.placebos(records, few, CIFAR10),
+    )
+    c7 = small_cnn_claims.c7(rows, counted(few, records), published, "undecided")
+    assert (c7.verdict, c7.control) == ("inconclusive", "not tested")
+    assert small_cnn_claims.h2(table, 0.005)[0] == small_cnn_claims.h4(table, 0.005)[0] == "undecided"
+    assert small_cnn_claims.h3([], published)[0] == "undecided"
+    none = small_cnn_claims.c7(rows.iloc[:0], [], published, "undecided")
+    assert none.verdict == "not tested"
+    assert small_cnn_claims.placebos([], few, CIFAR10).empty
+
+
+@pytest.mark.parametrize(
+    ("gain", "sd", "expected"),
+    [
+        (lambda _: 0.0, 0.002, ("reproduced", "survives")),
+        (lambda _: 0.0, 0.02, ("reproduced", "does not survive")),
+        (lambda run: 0.01 * (run["dataset"] == "mnist" and run["lambda"] > 0), 0.002, ("partly", "survives")),
+        (lambda run: 0.01 * (run["lambda"] > 0), 0.002, ("not reproduced", "survives")),
+    ],
+)
+def test_c8(few, published, gain, sd, expected):
+    parts = {}
+    for name, family, placement in (("CIFAR-10", CIFAR10, "all"), ("MNIST", MNIST, "first")):
+        records = made(few, family, gain, sd)
+        parts[name] = (True, [c for c in counted(few, records, placement, family) if c.architecture != (1, 32)])
+    found = small_cnn_claims.c8(parts, published)
+    assert (found.verdict, found.control) == expected
+    assert small_cnn_claims.c8(parts | {"MNIST": (True, [])}, published).verdict == "inconclusive"
+    assert small_cnn_claims.c8(parts | {"MNIST": (False, [])}, published).verdict == "not tested"
+
+
+@pytest.mark.parametrize("amount", ["all", "some", "none"])
+def test_the_sections_render_whatever_exists(few, tmp_path, monkeypatch, amount):
+    monkeypatch.chdir(tmp_path)
+    for family in settings_module.CNNS:
+        records = made(few, family)
+        kept = {"all": records, "none": []}.get(amount, [r for r in records if r["run"]["replicate"] % 3 == 1])
+        write_table(paths.table("paper", family), kept)
+    table1, hypotheses = report.sections(few, tmp_path / "report", "")
+    assert set(table1.verdicts) == {"C7", "C8"} and set(hypotheses.metrics["small-cnn-hypotheses"]) == {
+        "H2",
+        "H3",
+        "H4-cnn",
+    }
+    assert len(table1.figures) == (0 if amount == "none" else 2)
+    assert len(hypotheses.tables) == (0 if amount == "none" else 2)
+    assert all(entry.path.exists() for section in (table1, hypotheses) for entry in section.figures + section.tables)
+    if amount == "all":
+        shown = table1.tables[0].frame
+        assert shown.loc[0, "published validation gain"] == "+0.0052** (0.0035)"
+        assert shown["n"].tolist() == [10, 10]
