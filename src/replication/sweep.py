@@ -18,7 +18,7 @@ from replication import datasets, executors
 from replication.errors import UserError
 from replication.executors import OutOfTime, Stack
 from replication.runs import Run, Store, current, read_table, write_table
-from replication.training.trainers import trainer
+from replication.training import trainer
 
 
 @dataclass(frozen=True)
