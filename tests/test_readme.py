@@ -1,5 +1,6 @@
 """The README's Python example runs as printed, and the files it links to exist."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pandas as pd
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
+SECTION = TEXT.split("## Results so far")[1].split("\n## ")[0]
 
 
 def test_the_example_runs(capsys):
@@ -27,16 +29,18 @@ def test_the_speed_table_is_the_committed_measurement():
         assert printed.split(" | ") == [*expected, f"{row.loc['ours', 'share_of_floor_rate']:.0%}"]
 
 
-def test_the_small_cnns_speed_table_is_the_committed_measurement():
-    cells = pd.read_csv(ROOT / "data/benchmarks/small-cnn.csv").set_index(["blocks", "width", "batch", "way"])
-    ways = ("the trainer", "stack of 4", "unfold of 4", "late, channels-last", "plain", "plain, DataLoader")
-    rows = re.findall(r"^\| (\d+) x (\d+), (\d+) \| (.*) \|$", TEXT, flags=re.M)
-    assert len(rows) == len(cells.groupby(["blocks", "width", "batch"]))
-    for *shape, printed in rows:
-        row = cells.loc[tuple(map(int, shape)), "core_seconds_an_epoch"]
-        assert printed.split(" | ") == [f"{row.loc[way]:.3g}" for way in ways]
-
-
 def test_links_lead_somewhere():
     links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith("http")]
     assert links and [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_verdicts_are_the_reports():
+    claims = json.loads((ROOT / "reports/paper/claims.json").read_text())
+    rows = [f"| {c['id']} ({c['where']}) | {c['verdict']} | {c['control']} |" for c in claims]
+    assert re.findall(r"^\| C\d.*$", SECTION, flags=re.M) == rows
+
+
+def test_the_numbers_are_the_reports():
+    report = (ROOT / "reports/paper/report.md").read_text()
+    numbers = re.findall(r"-?\d+\.\d+%?", re.sub(r"\(published[^)]*\)", "", SECTION))
+    assert len(numbers) >= 3 and [number for number in numbers if number not in report] == []

@@ -16,7 +16,8 @@ import torch
 from replication import datasets
 from replication.errors import UserError
 from replication.runs import Run
-from replication.training.trainers import Epoch, trainer
+from replication.training import trainer
+from replication.training.trainers import Epoch
 
 Stack = Sequence[Run]
 

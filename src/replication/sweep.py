@@ -18,7 +18,7 @@ from replication import datasets, executors
 from replication.errors import UserError
 from replication.executors import OutOfTime, Stack
 from replication.runs import Run, Store, current, read_table, write_table
-from replication.training.trainers import trainer
+from replication.training import trainer
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,9 @@ def sweep(
             epochs = executors.local_workers(stacks, min(workers or _cores(), len(stacks)), deadline)
         else:
             epochs = executors.in_process(stacks, device, deadline)
-        bar = tqdm(total=len(share), unit="run", desc=share[0].family, mininterval=0.5 if sys.stderr.isatty() else 10)
+        # miniters=0: an epoch within a run is news too, though the count of runs stands still.
+        interval = 0.5 if sys.stderr.isatty() else 10
+        bar = tqdm(total=len(share), unit="run", desc=share[0].family, mininterval=interval, miniters=0)
         try:
             with _sigterm_as_interrupt(), bar:
                 for epoch in epochs:

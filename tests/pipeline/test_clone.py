@@ -17,6 +17,7 @@ from replication.settings import AUTOENCODERS, CNNS
 
 ROOT = Path(__file__).parents[2]
 TABLE = Path("data/runs/demo/autoencoder-mnist.jsonl")
+pytestmark = pytest.mark.timeout(900)  # each of the pipeline's stages imports torch
 
 
 def call(folder, *command, check=True):
@@ -56,6 +57,7 @@ def clone(tmp_path_factory):
             "control_widths": [120],
             "variant_widths": [120],
         }
+    params["scales"]["demo"]["profiles"]["vgg16"]["weights"] = ["random"]
     params["scales"]["demo"]["unet-coco"] |= {"lambdas": [0.0, 1.0], "max_epochs": 1}
     params["variants"] = {name: params["variants"][name] for name in ("float64", "exact-base")}
     for family in CNNS:

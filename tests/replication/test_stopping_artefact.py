@@ -169,12 +169,16 @@ def test_a_target_not_reached_counts_as_one_epoch_more(settings):
 )
 def test_c12(settings, slow_forms, expected):
     records = made(settings, speed=lambda run: 0.5 if run["lambda"] == 1.0 and run["form"] in slow_forms else 1.0)
-    verdict = stopping_artefact.c12(frame_of(settings, records).assign(family=FAMILY))
+    runs = frame_of(settings, records).assign(family=FAMILY)
+    verdict = stopping_artefact.c12(runs, [FAMILY])
     assert (verdict.verdict, verdict.control) == expected
-    none = stopping_artefact.c12(frame_of(settings, []).assign(family=FAMILY))
+    none = stopping_artefact.c12(frame_of(settings, []).assign(family=FAMILY), [FAMILY])
     assert (none.verdict, none.control) == ("not tested", "not tested")
     few = frame_of(settings, [r for r in records if r["run"]["replicate"] < 2]).assign(family=FAMILY)
-    assert stopping_artefact.c12(few).verdict == "inconclusive"
+    assert stopping_artefact.c12(few, [FAMILY]).verdict == "inconclusive"
+    assert stopping_artefact.c12(runs, [FAMILY, "another"]).verdict == "inconclusive"
+    no_log = stopping_artefact.c12(runs[runs["variant"] != "log-base"], [FAMILY]).verdict
+    assert no_log == ("reproduced" if "reciprocal" in slow_forms else "inconclusive")
 
 
 def test_determinants_compare_the_last_common_epoch(settings):

@@ -22,7 +22,7 @@ from replication.training import classifier, segmentation
 
 Layer = dict[str, Any]
 SEED = 0
-DEMO_DATASET, DEMO_EPOCHS, DEMO_BATCH_SIZE = "digits", 12, 32
+DEMO_DATASET, DEMO_EPOCHS, DEMO_BATCH_SIZE = "digits", 6, 32
 # Weights that only a file holds: VGG16 fine-tuned for edge detection (HED on BSDS500), in the layout of Keras's file.
 FILES = {"edges": paths.RAW / "weights" / "vgg16_hed_bsds500_notop.h5"}
 

@@ -276,29 +276,32 @@ def h4(runs: pd.DataFrame) -> tuple[str, str]:
     return ("supported" if faster.all().any() else "partly" if faster.any().any() else "refuted"), evidence
 
 
-def c12(runs: pd.DataFrame) -> Verdict:
-    """Claim C12 over all data sets, by the rule in claims.yaml; `runs` are the pairs of all of them."""
+def c12(runs: pd.DataFrame, families: Sequence[str]) -> Verdict:
+    """Claim C12 by the rule in claims.yaml; `runs` are the pairs of all `families`, named in a column."""
     wide = runs[runs["width"] >= WIDE]
     (form, evidence), (log_form, log_evidence), (exact, exact_evidence) = (
-        _slower(wide[wide["variant"] == name]) for name in (BASE, "log-base", "exact-base")
+        _slower(wide[wide["variant"] == name], families) for name in (BASE, "log-base", "exact-base")
     )
-    verdict = form if form in ("not tested", "inconclusive") else "not reproduced"
-    if verdict == "not reproduced" and log_form == "slower":
-        verdict = "partly"
+    undecided = {"not tested", "inconclusive"} & {form, log_form}
     if form == "slower":
         verdict = "reproduced"
+    elif undecided:
+        verdict = "not tested" if form == log_form == "not tested" else "inconclusive"
+    else:
+        verdict = "partly" if log_form == "slower" else "not reproduced"
     control = {"slower": "survives", "not slower": "does not survive"}.get(exact, exact)
     return Verdict(verdict, f"modified form: {evidence}; log form: {log_evidence}", control, exact_evidence)
 
 
-def _slower(runs: pd.DataFrame) -> tuple[str, str]:
+def _slower(runs: pd.DataFrame, families: Sequence[str]) -> tuple[str, str]:
     """Whether the largest lambda needs more epochs to the target than none, at every width and data set."""
     if runs.empty:
         return "not tested", "no runs"
     largest = runs[runs["lambda"] == runs["lambda"].max()]
     cells = largest.groupby("family")
-    if _few(largest, "family"):
-        return "inconclusive", f"too few pairs: {len(largest)}"
+    if _few(largest, "family") or set(cells.groups) != set(families):
+        counts = ", ".join(f"{family} {int((largest['family'] == family).sum())}" for family in families)
+        return "inconclusive", f"too few pairs: {counts}"
     outcomes, evidence = [], []
     for family, part in cells:
         for _, row in time_to_quality(part).iterrows():

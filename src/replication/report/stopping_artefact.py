@@ -49,7 +49,7 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
         note=note,
         figures=drawn,
         tables=tables,
-        verdicts={"C12": stopping_artefact.c12(pd.concat(frames, ignore_index=True))},
+        verdicts={"C12": stopping_artefact.c12(pd.concat(frames, ignore_index=True), AUTOENCODERS)},
         metrics={"hypotheses": metrics},
     )
 

@@ -1,4 +1,4 @@
-"""Which module trains which family, and what such a module offers.
+"""What a module that trains a family of runs offers.
 
 A trainer knows neither store nor sweep: it gets runs and their data, and yields epochs with finished records.
 """
@@ -40,14 +40,6 @@ class Trainer(Protocol):
 
     def train(self, runs: Sequence[Run], data: Any, device: torch.device) -> Iterator[Epoch]:
         """Train one stack until all its runs have finished."""
-
-
-def trainer(family: str) -> Trainer:
-    """The trainer of a family."""
-    from replication.training import replicas, single, small_cnn
-
-    kinds: dict[str, Trainer] = {"autoencoder": replicas, "cnn": small_cnn, "unet": single}
-    return kinds[family.partition("-")[0]]
 
 
 def environment(device: torch.device, models: int) -> dict[str, str]:
