@@ -29,6 +29,16 @@ def test_the_speed_table_is_the_committed_measurement():
         assert printed.split(" | ") == [*expected, f"{row.loc['ours', 'share_of_floor_rate']:.0%}"]
 
 
+def test_the_small_cnns_speed_table_is_the_committed_measurement():
+    cells = pd.read_csv(ROOT / "data/benchmarks/small-cnn.csv").set_index(["blocks", "width", "batch", "way"])
+    ways = ("the trainer", "stack of 4", "unfold of 4", "late, channels-last", "plain", "plain, DataLoader")
+    rows = re.findall(r"^\| (\d+) x (\d+), (\d+) \| (.*) \|$", TEXT, flags=re.M)
+    assert len(rows) == len(cells.groupby(["blocks", "width", "batch"]))
+    for *shape, printed in rows:
+        row = cells.loc[tuple(map(int, shape)), "core_seconds_an_epoch"]
+        assert printed.split(" | ") == [f"{row.loc[way]:.3g}" for way in ways]
+
+
 def test_links_lead_somewhere():
     links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith("http")]
     assert links and [link for link in links if not (ROOT / link).exists()] == []

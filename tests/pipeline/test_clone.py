@@ -104,7 +104,8 @@ def test_repro_makes_the_report_and_then_nothing_more(clone):
 
 def test_a_variant_trains_only_what_is_new(clone):
     before = {record["key"] for record in read_table(clone / TABLE)}
-    done = call(clone, "dvc", "exp", "run", "-S", "lambda=0.00001")
+    # One stage: the whole pipeline with a variant differs only in training the other families too.
+    done = call(clone, "dvc", "exp", "run", "-S", "lambda=0.00001", "runs@mnist")
     # {0, 1e-5}: 2 widths x 2 replicates baselines are known; 4 guided and 2 controls are new
     assert "10 runs: 4 known already, 6 trained now" in done.stdout
     records = read_table(clone / TABLE)
@@ -112,12 +113,12 @@ def test_a_variant_trains_only_what_is_new(clone):
     assert {r["key"] for r in records if r["run"]["lambda"] == 0} <= before
     call(clone, "git", "checkout", "-q", "params.yaml")
 
-    done = call(clone, "dvc", "exp", "run", "--temp", "-S", "lambda=[0.00001,0.1]")
+    done = call(clone, "dvc", "exp", "run", "--temp", "-S", "lambda=[0.00001,0.1]", "runs@mnist")
     assert "16 runs: 10 known already, 6 trained now" in done.stdout
 
 
 def test_a_fresh_store_is_filled_from_the_table(clone):
-    call(clone, "dvc", "repro")
+    call(clone, "dvc", "repro", "runs@mnist")
     shutil.rmtree(clone / ".runs")
     done = call(clone, *sweep_command())
     assert "18 runs: 18 known already, 0 trained now" in done.stdout

@@ -144,3 +144,15 @@ def test_the_defaults_are_what_the_calibration_chose():
 def test_baseline_distance():
     assert autoencoder.baseline_distance(0.003, 50) == 0
     assert autoencoder.baseline_distance(0.006, 50) == pytest.approx(autoencoder.baseline_distance(0.003, 20))
+
+
+def test_only_cells_that_a_rule_compares_can_be_too_small(settings):
+    """C4 and its control compare large lambda with none; C5 also rests on the tested width."""
+    made = records(settings, lambda run: 9 if run["lambda"] >= 0.01 and run["monitor"] == "total" else 45, falling)
+    few = [r for r in made if not (r["run"]["lambda"] == 1e-3 and r["run"]["replicate"] > 0)]
+    verdicts = autoencoder_claims.verdicts(few, settings, FAMILY)
+    assert (verdicts["C4"].verdict, verdicts["C4"].control) == ("reproduced", "does not survive")
+    assert verdicts["C5"].verdict == "inconclusive"
+    at_80 = [r for r in made if not (r["run"]["width"] == 80 and r["run"]["replicate"] > 3)]
+    verdicts = autoencoder_claims.verdicts(at_80, settings, FAMILY)
+    assert (verdicts["C4"].verdict, verdicts["C5"].verdict) == ("reproduced", "inconclusive")

@@ -170,4 +170,7 @@ def test_the_unguided_run_is_profiled_when_its_weights_are_there(tmp_path, monke
     corner = model.encoder[1].conv2.weight[:, :, 0, 0].abs().log().mean().item()
     assert layers.loc[("trained", "encoder.1.conv2"), "mean"] == pytest.approx(corner, rel=1e-5)
     assert layers.loc[("random", "encoder.1.conv2"), "mean"] != pytest.approx(corner, rel=1e-2)
-    assert "unguided run of unet-coco, 128 images, 3 epochs" in layers.loc[("trained", "output"), "source"]
+    assert (
+        "unguided run of unet-coco, 4-8-16-32-32 filters, 128 images, 3 epochs"
+        in layers.loc[("trained", "output"), "source"]
+    )

@@ -66,7 +66,14 @@ def _cells(runs: pd.DataFrame, value: str) -> pd.DataFrame | None:
 
 
 def _few(runs: pd.DataFrame) -> bool:
-    return bool(_wide(runs).groupby(["width", "lambda"]).size().min() < ENOUGH)
+    """Whether a cell among these runs has too few."""
+    return bool(runs.groupby(["width", "lambda"]).size().min() < ENOUGH)
+
+
+def _compared(runs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """The runs that a comparison of large lambda with none rests on."""
+    chosen = (runs["lambda"] == 0) | (runs["lambda"] >= LARGE_LAMBDA)
+    return runs[runs["width"].isin(cells.index) & chosen]
 
 
 def _speedup(cells: pd.DataFrame) -> tuple[pd.Series, pd.Series, str]:
@@ -84,7 +91,7 @@ def _c4(runs: pd.DataFrame) -> tuple[str, str]:
     if cells is None or cells.empty:
         return "not tested", "no wide models with and without guidance"
     unguided, guided, evidence = _speedup(cells)
-    if _few(runs):
+    if _few(_compared(runs, cells)):
         return "inconclusive", evidence
     if (unguided > 40).all() and (guided <= 12).all():
         return "reproduced", evidence
@@ -96,7 +103,7 @@ def _c4_control(runs: pd.DataFrame) -> tuple[str, str]:
     if cells is None or cells.empty:
         return "not tested", "no runs with early stopping on the MSE alone"
     unguided, guided, evidence = _speedup(cells)
-    if _few(runs):
+    if _few(_compared(runs, cells)):
         return "inconclusive", evidence
     return ("survives" if (guided <= unguided / 2).all() else "does not survive"), evidence
 
@@ -108,7 +115,7 @@ def _c5(runs: pd.DataFrame, test_width: int) -> tuple[str, str]:
     small = cells.loc[:, cells.columns < LARGE_LAMBDA].mean(axis=1)
     large = cells.loc[:, cells.columns >= LARGE_LAMBDA].mean(axis=1)
     evidence = "; ".join(f"width {w}: MSE {small[w]:.4f} (small lambda), {large[w]:.4f} (large)" for w in cells.index)
-    if _few(runs):
+    if _few(runs[runs["width"].isin([*cells.index, test_width])]):
         return "inconclusive", evidence
     near = small.between(0.0015, 0.0045).all() and large.between(0.005, 0.015).all()
     grouped = _two_groups(runs, test_width)
@@ -130,7 +137,7 @@ def _c6(runs: pd.DataFrame, test_width: int) -> tuple[str, str]:
     if cells is None or cells.empty:
         return "not tested", "no wide models with and without guidance"
     unguided, guided, evidence = _speedup(cells)
-    if _few(runs):
+    if _few(runs[runs["width"].isin([*cells.index, test_width])]):
         return "inconclusive", evidence
     halved, grouped = (guided < unguided / 2).all(), _two_groups(runs, test_width)
     evidence += f"; two homogeneous groups of MSE at width {test_width}: {'yes' if grouped else 'no'}"

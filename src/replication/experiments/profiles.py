@@ -144,8 +144,8 @@ def _unet(settings: Settings, family: str, weights: str) -> tuple[nn.Module, str
     zoo.load_weights(model, family, str(path))
     metrics = store[run.key]["metrics"]
     return model, (
-        f"unguided run of {family}, {metrics['train_images']} images, {metrics['stopping_epoch']} epochs, validation "
-        f"IoU {metrics['iou']:.3f}"
+        f"unguided run of {family}, {run['widths']} filters, {metrics['train_images']} images, "
+        f"{metrics['stopping_epoch']} epochs, validation IoU {metrics['iou']:.3f}"
     )
 
 

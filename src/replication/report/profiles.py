@@ -24,7 +24,7 @@ WEIGHTS = {
     "imagenet": "trained on ImageNet",
     "edges": "fine-tuned for edges",
     "trained": "trained here",
-    "sample": "trained here on a sample",
+    "sample": "trained on a sample, fewer filters",
     "random": "random (Glorot uniform)",
 }
 # -E[log|c|] + log sigma of weights drawn from one law: what a profile shows when it is nothing but weight scale.
