@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from replication.analysis.statistics import t_interval
 
-STYLE: Any = {"svg.hashsalt": "replication", "figure.dpi": 100, "savefig.dpi": 160, "font.size": 10}
+STYLE: Any = {"svg.hashsalt": "replication", "figure.dpi": 100, "savefig.dpi": 130, "font.size": 10}
 
 
 def curves_and_tests(
