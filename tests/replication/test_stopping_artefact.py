@@ -158,6 +158,19 @@ def test_a_target_not_reached_counts_as_one_epoch_more(settings):
     assert same["unguided_epochs"] == pytest.approx(30, abs=1)
 
 
+def test_stopping_early_without_getting_there_is_not_fast(settings):
+    records = made(settings, speed=lambda run: 0.01 if run["form"] == "exact" else 1.0)
+    for record in records:
+        if record["run"]["form"] == "exact":
+            record["history"] = {name: values[:12] for name, values in record["history"].items()}
+    runs = frame_of(settings, records)
+    row = (
+        stopping_artefact.time_to_quality(runs).set_index(["variant", "width", "lambda"]).loc[("exact-base", 100, 1.0)]
+    )
+    assert (row["reached"], row["epochs"]) == (0, 46)
+    assert stopping_artefact.h4(runs)[0] == "refuted"
+
+
 @pytest.mark.parametrize(
     ("slow_forms", "expected"),
     [

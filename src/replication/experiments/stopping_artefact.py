@@ -84,7 +84,8 @@ def _row(pair: Pair) -> dict[str, float | int | str | bool]:
         "unguided_mse": baseline[len(mse) - 1] if len(mse) <= len(baseline) else math.nan,
         "replayed_epoch": replayed_epoch(pair.unguided, run["lambda"], run["epsilon"]) if hidden else math.nan,
         "target": target,
-        "epochs_to_target": reached or len(mse) + 1,
+        # Stopping early without getting there is not fast: such a run needs more than either was given.
+        "epochs_to_target": reached or max(len(mse), len(baseline)) + 1,
         "unguided_to_target": epochs_to_reach(baseline, target) or math.nan,
         "reached": reached is not None,
         "change": pair.guided["history"]["entropy_change"][common - 1],
