@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
 
     prepare = commands.add_parser("prepare", help="prepare a data set and write its manifest")
     prepare.add_argument(
-        "role", choices=["mnist", "cifar10", "coco"], help="the paper's data set; at demo scale its stand-in"
+        "role",
+        choices=["mnist", "cifar10", "coco", "imagenette"],
+        help="the paper's data set; at demo scale its stand-in",
     )
     prepare.set_defaults(command=_prepare)
 
@@ -126,12 +129,21 @@ def _prepare(options: argparse.Namespace) -> None:
     settings = load(options.scale)
     names = {family.partition("-")[2]: grid.dataset for family, grid in settings.grids.items()}
     names |= {family.partition("-")[2]: grid.dataset for family, grid in settings.unet_grids.items()}
+    names |= {family.partition("-")[2]: grid.dataset for family, grid in settings.classifier_grids.items()}
     print(datasets.prepare(settings.scale, options.role, names[options.role]))
 
 
 def _sweep(options: argparse.Namespace) -> int:
+    """Train the grid; and again where the runs that were trained have told what further ones are to be."""
     settings = load(options.scale)
-    return _train(options, settings, grid(settings, options.family), options.family)
+    start, minutes, described = time.time(), options.minutes, -1
+    while len(runs := grid(settings, options.family)) != described:
+        described = len(runs)
+        if status := _train(options, settings, runs, options.family):
+            return status
+        if minutes is not None:
+            options.minutes = max(0.0, minutes - (time.time() - start) / 60)
+    return 0
 
 
 def _calibrate(options: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ TRAINING_VERSION = 1
 # Settings that say how a run is guided, watched or stopped, not what it starts from. Runs that differ only in these
 # share initial weights and batches: paired comparisons.
 PAIRED_SETTINGS = frozenset(
-    {"lambda", "form", "epsilon", "anchor", "placement", "reduction"}
+    {"lambda", "form", "epsilon", "anchor", "placement", "layers", "reduction"}
     | {"monitor", "precision", "patience", "min_delta", "max_epochs", "epochs"}
 )
 

@@ -83,6 +83,44 @@ class UNetGrid:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClassifierTraining:
+    """How VGG16 and ResNet-50 are trained (paper, section 5.4; for what it leaves open, assumptions.yaml).
+
+    Training ends, and its learning rate falls, by the validation accuracy.
+    """
+
+    initialisation: Literal["glorot-uniform", "he-normal"]
+    dropout: float  # of the training with dropout
+    form: Literal["reciprocal", "log"]
+    epsilon: float
+    reduction: Literal["sum", "mean"]
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    schedule_patience: int  # epochs without better accuracy until the learning rate falls
+    patience: int  # and until training ends
+    min_delta: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierGrid:
+    """Which rows of Table 2 are trained for one network at one scale, and what depends on the size of its data."""
+
+    dataset: str
+    divisor: int  # channels of torchvision's network over those of this one
+    trainings: tuple[Literal["plain", "augmentation", "augmentation+dropout"], ...]
+    rows: tuple[str, ...]  # guided layers: numbers such as 1+2, or pre-skip, or empirical
+    profiles: (
+        tuple[str, ...] | None
+    )  # whose profile tells the empirical layers: the first recorded; else the unguided run
+    lambdas: tuple[float, ...]
+    replicates: int
+    precision: Literal["float32", "float64", "bfloat16"]
+    batch_size: int
+    max_epochs: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Calibration:
     """Baseline settings to compare with the published baseline (lambda = 0 only)."""
 
@@ -170,6 +208,8 @@ class Settings:
     grids: dict[str, AutoencoderGrid]
     unet: UNetTraining
     unet_grids: dict[str, UNetGrid]  # those that this scale has
+    classifiers: ClassifierTraining
+    classifier_grids: dict[str, ClassifierGrid]
     calibration: Calibration
     cnn: CnnTraining
     cnn_variants: dict[str, Variant]
@@ -182,7 +222,8 @@ class Settings:
 AUTOENCODERS = ("autoencoder-mnist", "autoencoder-cifar10")
 CNNS = ("cnn-cifar10", "cnn-mnist")
 UNETS = ("unet-coco", "unet-coco-sample")
-FAMILIES = AUTOENCODERS + CNNS + UNETS
+CLASSIFIERS = ("vgg16-imagenette", "resnet50-imagenette")
+FAMILIES = AUTOENCODERS + CNNS + UNETS + CLASSIFIERS
 PROFILES = ("vgg16", "resnet50", "unet")
 
 
@@ -196,7 +237,7 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
         UserError: the file is missing or is not YAML, or a parameter is unknown, missing or of the wrong type.
     """
     raw = _read(path)
-    shared = {"autoencoder", "variants", "calibration", "cnn", "cnn_variants", "cnn_calibration", "unet"}
+    shared = {"autoencoder", "variants", "calibration", "cnn", "cnn_variants", "cnn_calibration", "unet", "classifiers"}
     _check_keys(raw, {"scale", "lambda", "scales", *shared}, "params.yaml")
     scale = scale or raw["scale"]
     if scale not in raw["scales"]:
@@ -215,6 +256,10 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
             family: _build(UNetGrid, chosen[family], f"scales.{scale}.{family}")
             for family in UNETS
             if chosen[family] is not None
+        },
+        classifiers=_build(ClassifierTraining, raw["classifiers"], "classifiers"),
+        classifier_grids={
+            family: _build(ClassifierGrid, chosen[family], f"scales.{scale}.{family}") for family in CLASSIFIERS
         },
         calibration=_build(Calibration, raw["calibration"] | (chosen["calibration"] or {}), "calibration"),
         cnn=_build(CnnTraining, raw["cnn"], "cnn"),

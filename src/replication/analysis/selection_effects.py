@@ -14,7 +14,7 @@ from scipy import integrate, stats
 from scipy.special import ndtr
 from statsmodels.stats.multitest import multipletests
 
-from replication.analysis.statistics import ALPHA, paired_difference
+from replication.analysis.statistics import ALPHA, paired_difference, paired_t_test
 
 # Integrals over a standard normal variable: the trapezoidal rule, exact to rounding for smooth functions on the line.
 _Z = np.linspace(-10, 10, 2001)
@@ -62,7 +62,7 @@ def column_tests(cells: pd.DataFrame, baseline: float) -> pd.DataFrame:
     rows = []
     for candidate in cells.columns.drop(baseline):
         a, b = cells[candidate], cells[baseline]
-        rows.append((candidate, len(cells), *paired_difference(a, b), float(stats.ttest_rel(a, b).pvalue)))
+        rows.append((candidate, len(cells), *paired_difference(a, b), paired_t_test(a, b)))
     table = pd.DataFrame(rows, columns=["candidate", "n", "difference", "low", "high", "p"])
     return table.assign(p_holm=multipletests(table["p"], method="holm")[1])
 

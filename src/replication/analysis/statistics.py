@@ -74,3 +74,19 @@ def paired_difference(a: ArrayLike, b: ArrayLike) -> tuple[float, float, float]:
     """Mean of a - b over pairs with its 95 % t-interval: (mean, low, high)."""
     difference = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
     return (float(difference.mean()), *t_interval(difference))
+
+
+def paired_t_test(a: ArrayLike, b: ArrayLike) -> float:
+    """Two-sided p of the paired t-test; NaN for fewer than two pairs.
+
+    Differences that are all the same have no variance to test against: p is 1 if they are zero and 0 if not.
+
+    >>> paired_t_test([0.5, 0.7], [0.5, 0.7]), paired_t_test([0.5, 0.75], [0.25, 0.5])
+    (1.0, 0.0)
+    """
+    difference = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
+    if len(difference) < 2:
+        return float("nan")
+    if np.ptp(difference) < 1e-12:  # rounding
+        return float(abs(difference[0]) < 1e-12)
+    return float(stats.ttest_1samp(difference, 0).pvalue)

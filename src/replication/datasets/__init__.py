@@ -5,22 +5,26 @@ from importlib import import_module
 
 from replication import paths
 from replication.datasets.images import ImageSet, write_manifest
+from replication.datasets.labels import LabelSet
 from replication.datasets.masks import MaskSet
 from replication.errors import UserError
 
 # Each is a module beside this one with a function `read()`; imported when needed, because the libraries that some of
 # them read with take seconds to import.
 NAMES = ("mnist", "cifar10", "digits", "photographs", "shapes")
-STAND_INS = frozenset({"digits", "photographs", "shapes", "drawings"})
+STAND_INS = frozenset({"digits", "photographs", "shapes", "drawings", "patterns"})
 
 
-def load(name: str) -> ImageSet | MaskSet:
+def load(name: str) -> ImageSet | MaskSet | LabelSet:
     """The prepared data set; prepared now when it is not there yet.
 
     `coco-TRAIN-VALIDATION` is COCO with so many images; `coco-crowds-TRAIN-VALIDATION` has crowds in its masks.
+    `imagenette-v1` and `imagenette-v2` are Imagenette in the split of either version.
     """
     if name == "drawings" or name.startswith("coco"):
         return _load_masks(name)
+    if name == "patterns" or name.startswith("imagenette"):
+        return _load_labelled(name)
     path = paths.PREPARED / f"{name}.safetensors"
     if not path.exists():
         _read(name).save(path)
@@ -45,6 +49,20 @@ def _load_masks(name: str) -> MaskSet:
         else:
             raise UserError(f"no data set {name!r}: write coco-TRAIN-VALIDATION, for example coco-60000-10000")
     return MaskSet.read(folder)
+
+
+def _load_labelled(name: str) -> LabelSet:
+    folder = paths.PREPARED / name
+    if not folder.exists():
+        from replication.datasets import imagenette, patterns
+
+        if name == "patterns":
+            patterns.prepare(folder)
+        elif match := re.fullmatch(r"imagenette-(v[12])", name):
+            imagenette.prepare(folder, version=match[1])
+        else:
+            raise UserError(f"no data set {name!r}: write imagenette-v1 or imagenette-v2")
+    return LabelSet.read(folder)
 
 
 def prepare(scale: str, role: str, name: str) -> str:

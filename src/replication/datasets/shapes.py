@@ -19,10 +19,15 @@ def read() -> ImageSet:
     """2,500 images in a fixed random order: place, size, angle, both colours and the noise vary. Hard on purpose."""
     generator = np.random.default_rng(0)
     labels = generator.integers(len(CLASSES), size=TRAIN + VALIDATION)
-    drawn = np.stack([_colour(_mask(CLASSES[label], generator), generator) for label in labels])
+    drawn = np.stack([draw(label, generator) for label in labels])
     images = torch.from_numpy((drawn * 255).round().astype(np.uint8)).permute(0, 3, 1, 2).contiguous()
     classes = torch.from_numpy(labels.astype(np.uint8))
     return ImageSet(images[:TRAIN], classes[:TRAIN], images[TRAIN:], classes[TRAIN:])
+
+
+def draw(label: int, generator: np.random.Generator) -> Image:
+    """One image of a class, (SIDE, SIDE, 3) in [0, 1]."""
+    return _colour(_mask(CLASSES[label], generator), generator)
 
 
 def _mask(kind: str, generator: np.random.Generator) -> Image:

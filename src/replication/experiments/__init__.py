@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from replication.experiments import autoencoder, small_cnn, unet
+from replication.experiments import autoencoder, classifiers, small_cnn, unet
 from replication.runs import Record, Run
-from replication.settings import CNNS, FAMILIES, UNETS, Settings
+from replication.settings import CLASSIFIERS, CNNS, FAMILIES, UNETS, Settings
 
 CALIBRATED = (*autoencoder.CALIBRATED, *small_cnn.CALIBRATED)
 
@@ -15,6 +15,8 @@ def grid(settings: Settings, family: str) -> list[Run]:
     """Every run of a family at this scale; [] for a family that the scale does not have."""
     if family in CNNS:
         return small_cnn.grid(settings, family)
+    if family in CLASSIFIERS:
+        return classifiers.grid(settings, family)
     return (unet if family in UNETS else autoencoder).grid(settings, family)
 
 

@@ -62,8 +62,11 @@ KERAS = {
 }
 
 
-def build(name: str) -> nn.Module:
+def build(name: str, **options: Any) -> nn.Module:
     """A network with torch's own random weights: one of ours, or any of torchvision's.
+
+    Args:
+        options: for torchvision's builder.
 
     Raises:
         UserError: no network has this name.
@@ -76,7 +79,6 @@ def build(name: str) -> nn.Module:
             "for example vgg16 or resnet50"
         )
     builder = torchvision.models.get_model_builder(name)
-    options: dict[str, Any] = {}
     if "weights_backbone" in inspect.signature(builder).parameters:
         options["weights_backbone"] = None  # its default would be downloaded
     if name in ("googlenet", "inception_v3"):

@@ -16,6 +16,7 @@ from replication import datasets, paths
 from replication.experiments.verdict import Verdict
 from replication.report import (
     autoencoder,
+    classifiers,
     profiles,
     published_audit,
     small_cnn,
@@ -48,7 +49,11 @@ def write(settings: Settings) -> str:
         claims=claims,
         sections=sections,
         assumptions=_read_yaml("assumptions.yaml"),
-        settings={"Autoencoder": vars(settings.autoencoder), "Small CNN": vars(settings.cnn)},
+        settings={
+            "Autoencoder": vars(settings.autoencoder),
+            "Small CNN": vars(settings.cnn),
+            "Classifier": vars(settings.classifiers),
+        },
         relative=lambda path: path.relative_to(folder).as_posix(),
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,6 +77,7 @@ def _sections(settings: Settings, folder: Path, note: str) -> list[Section]:
         stopping_artefact.section(settings, folder, note),
         *small_cnn.sections(settings, folder, note),
         step_cost.section(folder),
+        classifiers.section(settings, folder, note),
         *unet.sections(settings, folder, note),
         *published_audit.sections(settings.scale, folder),
     ]

@@ -7,5 +7,11 @@ def trainer(family: str) -> Trainer:
     """The trainer of a family."""
     from replication.training import replicas, single, small_cnn
 
-    kinds: dict[str, Trainer] = {"autoencoder": replicas, "cnn": small_cnn, "unet": single}
+    kinds: dict[str, Trainer] = {
+        "autoencoder": replicas,
+        "cnn": small_cnn,
+        "unet": single,
+        "vgg16": single,
+        "resnet50": single,
+    }
     return kinds[family.partition("-")[0]]

@@ -90,6 +90,11 @@ def optimizer(model: nn.Module, run: Run) -> torch.optim.Optimizer:
     return torch.optim.Adam(model.parameters(), lr=run["learning_rate"], eps=1e-7, fused=True)
 
 
+def schedule(optimizer: torch.optim.Optimizer, run: Run) -> None:  # noqa: ARG001
+    """None: the learning rate stays."""
+    return
+
+
 def images(data: MaskSet, split: str) -> int:
     return len(getattr(data, f"{split}_images"))
 
@@ -101,6 +106,11 @@ def batch(data: MaskSet, split: str, rows: Tensor, device: torch.device, dtype: 
     rows = rows.to(pictures.device)
     x_BHWC, y_BHW = (tensor[rows].to(device, non_blocking=True).to(dtype) for tensor in (pictures, masks))
     return (x_BHWC / 255).permute(0, 3, 1, 2), y_BHW[:, None]
+
+
+def augment(inputs: Tensor, run: Run, generator: torch.Generator) -> Tensor:  # noqa: ARG001
+    """The images as they are."""
+    return inputs
 
 
 def loss(output: Tensor, target: Tensor) -> Tensor:
@@ -128,6 +138,21 @@ def metrics(counts: Tensor) -> dict[str, float]:
         "iou": iou_score(*columns, reduction="micro").item(),
         "image_iou": iou_score(*columns, reduction="micro-imagewise").item(),
     }
+
+
+def watched(row: dict[str, float], run: Run, dtype: torch.dtype) -> float:
+    """Validation loss, with the penalty where `monitor` is total."""
+    if run["monitor"] != "total":
+        return row["validation_loss"]
+    # A sum in the precision of the training, as Keras adds it (the rounding that hypothesis H1 is about)
+    total = torch.tensor(row["validation_loss"], dtype=dtype) + torch.tensor(row["penalty"], dtype=dtype)
+    return total.item()
+
+
+def best(history: dict[str, list[float]]) -> dict[str, float]:
+    """The lowest validation loss, without penalty, and its epoch."""
+    lowest = min(history["validation_loss"])
+    return {"best_epoch": history["validation_loss"].index(lowest) + 1, "best_validation_loss": lowest}
 
 
 def extras(model: nn.Module, run: Run, data: MaskSet, counts: Tensor) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 The loop knows neither images nor labels. What is learned, from which data and how success is measured is a task's
 business, a module beside this one.
 
-Each epoch draws its order and its dropout from seeds of its own, so that a training that was killed and continued gives
-the numbers of one that was not.
+Each epoch draws its order, its augmentation and its dropout from seeds of its own, so that a training that was killed
+and continued gives the numbers of one that was not.
 """
 
 import time
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from entropy_guidance import EntropyGuidance
 from replication import paths
@@ -38,11 +39,17 @@ class Task(Protocol):
 
     def optimizer(self, model: nn.Module, run: Run) -> torch.optim.Optimizer: ...
 
+    def schedule(self, optimizer: torch.optim.Optimizer, run: Run) -> ReduceLROnPlateau | None:
+        """What changes the learning rate, from the watched quantity after each epoch; None where it stays."""
+
     def images(self, data: Any, split: str) -> int:
         """How many images `train` or `validation` has."""
 
     def batch(self, data: Any, split: str, rows: Tensor, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
         """Inputs and targets of some images, on the device."""
+
+    def augment(self, inputs: Any, run: Run, generator: torch.Generator) -> Any:
+        """Training inputs, changed at random; the generator is the epoch's own, of the CPU."""
 
     def loss(self, output: Tensor, target: Any) -> Tensor:
         """Base loss, a mean over the batch."""
@@ -52,6 +59,17 @@ class Task(Protocol):
 
     def metrics(self, counts: Tensor) -> dict[str, float]:
         """Metrics from the counts of all validation images, (V, K)."""
+
+    def watched(self, row: dict[str, float], run: Run, dtype: torch.dtype) -> float:
+        """What stopping and schedule go by after an epoch; lower is better.
+
+        Args:
+            row: train_loss, validation_loss, penalty, and the metrics.
+            dtype: the training's precision.
+        """
+
+    def best(self, history: dict[str, list[float]]) -> dict[str, float]:
+        """Metrics of the best epoch, best_epoch (from 1) among them."""
 
     def extras(self, model: nn.Module, run: Run, data: Any, counts: Tensor) -> dict[str, Any]:
         """What a record of the trained model holds beside metrics and history. `counts` as in `metrics`."""
@@ -89,9 +107,9 @@ def train(runs: Sequence[Run], data: Any, device: torch.device) -> Iterator[Epoc
 
 
 def _task(family: str) -> Task:
-    from replication.training import segmentation
+    from replication.training import classification, segmentation
 
-    tasks: dict[str, Task] = {"unet": segmentation}
+    tasks: dict[str, Task] = {"unet": segmentation, "vgg16": classification, "resnet50": classification}
     return tasks[family.partition("-")[0]]
 
 
@@ -105,6 +123,7 @@ class _Training:
         self.model = task.build(run).to(device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.guidance = task.guidance(self.model, run)
         self.optimizer = task.optimizer(self.model, run)
+        self.schedule = task.schedule(self.optimizer, run)
         self.stopping = EarlyStopping(run["patience"], run["min_delta"])
         self.history: dict[str, list[float]] = {}
         self.finished = False
@@ -120,36 +139,51 @@ class _Training:
         train_loss = self._train_epoch(self.epochs + 1)
         train_seconds = time.perf_counter() - start
         validation_loss, counts = self._validate()
-        penalty = self._penalty().item()
-        # A sum in the precision of the training, as Keras adds it (the rounding that hypothesis H1 is about)
-        total = torch.tensor(validation_loss, dtype=self.dtype) + torch.tensor(penalty, dtype=self.dtype)
-        row = {
+        losses = {
             "train_loss": train_loss,
             "validation_loss": validation_loss,
-            "penalty": penalty,
-            "monitored": total.item() if self.run["monitor"] == "total" else validation_loss,
-            **self.task.metrics(counts),
+            "penalty": self._penalty().item(),
+        }
+        metrics = self.task.metrics(counts)
+        row = {
+            **losses,
+            "monitored": self.task.watched(losses | metrics, self.run, self.dtype),
+            **metrics,
+            **self._learning_rate(),
             "train_seconds": train_seconds,
             "seconds": time.perf_counter() - start,
         }
         for name, value in row.items():
             self.history.setdefault(name, []).append(value)
-        stopped = self.stopping.should_stop(row["monitored"])
+        stopped = self._take(row["monitored"])
         self.finished = stopped or self.epochs >= self.run["max_epochs"]
         if self.finished:
             return Epoch(self.epochs, 0, self._progress(), [self._record(counts, stopped)])
         self._save_checkpoint()
         return Epoch(self.epochs, 1, self._progress(), [])
 
+    def _take(self, monitored: float) -> bool:
+        """Tell stopping and schedule of one more epoch; whether training is to stop."""
+        if self.schedule is not None:
+            self.schedule.step(monitored)
+        return self.stopping.should_stop(monitored)
+
+    def _learning_rate(self) -> dict[str, float]:
+        """The epoch's, for the history of a training that changes it."""
+        return {"learning_rate": self.optimizer.param_groups[0]["lr"]} if self.schedule is not None else {}
+
     def _train_epoch(self, number: int) -> float:
         """Mean base loss over the epoch's batches."""
         self.model.train()
         torch.manual_seed(self.run.seed("dropout") + number)
-        generator = torch.Generator().manual_seed(self.run.seed("order") + number)
+        generator, augmentation = (
+            torch.Generator().manual_seed(self.run.seed(purpose) + number) for purpose in ("order", "augmentation")
+        )
         images = self.task.images(self.data, "train")
         losses = torch.zeros((), dtype=torch.float64, device=self.device)
         for rows in torch.randperm(images, generator=generator).split(self.run["batch_size"]):
             inputs, targets = self.task.batch(self.data, "train", rows, self.device, self.dtype)
+            inputs = self.task.augment(inputs, self.run, augmentation)
             self.optimizer.zero_grad()
             base = self.task.loss(self._forward(inputs), targets)
             (base + self._penalty()).backward()
@@ -196,7 +230,6 @@ class _Training:
 
     def _record(self, counts: Tensor, stopped: bool) -> Record:
         history = self.history
-        best = min(range(self.epochs), key=history["validation_loss"].__getitem__)
         seconds = sum(history["seconds"])
         metrics = {
             "stopping_epoch": self.epochs,
@@ -204,8 +237,7 @@ class _Training:
             "train_loss": history["train_loss"][-1],
             "validation_loss": history["validation_loss"][-1],
             **self.task.metrics(counts),
-            "best_epoch": best + 1,
-            "best_validation_loss": history["validation_loss"][best],
+            **self.task.best(history),
             "penalty": history["penalty"][-1],
             "seconds_per_epoch": round(seconds / self.epochs, 3),
             "images_per_second": round(self._speed(), 2),
@@ -225,13 +257,13 @@ class _Training:
             return
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
+            for monitored in state["history"]["monitored"]:
+                self._take(monitored)  # before the optimiser's state, which holds the learning rate reached
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.history = state["history"]
         except Exception as error:
             raise UserError(f"{path} is damaged ({error}): delete it, and the run starts anew") from None
-        for value in self.history["monitored"]:
-            self.stopping.should_stop(value)
 
     def _save_checkpoint(self) -> None:
         state = {
