@@ -40,6 +40,11 @@ def _cells(table: pd.DataFrame, by: list[str], lambda_: str, value: str, how: st
     return wide
 
 
+def in_order(ours: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Our rows in the paper's order; those that it does not have after them."""
+    return ours.loc[[row for row in [*published.index, *ours.index.difference(published.index)] if row in ours.index]]
+
+
 def complete(ours: pd.DataFrame) -> pd.DataFrame:
     """The rows that have every lambda that any row has; none without a baseline and a guided column."""
     if BASELINE not in ours.columns or ours.shape[1] < 2:

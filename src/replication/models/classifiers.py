@@ -24,7 +24,7 @@ def build(name: str, *, dropout: float = 0.0, divisor: int = 1) -> nn.Module:
         else:
             model = build_by_name(name, num_classes=CLASSES)
             if dropout:
-                model.fc = nn.Sequential(nn.Dropout(dropout), model.fc)
+                model.fc = nn.Sequential(nn.Dropout(dropout), model.get_submodule("fc"))
     if divisor > 1:
         _narrow_(model, divisor)
     return model

@@ -34,11 +34,13 @@ class _Writer:
         records = {family: self.records(family) for family in CLASSIFIERS}
         runs = classifiers.frame(record for found in records.values() for record in found)
         published = pd.read_csv(paths.PUBLISHED / "table2.csv")
-        tables = [self.table2(runs, classifiers_claims.published_cells(published))]
+        theirs = classifiers_claims.published_cells(published)
+        ours = classifiers_claims.in_order(classifiers_claims.cells(runs), theirs) if len(runs) else theirs.iloc[:0]
+        tables = [self.table2(ours, theirs, runs)]
         drawn: list[FigureEntry] = []
-        whole = classifiers_claims.complete(classifiers_claims.cells(runs)) if len(runs) else pd.DataFrame()
+        whole = classifiers_claims.complete(ours)
         if len(whole):
-            tables += [self.chance(whole, classifiers_claims.published_cells(published))]
+            tables += [self.chance(whole, theirs)]
             tables += [self.columns(whole)] if len(whole) > 1 else []
             drawn = [self.figure(whole, runs)]
         if len(runs):
@@ -88,27 +90,27 @@ class _Writer:
                 parts.append(f"{row}: {', '.join(map(str, found.numbers))} (from {found.source})")
         return f"Convolutions guided in {classifiers.network(family)}, by number: {'; '.join(parts)}." if parts else ""
 
-    def table2(self, runs: pd.DataFrame, published: pd.DataFrame) -> TableEntry:
+    def table2(self, ours: pd.DataFrame, published: pd.DataFrame, runs: pd.DataFrame) -> TableEntry:
         """The paper's layout; every cell holds the published accuracy and ours."""
-        ours, counts = pd.DataFrame(), pd.DataFrame()
-        images = 0
-        if len(runs):
-            ours, counts = classifiers_claims.cells(runs), classifiers_claims.counts(runs)
-            images = int(runs["validation_images"].min())
+        counts = classifiers_claims.counts(runs) if len(runs) else ours
+        images = int(runs["validation_images"].min()) if len(runs) else 0
         rows = []
         for row in [*published.index, *(row for row in ours.index if row not in published.index)]:
             line: dict[str, str] = dict(zip(classifiers_claims.PUBLISHED_ROW, row, strict=True))
             for lambda_ in sorted({*published.columns, *ours.columns}):
-                cell = [f"{value:.3f}"] if (value := _at(published, row, lambda_)) is not None else []
-                if (value := _at(ours, row, lambda_)) is not None:
-                    se = selection_effects.binomial_se(value, images)
-                    cell.append(f"ours {value:.3f} ± {se:.3f}, n {counts.loc[row, lambda_]:.0f}")
-                line[f"{lambda_:g}"] = "; ".join(cell)
+                theirs, own = (_at(cells, row, lambda_) for cells in (published, ours))
+                cell = "-" if theirs is None else f"{theirs:.3f}"
+                if own is None:
+                    cell += "; -"
+                else:
+                    se = selection_effects.binomial_se(own, images)
+                    cell += f"; {own:.3f} ± {se:.3f} (n {counts.loc[row, lambda_]:.0f})"
+                line[f"{lambda_:g}"] = cell
             rows.append(line)
         note = (
-            "Best validation accuracy; columns: lambda. First the published number, then ours with one binomial "
-            f"standard error ({images or 'no'} validation images) and n, the trainings behind it. A cell without "
-            "ours has not been trained. The training of the published rows is inferred from their order."
+            "Best validation accuracy; columns: lambda. In each cell the published number; then ours with one binomial "
+            f"standard error ({images or 'no'} validation images) and n, the trainings behind it, or a dash where none "
+            "was made. The training of the published rows is inferred from their order."
         )
         table = pd.DataFrame(rows).rename(columns={"guided_layers": "guided layers"})
         return self.write("cells", "Table 2, published and ours", table, note)

@@ -18,7 +18,7 @@ from replication.runs import Run
 from replication.training.augmentation import augment as augmented
 
 FACTOR = 0.1  # of the learning rate, when the validation accuracy stands still
-PLAIN, AUGMENTATION, DROPOUT = TRAININGS = ("plain", "augmentation", "augmentation+dropout")
+PLAIN, DROPOUT = "plain", "augmentation+dropout"  # the third training has augmentation alone
 
 
 def build(run: Run) -> nn.Module:
@@ -47,6 +47,11 @@ def guidance(model: nn.Module, run: Run) -> EntropyGuidance | None:
         assert isinstance(weight, Tensor)
         lambdas[name] = run["lambda"] / (weight[:, :, 0, 0].numel() if run["reduction"] == "mean" else 1)
     return EntropyGuidance(model, lambdas, form=run["form"], epsilon=run["epsilon"])
+
+
+def threads(run: Run) -> int | None:
+    """One for a narrow network: its layers are too small to be worth the threads' waiting for one another."""
+    return 1 if run["divisor"] > 1 else None
 
 
 def optimizer(model: nn.Module, run: Run) -> torch.optim.Optimizer:

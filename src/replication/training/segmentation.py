@@ -85,6 +85,10 @@ def guidance(model: nn.Module, run: Run) -> EntropyGuidance | None:
     return EntropyGuidance(model, lambdas, form=run["form"], epsilon=run["epsilon"])
 
 
+def threads(run: Run) -> None:  # noqa: ARG001
+    return
+
+
 def optimizer(model: nn.Module, run: Run) -> torch.optim.Optimizer:
     """Adam with Keras's epsilon."""
     return torch.optim.Adam(model.parameters(), lr=run["learning_rate"], eps=1e-7, fused=True)

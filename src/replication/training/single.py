@@ -9,6 +9,7 @@ and continued gives the numbers of one that was not.
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,6 +37,9 @@ class Task(Protocol):
 
     def guidance(self, model: nn.Module, run: Run) -> EntropyGuidance | None:
         """The penalty; None for an unguided run."""
+
+    def threads(self, run: Run) -> int | None:
+        """How many threads of a CPU train this network fastest; None: as many as there are cores."""
 
     def optimizer(self, model: nn.Module, run: Run) -> torch.optim.Optimizer: ...
 
@@ -100,10 +104,22 @@ def train(runs: Sequence[Run], data: Any, device: torch.device) -> Iterator[Epoc
         UserError: the checkpoint is damaged, or the run asks for layers that its network does not have.
     """
     (run,) = runs
-    training = _Training(run, data, device, _task(run.family))
-    training.resume()
-    while not training.finished:
-        yield training.epoch()
+    task = _task(run.family)
+    with _threads(task.threads(run)):
+        training = _Training(run, data, device, task)
+        training.resume()
+        while not training.finished:
+            yield training.epoch()
+
+
+@contextmanager
+def _threads(number: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _task(family: str) -> Task:
