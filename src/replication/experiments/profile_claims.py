@@ -164,7 +164,7 @@ def c3(vgg16: pd.DataFrame, resnet50: pd.DataFrame, unet: pd.DataFrame, pre_skip
         ("ResNet-50 before skips", resnet50, partial(_before_skips, pre_skip=pre_skip)),
         ("U-Net at both ends", unet, _at_the_ends),
     ):
-        for kind, rows in _kinds(layers):
+        for kind, rows in by_weights(layers):
             high, low = contrast(rows)
             said = f"{part}: {high:.2f} there, {low:.2f} elsewhere"
             if kind == "random":
@@ -208,7 +208,8 @@ def _of(layers: pd.DataFrame, weights: str) -> pd.DataFrame:
     return layers[layers["weights"] == weights].reset_index(drop=True) if len(layers) else layers
 
 
-def _kinds(layers: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def by_weights(layers: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The layers of each kind of weights, in the record's order."""
     return [(str(kind), rows) for kind, rows in layers.groupby("weights", sort=False)] if len(layers) else []
 
 

@@ -15,6 +15,7 @@ from replication import datasets, paths
 from replication.datasets.images import ImageSet
 from replication.errors import UserError
 from replication.experiments import unet
+from replication.files import write_text
 from replication.models import zoo
 from replication.runs import Store
 from replication.settings import UNETS, ProfileGrid, Settings
@@ -50,11 +51,8 @@ def make_record(settings: Settings, network: str) -> list[str]:
         name = "unet" if chosen.network in UNETS else chosen.network
         layers[weights] = describe_layers(model, network=name, weights=weights, source=source)
         messages.append(f"{network}, {weights} weights ({source}): {len(layers[weights])} convolutions")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
     lines = [json.dumps(layer) for weights in chosen.weights for layer in layers[weights]]
-    temporary.write_text("\n".join(lines) + "\n")
-    temporary.replace(path)
+    write_text(path, "\n".join(lines) + "\n")
     return messages
 
 
