@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -156,12 +155,12 @@ def c2(vgg16: pd.DataFrame) -> Verdict:
     return Verdict(verdict, evidence, "survives" if survives else "does not survive", control)
 
 
-def c3(vgg16: pd.DataFrame, resnet50: pd.DataFrame, unet: pd.DataFrame, pre_skip: list[str]) -> Verdict:
-    """Claim C3. `pre_skip`: names of ResNet-50's convolutions with that role."""
+def c3(vgg16: pd.DataFrame, resnet50: pd.DataFrame, unet: pd.DataFrame) -> Verdict:
+    """Claim C3."""
     parts: dict[str, bool | None] = {"ResNet-50 before skips": None, "U-Net at both ends": None}
     evidence, by_chance = [], []
     for part, layers, contrast in (
-        ("ResNet-50 before skips", resnet50, partial(_before_skips, pre_skip=pre_skip)),
+        ("ResNet-50 before skips", resnet50, _before_skips),
         ("U-Net at both ends", unet, _at_the_ends),
     ):
         for kind, rows in by_weights(layers):
@@ -213,8 +212,8 @@ def by_weights(layers: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(kind), rows) for kind, rows in layers.groupby("weights", sort=False)] if len(layers) else []
 
 
-def _before_skips(layers: pd.DataFrame, pre_skip: list[str]) -> tuple[float, float]:
-    chosen = layers["name"].isin(pre_skip)
+def _before_skips(layers: pd.DataFrame) -> tuple[float, float]:
+    chosen = layers["pre_skip"].astype(bool)
     return layers.loc[chosen, "mean"].mean(), layers.loc[~chosen, "mean"].mean()
 
 

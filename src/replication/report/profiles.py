@@ -75,7 +75,7 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
         tables=tables,
         verdicts={
             "C2": profile_claims.c2(vgg16),
-            "C3": profile_claims.c3(vgg16, found["resnet50"], found["unet"], _pre_skip()),
+            "C3": profile_claims.c3(vgg16, found["resnet50"], found["unet"]),
         },
         metrics={"profiles": {network: len(layers) for network, layers in present.items()}},
     )
@@ -92,16 +92,6 @@ def _about(settings: Settings, network: str, layers: pd.DataFrame) -> str:
     if not set(chosen.weights) - {"random"}:
         text += " No trained weights are profiled at this scale."
     return text
-
-
-def _pre_skip() -> list[str]:
-    import torch
-    from torchvision.models import resnet50
-
-    from entropy_guidance import selection
-
-    with torch.device("meta"):
-        return selection.by_role(resnet50(), "pre-skip", torch.empty(1, 3, 64, 64))
 
 
 def _entry(folder: Path, name: str, title: str, layers: pd.DataFrame, *, kinds: list[str], note: str) -> FigureEntry:
