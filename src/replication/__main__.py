@@ -10,7 +10,7 @@ from pathlib import Path
 from replication import datasets, paths
 from replication.errors import UserError
 from replication.experiments import CALIBRATED, FAMILIES, calibration_family, calibration_grid, calibration_table, grid
-from replication.runs import Run, Store, current, read_table
+from replication.runs import Run, Store, current, read_current, read_table
 from replication.settings import PROFILES, Settings, load, set_scale
 from replication.sweep import choose_device, sweep
 
@@ -127,7 +127,7 @@ def _training_options(parser: argparse.ArgumentParser, families: Sequence[str]) 
 
 def _prepare(options: argparse.Namespace) -> None:
     settings = load(options.scale)
-    names = {family.partition("-")[2]: grid.dataset for family, grid in settings.grids.items()}
+    names = {family.partition("-")[2]: grid.dataset for family, grid in settings.autoencoder_grids.items()}
     names |= {family.partition("-")[2]: grid.dataset for family, grid in settings.unet_grids.items()}
     names |= {family.partition("-")[2]: grid.dataset for family, grid in settings.classifier_grids.items()}
     print(datasets.prepare(settings.scale, options.role, names[options.role]))
@@ -150,7 +150,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     settings = load(options.scale)
     name = calibration_family(options.family)
     status = _train(options, settings, calibration_grid(settings, options.family), name)
-    table = calibration_table(settings, options.family, current(read_table(paths.table(settings.scale, name))))
+    table = calibration_table(settings, options.family, read_current(paths.table(settings.scale, name)))
     print("Baselines, nearest to the published one first:")
     print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
     return status
@@ -260,7 +260,7 @@ def _report(options: argparse.Namespace) -> None:
 def _runs_list(options: argparse.Namespace) -> None:
     settings = load(options.scale)
     store = Store(paths.store())
-    store.add_missing(current(read_table(paths.table(settings.scale, options.family))))
+    store.add_missing(read_current(paths.table(settings.scale, options.family)))
     present = store.keys()
     runs = grid(settings, options.family)
     names = runs[0].settings if runs else {}
@@ -277,7 +277,7 @@ def _runs_show(options: argparse.Namespace) -> None:
     store = Store(paths.store())
     for scale in ("demo", "paper"):
         for family in FAMILIES:
-            store.add_missing(current(read_table(paths.table(scale, family))))
+            store.add_missing(read_current(paths.table(scale, family)))
     matches = sorted(key for key in store.keys() if key.startswith(options.key))
     if len(matches) != 1:
         raise UserError(f"{len(matches)} finished runs have a key that begins with {options.key!r}; see `runs list`")

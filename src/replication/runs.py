@@ -7,7 +7,6 @@ file each in the store, which DVC does not see, and one line each in a family's 
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from replication.errors import UserError
+from replication.files import write_text
 
 # Raise by hand when a change to the code changes the numbers of a training: every record is then stale.
 TRAINING_VERSION = 1
@@ -97,15 +97,7 @@ class Store:
         Raises:
             UserError: the disk is full, or the folder cannot be written.
         """
-        path = self.folder / f"{record['key']}.json"
-        temporary = path.with_suffix(f".tmp{os.getpid()}")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(record, separators=(",", ":")))
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise UserError(f"cannot write the finished run {path}: {error}. Free some space and start again") from None
+        write_text(self.folder / f"{record['key']}.json", json.dumps(record, separators=(",", ":")))
         self.checkpoint(record["key"]).unlink(missing_ok=True)
 
     def add_missing(self, records: Iterable[Record]) -> int:
@@ -159,13 +151,21 @@ def read_table(path: Path) -> list[Record]:
 
 def write_table(path: Path, records: Iterable[Record]) -> None:
     """Write records sorted by key, atomically: the same records give the same bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
     lines = [json.dumps(record, separators=(",", ":")) + "\n" for record in sorted(records, key=lambda r: r["key"])]
-    temporary.write_text("".join(lines))
-    temporary.replace(path)
+    write_text(path, "".join(lines))
 
 
 def current(records: Iterable[Record]) -> list[Record]:
     """The records made by this version of the training code."""
     return [record for record in records if record["version"] == TRAINING_VERSION]
+
+
+def read_current(path: Path) -> list[Record]:
+    """`current` of `read_table`: what every reader but `runs merge` wants."""
+    return current(read_table(path))
+
+
+def of_grid(records: Iterable[Record], runs: Iterable[Run]) -> list[Record]:
+    """The records that belong to a selection of runs."""
+    keys = {run.key for run in runs}
+    return [record for record in records if record["key"] in keys]

@@ -196,16 +196,13 @@ class ProfileGrid:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything that params.yaml says, for one scale.
-
-    `lambdas` is the user's override of every family's grid (`lambda:` in params.yaml): the baseline 0 comes first.
-    """
+    """Everything that params.yaml says, for one scale."""
 
     scale: str
-    lambdas: tuple[float, ...] | None
+    lambda_override: tuple[float, ...] | None  # `lambda:` in params.yaml
     autoencoder: AutoencoderTraining
     variants: dict[str, Variant]
-    grids: dict[str, AutoencoderGrid]
+    autoencoder_grids: dict[str, AutoencoderGrid]
     unet: UNetTraining
     unet_grids: dict[str, UNetGrid]  # those that this scale has
     classifiers: ClassifierTraining
@@ -217,6 +214,10 @@ class Settings:
     cnn_calibration: CnnCalibration
     theory: Theory
     profiles: dict[str, ProfileGrid]
+
+    def lambdas_of(self, grid: AutoencoderGrid | CnnGrid | UNetGrid | ClassifierGrid) -> tuple[float, ...]:
+        """What a grid trains: the user's override, or the paper's lambda; the baseline 0 comes first."""
+        return self.lambda_override or grid.lambdas
 
 
 AUTOENCODERS = ("autoencoder-mnist", "autoencoder-cifar10")
@@ -247,10 +248,12 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
     _check_keys(chosen["profiles"], set(PROFILES), f"scales.{scale}.profiles")
     return Settings(
         scale=scale,
-        lambdas=_lambda_override(raw["lambda"]),
+        lambda_override=_lambda_override(raw["lambda"]),
         autoencoder=_build(AutoencoderTraining, raw["autoencoder"], "autoencoder"),
         variants=_variants(raw, "variants", AutoencoderTraining),
-        grids={family: _build(AutoencoderGrid, chosen[family], f"scales.{scale}.{family}") for family in AUTOENCODERS},
+        autoencoder_grids={
+            family: _build(AutoencoderGrid, chosen[family], f"scales.{scale}.{family}") for family in AUTOENCODERS
+        },
         unet=_build(UNetTraining, raw["unet"], "unet"),
         unet_grids={
             family: _build(UNetGrid, chosen[family], f"scales.{scale}.{family}")

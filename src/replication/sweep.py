@@ -17,7 +17,7 @@ from tqdm import tqdm
 from replication import datasets, executors
 from replication.errors import UserError
 from replication.executors import OutOfTime, Stack
-from replication.runs import Run, Store, current, read_table, write_table
+from replication.runs import Run, Store, read_current, write_table
 from replication.training import trainer
 
 
@@ -67,7 +67,7 @@ def sweep(
         only: train only runs whose settings have one of these values, by name of the setting.
         workers: processes on the CPU; by default one a core.
     """
-    from_table = store.add_missing(current(read_table(table)))
+    from_table = store.add_missing(read_current(table))
     present = store.keys()
     wanted = [run for run in runs if all(run[name] in values for name, values in (only or {}).items())]
     missing = [run for run in wanted if run.key not in present]

@@ -20,9 +20,9 @@ def settings():
         family: dataclasses.replace(
             grid, widths=(80, 140, 200, 260), control_widths=(260,), lambdas=(0.0, 1e-3, 0.1, 10.0), replicates=6
         )
-        for family, grid in loaded.grids.items()
+        for family, grid in loaded.autoencoder_grids.items()
     }
-    return dataclasses.replace(loaded, grids=grids)
+    return dataclasses.replace(loaded, autoencoder_grids=grids)
 
 
 def records(settings, epochs, mse, family=FAMILY):
@@ -31,7 +31,8 @@ def records(settings, epochs, mse, family=FAMILY):
     for run in autoencoder.grid(settings, family):
         history = [mse(run, epoch) + 1e-6 * run["replicate"] for epoch in range(1, epochs(run) + 1)]
         metrics = {"stopping_epoch": len(history), "stopped_early": 1, "validation_mse": history[-1]}
-        made.append(make_record(run, metrics, {"validation_mse": history}, 1, {"device": "x", "torch": "y"}))
+        histories = {"validation_mse": history, "entropy_change": [0.0] * len(history)}
+        made.append(make_record(run, metrics, histories, 1, {"device": "x", "torch": "y"}))
     return made
 
 
@@ -138,7 +139,10 @@ def test_the_defaults_are_what_the_calibration_chose():
     chosen = settings_module.load("paper", PARAMS)
     records_ = read_table(PARAMS.parent / "data/runs/paper/autoencoder-mnist-calibration.jsonl")
     best = autoencoder.calibration_table(records_, chosen.calibration.min_deltas).iloc[0]
-    assert (chosen.grids[FAMILY].batch_size, chosen.autoencoder.min_delta) == (best["batch_size"], best["min_delta"])
+    assert (chosen.autoencoder_grids[FAMILY].batch_size, chosen.autoencoder.min_delta) == (
+        best["batch_size"],
+        best["min_delta"],
+    )
 
 
 def test_baseline_distance():

@@ -1,12 +1,13 @@
 """Table 2's grid, which layers its rows mean, and claims C9 and C10 by their rules on made-up runs."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torchvision.models import resnet50
+from torchvision.models import resnet50, vgg16
 
 from entropy_guidance import selection
 from replication import paths
@@ -56,13 +57,21 @@ def test_the_runs_of_a_row_start_alike_and_rows_do_not(paper):
 
 
 def test_rows_name_the_layers_that_their_runs_guide(paper):
-    model = resnet50()
+    with torch.device("meta"):
+        model, other = resnet50(), vgg16()
     runs = grid(paper, "resnet50-imagenette")
     layers = {run["row"]: run["layers"] for run in runs if run["lambda"] == 1}
     numbers = [int(number) for number in layers["pre-skip"].split("-")]
     pre_skip = selection.by_role(model, "pre-skip", torch.empty(1, 3, 224, 224))
     assert selection.by_order(model, numbers) == pre_skip
     assert layers["1"] == "1" and layers["1+5"] == "1-5"
+    assert len(selection.convolutions(model)) == classifiers.CONVOLUTIONS["resnet50"]
+    assert len(selection.convolutions(other)) == classifiers.CONVOLUTIONS["vgg16"]
+    # the profile stage records the same
+    recorded = paths.table("paper", "profile-resnet50")
+    recorded.parent.mkdir(parents=True)
+    shutil.copy(PARAMS.parent / recorded, recorded)
+    assert classifiers.guided_layers(paper, "resnet50-imagenette", "pre-skip").numbers == tuple(numbers)
     assert selection.by_order(model, [5]) == ["layer1.0.downsample.0"]  # as assumption classifier-layers says
 
 
@@ -93,6 +102,7 @@ def test_a_recorded_pretrained_profile_comes_first(paper):
     Store(paths.store()).put(record_of(classifiers.first_unguided(paper, family)))
     layers = [
         {"network": "resnet50", "weights": weights, "source": "file.h5", "layer": k, "name": f"c{k}", "mean": mean}
+        | {"pre_skip": False}
         for weights, means in (("random", [0, -9, -9, -9]), ("imagenet", [-5, -1, -5, -5.5]))
         for k, mean in enumerate(means, 1)
     ]
@@ -107,8 +117,8 @@ def test_a_recorded_pretrained_profile_comes_first(paper):
 @pytest.mark.parametrize(
     ("family", "row", "message"),
     [
-        ("vgg16-imagenette", "first", "'first' is no row .* or pre-skip, or empirical"),
-        ("vgg16-imagenette", "1+14", "'1\\+14' is no row .no convolution number 14: the model has 13"),
+        ("vgg16-imagenette", "first", "'first' is no row.* or pre-skip, or empirical"),
+        ("vgg16-imagenette", "1+14", "'1\\+14' is no row. Write numbers of convolutions, 1 to 13"),
         ("vgg16-imagenette", "pre-skip", "rows: vgg16 has no skip connections"),
     ],
 )

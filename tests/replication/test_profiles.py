@@ -70,11 +70,11 @@ def test_aicc_of_the_line_is_statsmodels():
     assert profile_claims.decay(means).linear == pytest.approx(aic + 2 * 3 * 4 / (7 - 3 - 1))
 
 
-def layers(weights, means, *, log_sigma=None, outliers=30, names=None):
+def layers(weights, means, *, log_sigma=None, outliers=30):
     means = np.asarray(means, dtype=float)
     sigma = means + 0.6 if log_sigma is None else np.asarray(log_sigma, dtype=float)
     table = pd.DataFrame({"layer": range(1, len(means) + 1), "mean": means, "log_sigma": sigma})
-    table["name"] = names or [f"c{k}" for k in table["layer"]]
+    table["name"] = [f"c{k}" for k in table["layer"]]
     table["n"], table["outliers_low"], table["outliers_high"] = 1000, outliers, 0
     table["network"], table["weights"], table["fan_in"] = "net", weights, 27
     table["positions"] = [[[mean, mean]] for mean in means]
@@ -114,21 +114,21 @@ def test_c3_by_its_rule():
             layers("random", LINE),
         ]
     )
-    assert profile_claims.c3(nothing, nothing, nothing, []).verdict == "not tested"
-    verdict = profile_claims.c3(vgg16, nothing, nothing, [])
+    assert profile_claims.c3(nothing, nothing, nothing).verdict == "not tested"
+    verdict = profile_claims.c3(vgg16, nothing, nothing)
     assert (verdict.verdict, verdict.control) == ("partly", "survives")
     assert "not tested, no trained weights: ResNet-50 before skips, U-Net at both ends" in verdict.evidence
 
     unet = layers("trained", [-2, -3, -5, -6, -6, -5, -3, -2])
-    resnet = layers("imagenet", [-2, -4, -2, -4], names=["a", "b", "c", "d"])
-    assert profile_claims.c3(vgg16, resnet, unet, ["a", "c"]).verdict == "reproduced"
-    assert profile_claims.c3(vgg16, resnet, unet, ["b", "d"]).verdict == "not reproduced"
-    chance = profile_claims.c3(vgg16, layers("random", [-2, -4], names=["a", "b"]), unet, ["a"])
+    resnet = layers("imagenet", [-2, -4, -2, -4]).assign(pre_skip=[True, False, True, False])
+    assert profile_claims.c3(vgg16, resnet, unet).verdict == "reproduced"
+    assert profile_claims.c3(vgg16, resnet.assign(pre_skip=~resnet["pre_skip"]), unet).verdict == "not reproduced"
+    chance = profile_claims.c3(vgg16, layers("random", [-2, -4]).assign(pre_skip=[True, False]), unet)
     assert chance.verdict == "partly" and "Random weights already show" in chance.control_evidence
 
     other = layers("edges", TRAINED, log_sigma=TRAINED - residual)
     alone = pd.concat([vgg16[vgg16["weights"] != "edges"], other])
-    assert profile_claims.c3(alone, nothing, nothing, []).control == "does not survive"
+    assert profile_claims.c3(alone, nothing, nothing).control == "does not survive"
 
 
 def test_scale_table_on_weights_that_are_nothing_but_scale():

@@ -22,7 +22,9 @@ COMMITTED = ROOT / "data" / "runs" / "paper" / "published-audit.json"
 
 @pytest.fixture(scope="module")
 def audit():
-    return published_audit.audit(PUBLISHED)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        return published_audit.audit()
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def params(tmp_path):
 
 @pytest.mark.parametrize("family", AUTOENCODERS)
 def test_the_paper_scale_is_the_papers_grid(family):
-    grid = load("paper", PARAMS).grids[family]
+    grid = load("paper", PARAMS).autoencoder_grids[family]
     assert set(grid.widths) == {*range(20, 261, 40), 80, 200}
     assert grid.lambdas == (0, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10)
     assert grid.replicates == 10
@@ -46,7 +46,7 @@ def test_the_paper_scale_is_the_papers_grid(family):
     ],
 )
 def test_lambda_override(params, text, expected):
-    assert load(path=params(("lambda:\n", f"lambda: {text}\n"))).lambdas == expected
+    assert load(path=params(("lambda:\n", f"lambda: {text}\n"))).lambda_override == expected
 
 
 @pytest.mark.parametrize(

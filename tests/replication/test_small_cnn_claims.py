@@ -9,10 +9,11 @@ import pytest
 from scipy import stats
 
 from replication import paths
+from replication import published as published_data
 from replication import settings as settings_module
 from replication.experiments import small_cnn, small_cnn_claims
 from replication.report import small_cnn as report
-from replication.runs import make_record, write_table
+from replication.runs import make_record, of_grid, write_table
 
 ROOT = Path(__file__).parents[2]
 CIFAR10, MNIST = settings_module.CNNS
@@ -39,7 +40,7 @@ def published(monkeypatch):
     monkeypatch.setattr(paths, "PUBLISHED", ROOT / "data/published")
     monkeypatch.setattr(small_cnn_claims, "DRAWS", 1000)
     monkeypatch.setattr(small_cnn_claims, "SPLITS", 50)
-    return small_cnn.published_table()
+    return published_data.table(1)
 
 
 def made(settings, family=CIFAR10, gain=lambda _: 0.0, sd=0.002):
@@ -57,7 +58,7 @@ def made(settings, family=CIFAR10, gain=lambda _: 0.0, sd=0.002):
 
 
 def frame(settings, records, placement="first", family=CIFAR10):
-    return small_cnn.frame(small_cnn.of_grid(records, small_cnn.published(settings, family, placement)))
+    return small_cnn.frame(of_grid(records, small_cnn.published(settings, family, placement)))
 
 
 def counted(settings, records, placement="first", family=CIFAR10):
@@ -150,7 +151,7 @@ def corner_alone(run):
 
 
 def verdicts(settings, gain):
-    records, published = made(settings, gain=gain), small_cnn.published_table()
+    records, published = made(settings, gain=gain), published_data.table(1)
     tested, smallest = counted(settings, records), published["delta_validation_accuracy"].min()
     table = small_cnn_claims.placebos(records, settings, CIFAR10)
     h2 = small_cnn_claims.h2(table, smallest)[0]

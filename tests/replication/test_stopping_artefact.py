@@ -9,7 +9,7 @@ import torch
 
 from replication import settings as settings_module
 from replication.experiments import autoencoder, stopping_artefact
-from replication.runs import make_record, read_table
+from replication.runs import make_record, of_grid, read_table
 from replication.training import replicas
 
 FAMILY = "autoencoder-mnist"
@@ -20,7 +20,7 @@ PARAMS = Path(__file__).parents[2] / "params.yaml"
 def settings():
     loaded = settings_module.load("paper", PARAMS)
     grid = dataclasses.replace(
-        loaded.grids[FAMILY],
+        loaded.autoencoder_grids[FAMILY],
         widths=(100, 260),
         control_widths=(100, 260),
         variant_widths=(100, 260),
@@ -28,7 +28,7 @@ def settings():
         replicates=4,
         variant_replicates=4,
     )
-    return dataclasses.replace(loaded, grids={FAMILY: grid})
+    return dataclasses.replace(loaded, autoencoder_grids={FAMILY: grid})
 
 
 def falling(epoch):
@@ -207,4 +207,4 @@ def test_the_committed_runs_belong_to_the_grid():
     loaded = settings_module.load("paper", PARAMS)
     for family in settings_module.AUTOENCODERS:
         records = read_table(PARAMS.parent / f"data/runs/paper/{family}.jsonl")
-        assert records and autoencoder.of_grid(records, autoencoder.grid(loaded, family)) == records
+        assert records and of_grid(records, autoencoder.grid(loaded, family)) == records

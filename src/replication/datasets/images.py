@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from replication.errors import UserError
+from replication.files import write_text, write_whole
 
 SPLITS = ("train", "validation")
 
@@ -55,10 +56,8 @@ class ImageSet:
                 )
 
     def save(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        save_file({name: tensor.contiguous() for name, tensor in vars(self).items()}, temporary)
-        temporary.replace(path)
+        tensors = {name: tensor.contiguous() for name, tensor in vars(self).items()}
+        write_whole(path, lambda temporary: save_file(tensors, temporary))
 
     @classmethod
     def read(cls, path: Path) -> "ImageSet":
@@ -83,5 +82,4 @@ class Described(Protocol):
 
 
 def write_manifest(path: Path, dataset: str, images: Described) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"dataset": dataset} | images.manifest(), indent=2) + "\n")
+    write_text(path, json.dumps({"dataset": dataset} | images.manifest(), indent=2) + "\n")

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from replication import published
 from replication.experiments import autoencoder, classifiers, small_cnn, unet
 from replication.runs import Record, Run
 from replication.settings import CLASSIFIERS, CNNS, FAMILIES, UNETS, Settings
@@ -30,7 +31,7 @@ def calibration_grid(settings: Settings, family: str) -> list[Run]:
 def calibration_table(settings: Settings, family: str, records: Iterable[Record]) -> pd.DataFrame:
     """Candidate settings beside the published baseline, nearest first."""
     if family in CNNS:
-        return small_cnn.calibration_table(records, settings.cnn_calibration.lengths, small_cnn.published_table())
+        return small_cnn.calibration_table(records, settings.cnn_calibration.lengths, published.table(1))
     return autoencoder.calibration_table(records, settings.calibration.min_deltas)
 
 

@@ -14,12 +14,13 @@ from replication.training.stopping import stopping_epoch
 BASELINE_MSE = 0.003
 BASELINE_EPOCHS = (40, 60)
 CALIBRATED = ("autoencoder-mnist",)  # the paper prints no baseline MSE for CIFAR-10
+LARGE_LAMBDA = 0.01  # the inferred border between the published groups of lambda
 METRICS = ("stopping_epoch", "stopped_early", "validation_mse")  # what the report reads
 
 
 def make_run(settings: Settings, family: str, width: int, lambda_: float, replicate: int, **changes: Any) -> Run:
     """One autoencoder. Guidance settings of an unguided run are blanked: every variant shares the same baselines."""
-    grid, training = settings.grids[family], settings.autoencoder
+    grid, training = settings.autoencoder_grids[family], settings.autoencoder
     described = {
         "dataset": grid.dataset,
         "width": width,
@@ -45,30 +46,30 @@ def grid(settings: Settings, family: str) -> list[Run]:
 
 def published(settings: Settings, family: str) -> list[Run]:
     """The paper's grid under the published protocol."""
-    chosen = settings.grids[family]
+    chosen = settings.autoencoder_grids[family]
     return [
         make_run(settings, family, width, lambda_, replicate)
         for width in chosen.widths
-        for lambda_ in settings.lambdas or chosen.lambdas
+        for lambda_ in settings.lambdas_of(chosen)
         for replicate in range(chosen.replicates)
     ]
 
 
 def control(settings: Settings, family: str) -> list[Run]:
     """The same guidance with early stopping on the MSE alone, and the unguided runs beside it."""
-    chosen = settings.grids[family]
+    chosen = settings.autoencoder_grids[family]
     return [
         make_run(settings, family, width, lambda_, replicate, monitor="base")
         for width in chosen.control_widths
-        for lambda_ in settings.lambdas or chosen.lambdas
+        for lambda_ in settings.lambdas_of(chosen)
         for replicate in range(chosen.replicates)
     ]
 
 
 def variants(settings: Settings, family: str) -> dict[str, list[Run]]:
     """The guided runs of each named variant of the protocol, at those of its lambda that the grid has as well."""
-    chosen = settings.grids[family]
-    lambdas = settings.lambdas or chosen.lambdas
+    chosen = settings.autoencoder_grids[family]
+    lambdas = settings.lambdas_of(chosen)
     return {
         name: [
             make_run(settings, family, width, lambda_, replicate, **variant.changes)
@@ -79,12 +80,6 @@ def variants(settings: Settings, family: str) -> dict[str, list[Run]]:
         ]
         for name, variant in settings.variants.items()
     }
-
-
-def of_grid(records: Iterable[Record], runs: Iterable[Run]) -> list[Record]:
-    """The records that belong to a selection of runs."""
-    keys = {run.key for run in runs}
-    return [record for record in records if record["key"] in keys]
 
 
 def calibration_grid(settings: Settings, family: str) -> list[Run]:

@@ -14,21 +14,21 @@ the grid leaves them out, and a sweep asks for it again when it has trained the 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import pandas as pd
 import torch
-from torch import nn
 
 from entropy_guidance import selection
 from replication import paths
 from replication.errors import UserError
-from replication.runs import Record, Run, Store, current, read_table
+from replication.experiments import profiles
+from replication.runs import Record, Run, Store, read_current
 from replication.settings import Settings
 
 EMPIRICAL, PRE_SKIP = "empirical", "pre-skip"
 BASELINE = 0.0
+CONVOLUTIONS = {"vgg16": 13, "resnet50": 53}
 ROW = ["network", "training", "row"]  # what tells the rows of Table 2 apart
 
 
@@ -97,7 +97,7 @@ def grid(settings: Settings, family: str) -> list[Run]:
         for replicate in range(chosen.replicates)
         for training in chosen.trainings
         for row, found in layers.items()
-        for lambda_ in settings.lambdas or chosen.lambdas
+        for lambda_ in settings.lambdas_of(chosen)
         if found is not None or lambda_ == BASELINE
     ]
 
@@ -105,8 +105,7 @@ def grid(settings: Settings, family: str) -> list[Run]:
 def planned(settings: Settings, family: str) -> int:
     """Runs of the whole grid, those that cannot be described yet included."""
     chosen = settings.classifier_grids[family]
-    lambdas = settings.lambdas or chosen.lambdas
-    return len(chosen.trainings) * len(chosen.rows) * len(lambdas) * chosen.replicates
+    return len(chosen.trainings) * len(chosen.rows) * len(settings.lambdas_of(chosen)) * chosen.replicates
 
 
 def guided_layers(settings: Settings, family: str, row: str) -> Chosen | None:
@@ -119,42 +118,45 @@ def guided_layers(settings: Settings, family: str, row: str) -> Chosen | None:
         return _empirical(settings, family)
     where = f"scales.{settings.scale}.{family}.rows"
     if row == PRE_SKIP:
-        if numbers := _pre_skip(network(family)):
+        if numbers := _pre_skip(settings, family):
             return Chosen(numbers, "the network's graph")
         raise UserError(f"{where}: {network(family)} has no skip connections")
     try:
         numbers = tuple(int(number) for number in row.split("+"))
-        selection.by_order(_network(network(family)), numbers)
-    except ValueError as error:
+    except ValueError:
+        numbers = (0,)
+    last = CONVOLUTIONS[network(family)]
+    if not all(1 <= number <= last for number in numbers):
         raise UserError(
-            f"{where}: {row!r} is no row ({error}). Write layer numbers such as '1+2', or {PRE_SKIP}, or {EMPIRICAL}"
-        ) from None
+            f"{where}: {row!r} is no row. Write numbers of convolutions, 1 to {last}, such as '1+2', or {PRE_SKIP}, or "
+            f"{EMPIRICAL}"
+        )
     return Chosen(numbers, "the paper")
 
 
-@lru_cache
-def _network(name: str) -> nn.Module:
-    """The network without memory for its weights."""
+def _pre_skip(settings: Settings, family: str) -> tuple[int, ...]:
+    """As the profile stage has recorded them, or from the network itself where it has not."""
+    if layers := _recorded(settings, family):
+        return tuple(layer["layer"] for layer in layers if layer["pre_skip"])
     from replication.models import zoo  # torchvision takes seconds to import
 
     with torch.device("meta"):
-        return zoo.build(name)
+        model = zoo.build(network(family))
+    names = selection.convolutions(model)
+    return tuple(names.index(name) + 1 for name in selection.by_role(model, "pre-skip", torch.empty(1, 3, 64, 64)))
 
 
-@lru_cache
-def _pre_skip(name: str) -> tuple[int, ...]:
-    names = selection.convolutions(_network(name))
-    found = selection.by_role(_network(name), "pre-skip", torch.empty(1, 3, 64, 64))
-    return tuple(names.index(layer) + 1 for layer in found)
+def _recorded(settings: Settings, family: str, weights: str | None = None) -> list[dict[str, Any]]:
+    """Lines of the profile stage's record: those of one kind of weights, or of the first that it has."""
+    lines = profiles.read_record(profiles.record_path(settings.scale, network(family)))
+    lines = [line for line in lines if line["network"] == network(family)]  # at demo scale another may stand in
+    kind = weights or next((line["weights"] for line in lines), None)
+    return [line for line in lines if line["weights"] == kind]
 
 
 def _empirical(settings: Settings, family: str) -> Chosen | None:
-    from replication.experiments import profiles
-
-    recorded = profiles.read_record(profiles.record_path(settings.scale, network(family)))
     for weights in settings.classifier_grids[family].profiles or ():
-        layers = [layer for layer in recorded if layer["weights"] == weights and layer["network"] == network(family)]
-        if layers:
+        if layers := _recorded(settings, family, weights):
             return _highest(layers, f"the recorded profile of its {weights} weights ({layers[0]['source']})")
     record = _finished(settings, family, first_unguided(settings, family))
     if record is None:
@@ -176,7 +178,7 @@ def _finished(settings: Settings, family: str, run: Run) -> Record | None:
     store = Store(paths.store())
     if run.key in store.keys():
         return store[run.key]
-    table = current(read_table(paths.table(settings.scale, family)))
+    table = read_current(paths.table(settings.scale, family))
     return next((record for record in table if record["key"] == run.key), None)
 
 

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -156,15 +155,15 @@ def c2(vgg16: pd.DataFrame) -> Verdict:
     return Verdict(verdict, evidence, "survives" if survives else "does not survive", control)
 
 
-def c3(vgg16: pd.DataFrame, resnet50: pd.DataFrame, unet: pd.DataFrame, pre_skip: list[str]) -> Verdict:
-    """Claim C3. `pre_skip`: names of ResNet-50's convolutions with that role."""
+def c3(vgg16: pd.DataFrame, resnet50: pd.DataFrame, unet: pd.DataFrame) -> Verdict:
+    """Claim C3."""
     parts: dict[str, bool | None] = {"ResNet-50 before skips": None, "U-Net at both ends": None}
     evidence, by_chance = [], []
     for part, layers, contrast in (
-        ("ResNet-50 before skips", resnet50, partial(_before_skips, pre_skip=pre_skip)),
+        ("ResNet-50 before skips", resnet50, _before_skips),
         ("U-Net at both ends", unet, _at_the_ends),
     ):
-        for kind, rows in _kinds(layers):
+        for kind, rows in by_weights(layers):
             high, low = contrast(rows)
             said = f"{part}: {high:.2f} there, {low:.2f} elsewhere"
             if kind == "random":
@@ -208,12 +207,13 @@ def _of(layers: pd.DataFrame, weights: str) -> pd.DataFrame:
     return layers[layers["weights"] == weights].reset_index(drop=True) if len(layers) else layers
 
 
-def _kinds(layers: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def by_weights(layers: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The layers of each kind of weights, in the record's order."""
     return [(str(kind), rows) for kind, rows in layers.groupby("weights", sort=False)] if len(layers) else []
 
 
-def _before_skips(layers: pd.DataFrame, pre_skip: list[str]) -> tuple[float, float]:
-    chosen = layers["name"].isin(pre_skip)
+def _before_skips(layers: pd.DataFrame) -> tuple[float, float]:
+    chosen = layers["pre_skip"].astype(bool)
     return layers.loc[chosen, "mean"].mean(), layers.loc[~chosen, "mean"].mean()
 
 

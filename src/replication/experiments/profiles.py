@@ -1,7 +1,7 @@
 """Entropy profiles of trained and random networks: the record behind Figures 1 and 7 to 9 (paper, section 4)."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,14 @@ import pandas as pd
 import torch
 from torch import nn
 
-from entropy_guidance import conv_entropy_change, profile
+from entropy_guidance import conv_entropy_change, profile, selection
 from replication import datasets, paths
 from replication.datasets.images import ImageSet
 from replication.errors import UserError
 from replication.experiments import unet
-from replication.models import zoo
+from replication.files import write_text
 from replication.runs import Store
 from replication.settings import UNETS, ProfileGrid, Settings
-from replication.training import classifier, segmentation
 
 Layer = dict[str, Any]
 SEED = 0
@@ -48,13 +47,11 @@ def make_record(settings: Settings, network: str) -> list[str]:
             messages.append(f"{network}, {weights} weights: {kept}. {error}")
             continue
         name = "unet" if chosen.network in UNETS else chosen.network
-        layers[weights] = describe_layers(model, network=name, weights=weights, source=source)
+        before = selection.by_role(model, "pre-skip", torch.empty(1, 3, 64, 64)) if name == "resnet50" else ()
+        layers[weights] = describe_layers(model, before, network=name, weights=weights, source=source)
         messages.append(f"{network}, {weights} weights ({source}): {len(layers[weights])} convolutions")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
     lines = [json.dumps(layer) for weights in chosen.weights for layer in layers[weights]]
-    temporary.write_text("\n".join(lines) + "\n")
-    temporary.replace(path)
+    write_text(path, "\n".join(lines) + "\n")
     return messages
 
 
@@ -63,11 +60,15 @@ def read_record(path: Path) -> list[Layer]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def describe_layers(model: nn.Module, **about: str) -> list[Layer]:
-    """Summary of each convolution's profile, and what hypothesis H5 asks of its weights.
+def describe_layers(model: nn.Module, pre_skip: Container[str] = (), **about: str) -> list[Layer]:
+    """Summary of each convolution's profile, its role, and what hypothesis H5 asks of its weights.
 
     Beside the columns of `Profile.summary()`: shape, fan_in, log_sigma (log standard deviation of all weights of the
-    layer), positions (mean entropy change with each filter position as the anchor, rows of columns).
+    layer), positions (mean entropy change with each filter position as the anchor, rows of columns), pre_skip.
+
+    Args:
+        pre_skip: names of the layers with that role.
+        about: goes into every line.
     """
     summary = profile(model).summary().set_index("name")
     layers: list[Layer] = []
@@ -94,6 +95,7 @@ def describe_layers(model: nn.Module, **about: str) -> list[Layer]:
                 "fan_in": weight[0].numel(),
                 "log_sigma": round(weight.std().log().item(), 6),
                 "positions": positions,
+                "pre_skip": name in pre_skip,
             }
         )
     return layers
@@ -115,6 +117,9 @@ def _by_weights(layers: list[Layer]) -> dict[str, list[Layer]]:
 
 
 def _weights(settings: Settings, chosen: ProfileGrid, weights: str) -> tuple[nn.Module, str]:
+    from replication.models import zoo  # torchvision takes seconds to import, which readers of a record need not wait
+    from replication.training import classifier
+
     if chosen.network in UNETS:
         return _unet(settings, chosen.network, weights)
     torch.manual_seed(SEED)
@@ -131,6 +136,9 @@ def _weights(settings: Settings, chosen: ProfileGrid, weights: str) -> tuple[nn.
 
 def _unet(settings: Settings, family: str, weights: str) -> tuple[nn.Module, str]:
     """The family's network: random, or as its unguided run (`sample`: the sample's) left it in the store."""
+    from replication.models import zoo
+    from replication.training import segmentation
+
     family += "-sample" if weights == "sample" else ""
     run = next(run for run in unet.grid(settings, family) if run["lambda"] == 0)
     model = segmentation.build(run)

@@ -6,18 +6,17 @@ The record is the same at every scale and on every run: its simulations have a f
 import json
 import math
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from ruamel.yaml import YAML
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from replication import paths
+from replication import paths, published
 from replication.analysis import power, selection_effects
 from replication.analysis.statistics import ALPHA, paired_difference
+from replication.files import write_text
 
 NAME = "published-audit"
 SEED = 20230814
@@ -31,21 +30,18 @@ Part = dict[str, Any]
 def write(scale: str) -> str:
     """Write data/runs/<scale>/published-audit.json, atomically; a line that says so."""
     path = paths.record(scale, NAME)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(audit(), indent=1) + "\n")
-    temporary.replace(path)
+    write_text(path, json.dumps(audit(), indent=1) + "\n")
     return f"The audit of the published tables is {path}."
 
 
-def audit(published: Path = paths.PUBLISHED) -> Part:
+def audit() -> Part:
     """The record: for each table its rows, tests and summary. Accuracies are shares."""
-    facts = YAML(typ="safe").load(published / "tables.yaml")
+    facts = published.read("tables")
     values = {table: {name: fact["value"] for name, fact in part.items()} for table, part in facts.items()}
     record = {
-        "table1": _table1(pd.read_csv(published / "table1.csv"), **values["table1"]),
-        "table2": _table2(pd.read_csv(published / "table2.csv"), **values["table2"]),
-        "table3": _table3(pd.read_csv(published / "table3.csv"), **values["table3"]),
+        "table1": _table1(published.table(1), **values["table1"]),
+        "table2": _table2(published.table(2), **values["table2"]),
+        "table3": _table3(published.table(3), **values["table3"]),
     }
     rounded: Part = _plain({"facts": values, "seed": SEED} | record)
     return rounded

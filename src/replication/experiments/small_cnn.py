@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from replication import paths
 from replication.runs import Record, Run
 from replication.settings import CnnGrid, Settings
 
@@ -61,7 +60,7 @@ def published(settings: Settings, family: str, placement: str) -> list[Run]:
         make_run(settings, family, (blocks, width), lambda_, replicate, placement=placement)
         for blocks in chosen.blocks
         for width in chosen.widths
-        for lambda_ in settings.lambdas or chosen.lambdas
+        for lambda_ in settings.lambdas_of(chosen)
         for replicate in range(_replicates(chosen, (blocks, width)))
     ]
 
@@ -69,7 +68,7 @@ def published(settings: Settings, family: str, placement: str) -> list[Run]:
 def variants(settings: Settings, family: str) -> dict[str, list[Run]]:
     """The guided runs of each variant of the smallest architecture, at those of its lambda that the grid has too."""
     chosen = settings.cnn_grids[family]
-    lambdas = settings.lambdas or chosen.lambdas
+    lambdas = settings.lambdas_of(chosen)
     named = {name: settings.cnn_variants[name] for name in chosen.variants or ()}
     return {
         name: [
@@ -97,12 +96,6 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=None if rows else [*SETTINGS, *METRICS, "seconds"])
 
 
-def of_grid(records: Iterable[Record], runs: Iterable[Run]) -> list[Record]:
-    """The records that belong to a selection of runs."""
-    keys = {run.key for run in runs}
-    return [record for record in records if record["key"] in keys]
-
-
 def calibration_grid(settings: Settings, family: str) -> list[Run]:
     """Unguided runs of each candidate. Their histories tell what fewer epochs would have given."""
     wanted = settings.cnn_calibration
@@ -114,11 +107,6 @@ def calibration_grid(settings: Settings, family: str) -> list[Run]:
         for replicate in range(wanted.replicates)
     ]
     return list({run.key: run for run in runs}.values())
-
-
-def published_table() -> pd.DataFrame:
-    """Table 1 as printed, one row an architecture."""
-    return pd.read_csv(paths.PUBLISHED / "table1.csv")
 
 
 def implied_noise(table: pd.DataFrame) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from replication.analysis.statistics import ALPHA, t_interval
 from replication.experiments import small_cnn
 from replication.experiments.small_cnn import REPLICATES, Architecture
 from replication.experiments.verdict import Verdict
-from replication.runs import Record
+from replication.runs import Record, of_grid
 from replication.settings import Settings
 
 BASELINE = 0.0
@@ -236,8 +236,11 @@ def placebos(records: list[Record], settings: Settings, family: str) -> pd.DataF
     )
 
 
-def _variant_runs(records: list[Record], settings: Settings, family: str) -> pd.DataFrame:
-    """Runs of the smallest architecture with their variant's name; the corner's only at lambda that a variant has."""
+def by_variant(records: list[Record], settings: Settings, family: str) -> dict[str, list[Record]]:
+    """Records of the smallest architecture: the corner's, at lambda that a variant has and without, and each variant's.
+
+    All with guidance of the first layer.
+    """
     chosen = settings.cnn_grids[family]
     variants = small_cnn.variants(settings, family)
     lambdas = {BASELINE} | {run["lambda"] for runs in variants.values() for run in runs}
@@ -246,10 +249,13 @@ def _variant_runs(records: list[Record], settings: Settings, family: str) -> pd.
         for run in small_cnn.published(settings, family, "first")
         if (run["blocks"], run["width"]) == small_cnn.smallest(chosen) and run["lambda"] in lambdas
     ]
-    parts = [
-        small_cnn.frame(small_cnn.of_grid(records, runs)).assign(variant=name)
-        for name, runs in {CORNER: corner, **variants}.items()
-    ]
+    return {name: of_grid(records, runs) for name, runs in {CORNER: corner, **variants}.items()}
+
+
+def _variant_runs(records: list[Record], settings: Settings, family: str) -> pd.DataFrame:
+    """One row a run of `by_variant`, with its variant's name."""
+    named = by_variant(records, settings, family)
+    parts = [small_cnn.frame(found).assign(variant=name) for name, found in named.items()]
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 

@@ -29,8 +29,7 @@ def _worst(guidance: pd.DataFrame, batch: int) -> tuple[float | None, str]:
     if not set(WIDTHS) <= set(rows.index):
         return None, f"batch size {batch} was not measured at widths {', '.join(map(str, WIDTHS))}"
     ratios = rows.loc[list(WIDTHS), "ratio"]
-    evidence = "; ".join(f"width {width}: {ratio:.2f} times" for width, ratio in ratios.items())
     counts = ", ".join(str(n) for n in sorted(set(rows["n"])))
-    return float(
-        ratios.max()
-    ), f"an unguided step at batch size {batch} becomes: {evidence} (n = {counts} paired steps)"
+    said = "; ".join(f"width {width}: {ratio:.2f} times" for width, ratio in ratios.items())
+    evidence = f"an unguided step at batch size {batch} becomes: {said} (n = {counts} paired steps)"
+    return float(ratios.max()), evidence

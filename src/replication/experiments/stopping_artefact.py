@@ -5,7 +5,7 @@ in data/published/hypotheses.yaml and claims.yaml.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ import pandas as pd
 
 from replication.analysis.statistics import t_interval
 from replication.experiments import autoencoder
+from replication.experiments.autoencoder import LARGE_LAMBDA
 from replication.experiments.verdict import Verdict
 from replication.runs import Record, Run
 from replication.settings import Settings
@@ -20,7 +21,6 @@ from replication.training.stopping import stopping_epoch
 
 PUBLISHED, BASE = "published", "base"  # names of the paper's protocol and of its control among the variants
 WIDE = 100
-LARGE_LAMBDA = 0.01
 ENOUGH = 3  # pairs a cell below which nothing is decided
 TARGET = 2 / 3  # of the unguided run's epochs: the MSE reached by then is the one to reach,
 ROUNDING_ROOM = 1.001  # but for this, so that rounding does not decide
@@ -38,22 +38,31 @@ class Pair:
     unguided: Record
 
 
-def pairs(records: Iterable[Record], settings: Settings, family: str) -> list[Pair]:
+def pairs(records: Sequence[Record], settings: Settings, family: str) -> list[Pair]:
     """All pairs at the variant widths. Unguided: the baseline of the published protocol, also for float64."""
     planned: dict[str, list[Run]] = {
         PUBLISHED: autoencoder.published(settings, family),
         BASE: autoencoder.control(settings, family),
         **autoencoder.variants(settings, family),
     }
+    widths = settings.autoencoder_grids[family].variant_widths
+    return [
+        pair
+        for variant, runs in planned.items()
+        for pair in pair_up(variant, [run for run in runs if run["width"] in widths], records, settings)
+    ]
+
+
+def pair_up(variant: str, runs: Iterable[Run], records: Iterable[Record], settings: Settings) -> list[Pair]:
+    """The guided ones among some runs, each beside its unguided run, where both are recorded."""
     by_key = {record["key"]: record for record in records}
     found = []
-    for variant, runs in planned.items():
-        for run in runs:
-            if run["lambda"] == 0 or run["width"] not in settings.grids[family].variant_widths:
-                continue
-            baseline = autoencoder.make_run(settings, family, run["width"], 0.0, run["replicate"])
-            if run.key in by_key and baseline.key in by_key:
-                found.append(Pair(variant, by_key[run.key], by_key[baseline.key]))
+    for run in runs:
+        if run["lambda"] == 0:
+            continue
+        baseline = autoencoder.make_run(settings, run.family, run["width"], 0.0, run["replicate"])
+        if run.key in by_key and baseline.key in by_key:
+            found.append(Pair(variant, by_key[run.key], by_key[baseline.key]))
     return found
 
 
@@ -163,79 +172,71 @@ def replay_threshold(unguided: Sequence[Record]) -> float:
     return math.nan
 
 
+def _by_cell(runs: pd.DataFrame, describe: Callable[[pd.DataFrame], dict[str, float]]) -> pd.DataFrame:
+    """One row a variant, width and lambda: n pairs, and what `describe` says of them."""
+    rows = [
+        dict(zip(CELL, key, strict=True)) | {"n": len(cell)} | describe(cell)
+        for key, cell in runs.groupby(CELL, sort=False)
+    ]
+    return pd.DataFrame(rows)
+
+
 def summary(runs: pd.DataFrame) -> pd.DataFrame:
     """Stopping by variant, width and lambda: means over n pairs and paired differences with 95 % t-intervals."""
-    rows = []
-    for (variant, width, lambda_), cell in runs.groupby(CELL, sort=False):
+
+    def describe(cell: pd.DataFrame) -> dict[str, float]:
         low, high = t_interval((cell["mse"] - cell["unguided_mse"]).dropna())
-        rows.append(
-            {
-                "variant": variant,
-                "width": width,
-                "lambda": lambda_,
-                "n": len(cell),
-                "stopping_epoch": cell["epoch"].mean(),
-                "unguided_epoch": cell["unguided_epoch"].mean(),
-                "replayed_epoch": cell["replayed_epoch"].mean(),
-                "mse": cell["mse"].mean(),
-                "stopped_baseline": cell["unguided_mse"].mean(),
-                "difference_low": low,
-                "difference_high": high,
-            }
-        )
-    return pd.DataFrame(rows)
+        return {
+            "stopping_epoch": cell["epoch"].mean(),
+            "unguided_epoch": cell["unguided_epoch"].mean(),
+            "replayed_epoch": cell["replayed_epoch"].mean(),
+            "mse": cell["mse"].mean(),
+            "stopped_baseline": cell["unguided_mse"].mean(),
+            "difference_low": low,
+            "difference_high": high,
+        }
+
+    return _by_cell(runs, describe)
 
 
 def time_to_quality(runs: pd.DataFrame) -> pd.DataFrame:
     """Epochs to the target MSE where the MSE alone is watched: paired differences with 95 % t-intervals."""
-    rows = []
-    watching_mse = runs[runs["variant"].isin([BASE, "log-base", "exact-base"])]
-    for (variant, width, lambda_), cell in watching_mse.groupby(CELL, sort=False):
+
+    def describe(cell: pd.DataFrame) -> dict[str, float]:
         difference = cell["epochs_to_target"] - cell["unguided_to_target"]
         low, high = t_interval(difference)
-        rows.append(
-            {
-                "variant": variant,
-                "width": width,
-                "lambda": lambda_,
-                "n": len(cell),
-                "target_mse": cell["target"].mean(),
-                "reached": int(cell["reached"].sum()),
-                "epochs": cell["epochs_to_target"].mean(),
-                "unguided_epochs": cell["unguided_to_target"].mean(),
-                "difference": difference.mean(),
-                "low": low,
-                "high": high,
-            }
-        )
-    return pd.DataFrame(rows)
+        return {
+            "target_mse": cell["target"].mean(),
+            "reached": int(cell["reached"].sum()),
+            "epochs": cell["epochs_to_target"].mean(),
+            "unguided_epochs": cell["unguided_to_target"].mean(),
+            "difference": difference.mean(),
+            "low": low,
+            "high": high,
+        }
+
+    return _by_cell(runs[runs["variant"].isin([BASE, "log-base", "exact-base"])], describe)
 
 
-def determinants(found: Iterable[Pair]) -> pd.DataFrame:
+def determinants(found: Sequence[Pair]) -> pd.DataFrame:
     """log|det W_sq| in nats: at the start, and after the last epoch that both runs of a pair have.
 
     Columns: variant, width, lambda, n, initial, unguided, guided (means), low, high (95 % t-interval of the paired
     difference guided minus unguided).
     """
-    found = list(found)
-    runs = pair_frame(found).assign(initial=[pair.guided["metrics"]["initial_entropy_change"] for pair in found])
-    rows = []
-    for (variant, width, lambda_), cell in runs.groupby(CELL, sort=False):
+
+    def describe(cell: pd.DataFrame) -> dict[str, float]:
         low, high = t_interval(cell["change"] - cell["unguided_change"])
-        rows.append(
-            {
-                "variant": variant,
-                "width": width,
-                "lambda": lambda_,
-                "n": len(cell),
-                "initial": cell["initial"].mean(),
-                "unguided": cell["unguided_change"].mean(),
-                "guided": cell["change"].mean(),
-                "low": low,
-                "high": high,
-            }
-        )
-    return pd.DataFrame(rows)
+        return {
+            "initial": cell["initial"].mean(),
+            "unguided": cell["unguided_change"].mean(),
+            "guided": cell["change"].mean(),
+            "low": low,
+            "high": high,
+        }
+
+    initial = [pair.guided["metrics"]["initial_entropy_change"] for pair in found]
+    return _by_cell(pair_frame(found).assign(initial=initial), describe)
 
 
 def h1(runs: pd.DataFrame) -> tuple[str, str]:

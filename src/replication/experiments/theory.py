@@ -12,6 +12,7 @@ from torch import Tensor
 from entropy_guidance import conv_entropy_change, exact_conv_entropy_change
 from replication.experiments.theory_layers import CORNERS, Row, glorot, random_layers, stream
 from replication.experiments.theory_witness import witness
+from replication.files import write_text
 from replication.settings import Theory
 
 FILTER_IMAGE = (8, 8)
@@ -60,8 +61,7 @@ def write(record: dict[str, list[Row]], path: Path) -> None:
     for name, rows in record.items():
         lines = ",\n".join(f"  {json.dumps(_map(_rounded, row), allow_nan=False)}" for row in rows)
         tables.append(f' "{name}": [\n{lines}\n ]')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("{\n" + ",\n".join(tables) + "\n}\n")
+    write_text(path, "{\n" + ",\n".join(tables) + "\n}\n")
 
 
 def read(path: Path) -> dict[str, list[Row]]:

@@ -37,7 +37,7 @@ def grid(settings: Settings, family: str) -> list[Run]:
     if family not in settings.unet_grids:
         return []
     chosen = settings.unet_grids[family]
-    lambdas = settings.lambdas or chosen.lambdas
+    lambdas = settings.lambdas_of(chosen)
     runs = [make_run(settings, family, lambda_) for lambda_ in lambdas]
     runs += [make_run(settings, family, lambda_, monitor="base") for lambda_ in lambdas]
     runs += [make_run(settings, family, 0.0, replicate=replicate) for replicate in range(chosen.unguided_replicates)]

@@ -3,11 +3,10 @@
 Shape legend: M models, B batch, I inputs (pixels), L latent width. Weights are stored as in nn.Linear: (M, out, in).
 """
 
-import math
 from dataclasses import dataclass, fields
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass
@@ -25,12 +24,11 @@ class Autoencoders:
 
         Drawn on the CPU in float32 whatever the device and precision, so that all of them start from the same values.
         """
-        bound = math.sqrt(6 / (inputs + width))
         encoders, decoders = [], []
         for seed in seeds:
             generator = torch.Generator().manual_seed(seed)
-            encoders.append(torch.empty(width, inputs).uniform_(-bound, bound, generator=generator))
-            decoders.append(torch.empty(inputs, width).uniform_(-bound, bound, generator=generator))
+            encoders.append(nn.init.xavier_uniform_(torch.empty(width, inputs), generator=generator))
+            decoders.append(nn.init.xavier_uniform_(torch.empty(inputs, width), generator=generator))
         return cls(
             torch.stack(encoders).to(dtype),
             torch.zeros(len(seeds), 1, width, dtype=dtype),

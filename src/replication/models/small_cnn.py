@@ -4,12 +4,11 @@ Each block is a 3 x 3 convolution with stride 1, a leaky ReLU and a 2 x 2 max-po
 last block. Shape legend: M models, B batch, C channels of the image, O filters, K classes, F features.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 FILTER = 3
@@ -65,9 +64,7 @@ class SmallCNNs:
         for seed in seeds:
             generator = torch.Generator().manual_seed(seed)
             for tensors, size in zip(drawn, shapes, strict=True):
-                receptive = math.prod(size[2:])
-                bound = math.sqrt(6 / (receptive * (size[0] + size[1])))
-                tensors.append(torch.empty(size).uniform_(-bound, bound, generator=generator))
+                tensors.append(nn.init.xavier_uniform_(torch.empty(size), generator=generator))
         *kernels, dense = (torch.stack(tensors).to(dtype) for tensors in drawn)
         return cls(
             kernels,

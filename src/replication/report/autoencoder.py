@@ -4,14 +4,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from ruamel.yaml import YAML
 
-from replication import paths
+from replication import paths, published
 from replication.analysis.statistics import pairwise_tests, summarise
 from replication.experiments import autoencoder, autoencoder_claims, calibration_family
 from replication.report import figures
-from replication.report.section import FigureEntry, Section, TableEntry, runs_about, runs_metrics, write_table
-from replication.runs import current, read_table
+from replication.report.section import (
+    FigureEntry,
+    Section,
+    TableEntry,
+    count_range,
+    made_by,
+    runs_about,
+    runs_metrics,
+    write_table,
+)
+from replication.runs import of_grid, read_current
 from replication.settings import Settings
 
 MEASURES = {"validation_mse": "validation MSE", "stopping_epoch": "stopping epoch"}
@@ -32,21 +40,18 @@ class _Writer:
 
     def section(self) -> Section:
         planned = autoencoder.grid(self.settings, self.family)
-        table = read_table(paths.table(self.settings.scale, self.family))
-        records = autoencoder.of_grid(current(table), planned)
-        published_records = autoencoder.of_grid(records, autoencoder.published(self.settings, self.family))
-        published = autoencoder.frame(published_records)
-        control = autoencoder.frame(autoencoder.of_grid(records, autoencoder.control(self.settings, self.family)))
+        records = of_grid(read_current(paths.table(self.settings.scale, self.family)), planned)
+        runs = autoencoder.frame(of_grid(records, autoencoder.published(self.settings, self.family)))
+        control = autoencoder.frame(of_grid(records, autoencoder.control(self.settings, self.family)))
         drawn, tables = [], []
-        words = YAML(typ="safe").load(paths.PUBLISHED / f"{self.family}.yaml")
-        tables.append(self.beside_published(published, words))
-        if len(published):
-            drawn = [self.figure(published, value) for value in MEASURES]
-            tables.append(self.summary(published, "published", "Stopping epoch and MSE"))
-            tables.append(self.pairwise(published))
+        tables.append(self.beside_published(runs, published.read(self.family)))
+        if len(runs):
+            drawn = [self.figure(runs, value) for value in MEASURES]
+            tables.append(self.summary(runs, "published", "Stopping epoch and MSE"))
+            tables.append(self.pairwise(runs))
         if control["lambda"].nunique() > 1:
             tables.append(self.summary(control, "control", "Control: early stopping watches the MSE alone"))
-        pairs = autoencoder_claims.stopped_baseline(published_records)
+        pairs = autoencoder_claims.stopped_baseline(records, self.settings, self.family)
         if len(pairs):
             tables.append(self.stopped_baseline(pairs))
         return Section(
@@ -62,7 +67,7 @@ class _Writer:
     def beside_published(self, runs: pd.DataFrame, words: list[dict[str, str]]) -> TableEntry:
         note = (
             f"Section 5.2 in words, and our mean over all runs of widths above {autoencoder_claims.WIDE} with its 95 % "
-            f"t-interval; larger lambda: {autoencoder_claims.LARGE_LAMBDA:g} and more."
+            f"t-interval; larger lambda: {autoencoder.LARGE_LAMBDA:g} and more."
         )
         table = autoencoder_claims.beside_published(runs, words)
         return self.write(table, "beside-published", "The published numbers and ours", note)
@@ -71,11 +76,10 @@ class _Writer:
         label, number = MEASURES[value], dict(zip(MEASURES, FIGURES[self.family], strict=True))[value]
         width = autoencoder_claims.tested_width(runs, self.settings, self.family)
         tests = pairwise_tests(autoencoder_claims.lambda_samples(runs, width, value))
-        figure = figures.curves_and_tests(runs, tests, value=value, label=label, test_width=width, note=self.note)
-        sizes = runs.groupby(["width", "lambda"]).size()
-        n = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+        figure = figures.curves_and_tests(runs, tests, value=value, label=label, test_width=width)
+        n = count_range(runs.groupby(["width", "lambda"]).size())
         caption = f"{len(runs)} runs, n = {n} replicates a point; bars are 95 % t-intervals of the mean."
-        path = figures.save(figure, self.folder / "figures", f"figure{number}-{self.family}")
+        path = figures.save(figure, self.folder, f"figure{number}-{self.family}", self.note)
         return FigureEntry(f"Figure {number}: {label}", path, caption)
 
     def summary(self, runs: pd.DataFrame, kind: str, title: str) -> TableEntry:
@@ -124,7 +128,7 @@ class _Writer:
 
     def calibration(self) -> list[TableEntry]:
         name = calibration_family(self.family)
-        records = current(read_table(paths.table(self.settings.scale, name)))
+        records = read_current(paths.table(self.settings.scale, name))
         if not records:
             return []
         table = autoencoder.calibration_table(records, self.settings.calibration.min_deltas)
@@ -137,5 +141,5 @@ class _Writer:
         return [self.write(table, "calibration", "Calibration of the baseline", note, command="calibrate")]
 
     def write(self, table: pd.DataFrame, kind: str, title: str, note: str, *, command: str = "sweep") -> TableEntry:
-        made_by = f"python -m replication {command} --scale {self.settings.scale} --family {self.family}"
-        return write_table(self.folder, f"{self.family}-{kind}", title, table, f"{note} Runs made by `{made_by}`.")
+        made = made_by(self.settings.scale, self.family, command)
+        return write_table(self.folder, f"{self.family}-{kind}", title, table, f"{note} {made}")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from replication import paths
+from replication import paths, published
 from replication.analysis import selection_effects
 from replication.experiments import classifiers, classifiers_claims
 from replication.experiments.classifiers import BASELINE
 from replication.report import figures, published_audit_figures
 from replication.report.section import FigureEntry, Section, TableEntry, runs_about, runs_metrics, write_table
-from replication.runs import Record, current, read_table
+from replication.runs import Record, of_grid, read_current
 from replication.settings import CLASSIFIERS, Settings
 
 NAME = "table2"
@@ -33,8 +33,8 @@ class _Writer:
     def section(self) -> Section:
         records = {family: self.records(family) for family in CLASSIFIERS}
         runs = classifiers.frame(record for found in records.values() for record in found)
-        published = pd.read_csv(paths.PUBLISHED / "table2.csv")
-        theirs = classifiers_claims.published_cells(published)
+        printed = published.table(2)
+        theirs = classifiers_claims.published_cells(printed)
         ours = classifiers_claims.in_order(classifiers_claims.cells(runs), theirs) if len(runs) else theirs.iloc[:0]
         tables = [self.table2(ours, theirs, runs)]
         drawn: list[FigureEntry] = []
@@ -52,8 +52,8 @@ class _Writer:
             figures=drawn,
             tables=[*tables, *self.speed()],
             verdicts={
-                "C9": classifiers_claims.c9(runs, published),
-                "C10": classifiers_claims.c10(runs, published),
+                "C9": classifiers_claims.c9(runs, printed),
+                "C10": classifiers_claims.c10(runs, printed),
             },
             metrics={
                 family: runs_metrics(found, classifiers.planned(self.settings, family))
@@ -62,9 +62,8 @@ class _Writer:
         )
 
     def records(self, family: str) -> list[Record]:
-        keys = {run.key for run in classifiers.grid(self.settings, family)}
-        table = read_table(paths.table(self.settings.scale, family))
-        return [record for record in current(table) if record["key"] in keys]
+        table = read_current(paths.table(self.settings.scale, family))
+        return of_grid(table, classifiers.grid(self.settings, family))
 
     def about(self, records: dict[str, list[Record]]) -> list[str]:
         said = []
@@ -90,15 +89,15 @@ class _Writer:
                 parts.append(f"{row}: {', '.join(map(str, found.numbers))} (from {found.source})")
         return f"Convolutions guided in {classifiers.network(family)}, by number: {'; '.join(parts)}." if parts else ""
 
-    def table2(self, ours: pd.DataFrame, published: pd.DataFrame, runs: pd.DataFrame) -> TableEntry:
+    def table2(self, ours: pd.DataFrame, printed: pd.DataFrame, runs: pd.DataFrame) -> TableEntry:
         """The paper's layout; every cell holds the published accuracy and ours."""
         counts = classifiers_claims.counts(runs) if len(runs) else ours
         images = int(runs["validation_images"].min()) if len(runs) else 0
         rows = []
-        for row in [*published.index, *(row for row in ours.index if row not in published.index)]:
+        for row in [*printed.index, *(row for row in ours.index if row not in printed.index)]:
             line: dict[str, str] = dict(zip(classifiers_claims.PUBLISHED_ROW, row, strict=True))
-            for lambda_ in sorted({*published.columns, *ours.columns}):
-                theirs, own = (_at(cells, row, lambda_) for cells in (published, ours))
+            for lambda_ in sorted({*printed.columns, *ours.columns}):
+                theirs, own = (_at(cells, row, lambda_) for cells in (printed, ours))
                 cell = "-" if theirs is None else f"{theirs:.3f}"
                 if own is None:
                     cell += "; -"
@@ -115,10 +114,10 @@ class _Writer:
         table = pd.DataFrame(rows).rename(columns={"guided_layers": "guided layers"})
         return self.write("cells", "Table 2, published and ours", table, note)
 
-    def chance(self, whole: pd.DataFrame, published: pd.DataFrame) -> TableEntry:
+    def chance(self, whole: pd.DataFrame, printed: pd.DataFrame) -> TableEntry:
         columns = {}
         for name, found in (
-            ("published", classifiers_claims.by_choice(published)),
+            ("published", classifiers_claims.by_choice(printed)),
             ("ours", classifiers_claims.by_choice(whole)),
         ):
             gain = found["gain"]
@@ -181,14 +180,12 @@ class _Writer:
         figure = published_audit_figures.table2(
             rows, list(whole.columns), found["histogram"], found["gain"], whose="ours"
         )
-        if self.note:
-            figure.suptitle(self.note, color="firebrick")
         caption = (
             "(a) Every guided cell minus the baseline of its row, with one binomial standard error; grey: the "
             "baseline's own; ringed: the best. (b) The mean of the best gains, and its distribution when any of a "
             "row's values could be the baseline's. The published numbers drawn the same way: Table 2 as published."
         )
-        path = figures.save(figure, self.folder / "figures", f"{NAME}-classifiers")
+        path = figures.save(figure, self.folder, f"{NAME}-classifiers", self.note)
         return FigureEntry("Table 2, ours: cells with their errors, and the gain that choosing makes", path, caption)
 
     def speed(self) -> list[TableEntry]:

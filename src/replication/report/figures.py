@@ -1,5 +1,7 @@
 """Figures in the paper's layout: a curve for each lambda, and the table of pairwise tests beside it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +18,19 @@ from replication.analysis.statistics import t_interval
 STYLE: Any = {"svg.hashsalt": "replication", "figure.dpi": 100, "savefig.dpi": 130, "font.size": 10}
 
 
-def curves_and_tests(
-    runs: pd.DataFrame, tests: pd.DataFrame, *, value: str, label: str, test_width: int, note: str
-) -> Figure:
-    """(a) mean of `value` against latent width, a curve a lambda, 95 % t-intervals; (b) tests at one width."""
+@contextmanager
+def house_style() -> Iterator[None]:
+    """The look of the report's figures; a decorator too."""
     with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), width_ratios=[1.5, 1], layout="constrained")
-        _curves(left, runs, value, label)
-        _test_table(right, tests, test_width)
-        if note:
-            figure.suptitle(note, color="firebrick")
+        yield
+
+
+@house_style()
+def curves_and_tests(runs: pd.DataFrame, tests: pd.DataFrame, *, value: str, label: str, test_width: int) -> Figure:
+    """(a) mean of `value` against latent width, a curve a lambda, 95 % t-intervals; (b) tests at one width."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), width_ratios=[1.5, 1], layout="constrained")
+    _curves(left, runs, value, label)
+    _test_table(right, tests, test_width)
     return figure
 
 
@@ -91,12 +96,19 @@ def _test_table(axes: Axes, tests: pd.DataFrame, width: int) -> None:
         axes.add_patch(Rectangle((k, k), 1, 1, color="whitesmoke"))
 
 
-def save(figure: Figure, folder: Path, name: str) -> Path:
-    """Write PNG and SVG (without dates, so that the same data give the same bytes); the PNG's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.png"
+def save(figure: Figure, folder: Path, name: str, note: str = "") -> Path:
+    """Write FOLDER/figures/NAME.png and .svg (without dates: the same data give the same bytes); the PNG's path.
+
+    Args:
+        note: printed above the figure, for what keeps its numbers from being compared with the paper's.
+    """
+    path = folder / "figures" / f"{name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if note:
+        figure.suptitle(note, color="firebrick")
     with mpl.rc_context(STYLE):
         figure.savefig(path, metadata={"Software": None})
+        figure.set_layout_engine("none")  # arranged already, and that takes most of the time
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
     plt.close(figure)
     return path

@@ -10,9 +10,8 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
-from ruamel.yaml import YAML
 
-from replication import datasets, paths
+from replication import datasets, paths, published
 from replication.experiments.verdict import Verdict
 from replication.report import (
     autoencoder,
@@ -35,7 +34,7 @@ NOT_TESTED = Verdict("not tested", "no runs yet", "not tested", "")
 def write(settings: Settings) -> str:
     """Render everything from the committed run tables; a line that says where the report is."""
     folder = paths.reports(settings.scale)
-    note = STAND_IN if any(grid.dataset in datasets.STAND_INS for grid in settings.grids.values()) else ""
+    note = STAND_IN if any(grid.dataset in datasets.STAND_INS for grid in settings.autoencoder_grids.values()) else ""
     sections = _sections(settings, folder, note)
     claims = _claims(sections)
 
@@ -48,7 +47,7 @@ def write(settings: Settings) -> str:
         note=note,
         claims=claims,
         sections=sections,
-        assumptions=_read_yaml("assumptions.yaml"),
+        assumptions=published.read("assumptions"),
         settings={
             "Autoencoder": vars(settings.autoencoder),
             "Small CNN": vars(settings.cnn),
@@ -94,12 +93,8 @@ def _claims(sections: list[Section]) -> list[dict[str, Any]]:
                 given[claim] |= {"verdict": f"not tested ({STAND_IN})", "control": "not tested"}
     return [
         {"rule": None, "control_rule": claim.pop("control", None)} | claim | given.get(claim["id"], asdict(NOT_TESTED))
-        for claim in _read_yaml("claims.yaml")
+        for claim in published.read("claims")
     ]
-
-
-def _read_yaml(name: str) -> Any:
-    return YAML(typ="safe").load(paths.PUBLISHED / name)
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -3,17 +3,14 @@
 import math
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from ruamel.yaml import YAML
 
 from entropy_guidance.profile import box_plot
-from replication import paths
+from replication import published
 from replication.experiments import profile_claims, profiles
 from replication.report import figures
 from replication.report.section import FigureEntry, Section, TableEntry, write_table
@@ -53,9 +50,8 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
         if len(kinds) > len(first):
             title = "Figure 7: one architecture, two tasks, and random weights, VGG16"
             drawn.append(_entry(folder, "figure7-vgg16", title, vgg16, kinds=kinds, note=note))
-        words = YAML(typ="safe").load(paths.PUBLISHED / "profiles.yaml")
         text = "Section 4 on Figure 1 in words, and our numbers. Decay: fits to the layer means, lower AICc is better."
-        table = profile_claims.beside_published(vgg16, words)
+        table = profile_claims.beside_published(vgg16, published.read("profiles"))
         tables.append(write_table(folder, "profiles-beside-published", "Figure 1 in numbers", table, text))
         tables.append(_layer_table(folder, vgg16))
     for network, number in (("resnet50", 8), ("unet", 9)):
@@ -79,7 +75,7 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
         tables=tables,
         verdicts={
             "C2": profile_claims.c2(vgg16),
-            "C3": profile_claims.c3(vgg16, found["resnet50"], found["unet"], _pre_skip()),
+            "C3": profile_claims.c3(vgg16, found["resnet50"], found["unet"]),
         },
         metrics={"profiles": {network: len(layers) for network, layers in present.items()}},
     )
@@ -87,9 +83,9 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
 
 def _about(settings: Settings, network: str, layers: pd.DataFrame) -> str:
     chosen = settings.profiles[network]
-    parts = [f"{WEIGHTS[kind]} ({rows['source'].iloc[0]})" for kind, rows in _kinds(layers)]
+    parts = [f"{WEIGHTS[kind]} ({rows['source'].iloc[0]})" for kind, rows in profile_claims.by_weights(layers)]
     text = f"**{NAMES[network]}** (`{chosen.network}`): {'; '.join(parts) or 'no profile yet'}."
-    missing = [kind for kind in chosen.weights if kind not in {kind for kind, _ in _kinds(layers)}]
+    missing = [kind for kind in chosen.weights if kind not in {kind for kind, _ in profile_claims.by_weights(layers)}]
     if missing:
         command = f"python -m replication profiles {network} --scale {settings.scale}"
         text += f" Missing: {', '.join(WEIGHTS[kind] for kind in missing)}; `{command}` takes it when it can be had."
@@ -98,23 +94,9 @@ def _about(settings: Settings, network: str, layers: pd.DataFrame) -> str:
     return text
 
 
-def _kinds(layers: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    return [(str(kind), rows) for kind, rows in layers.groupby("weights", sort=False)] if len(layers) else []
-
-
-def _pre_skip() -> list[str]:
-    import torch
-    from torchvision.models import resnet50
-
-    from entropy_guidance import selection
-
-    with torch.device("meta"):
-        return selection.by_role(resnet50(), "pre-skip", torch.empty(1, 3, 64, 64))
-
-
 def _entry(folder: Path, name: str, title: str, layers: pd.DataFrame, *, kinds: list[str], note: str) -> FigureEntry:
-    published = name == "figure1-vgg16" and "imagenet" in kinds
-    figure = _boxes(layers, kinds, published=published, note=note)
+    printed = name == "figure1-vgg16" and "imagenet" in kinds
+    figure = _boxes(layers, kinds, printed=printed)
     caption = (
         "Log of the absolute corner weight of every filter slice, nats per filter and pixel. Boxes: quartiles, "
         "whiskers by Tukey's rule, dotted to the farthest outlier; red: means."
@@ -124,33 +106,31 @@ def _entry(folder: Path, name: str, title: str, layers: pd.DataFrame, *, kinds: 
             " Weights uniform on (-a, a) have mean log a - 1 (black line), standard deviation 1 and 4.8 % of outliers, "
             "all low, in every layer."
         )
-    if published:
+    if printed:
         caption += " Dashed: the two numbers that the text prints of this figure."
-    return FigureEntry(title, figures.save(figure, folder / "figures", name), caption)
+    return FigureEntry(title, figures.save(figure, folder, name, note), caption)
 
 
-def _boxes(layers: pd.DataFrame, kinds: list[str], *, published: bool, note: str) -> Figure:
+@figures.house_style()
+def _boxes(layers: pd.DataFrame, kinds: list[str], *, printed: bool) -> Figure:
     width = max(4.2, 0.16 * layers["layer"].max())  # inches a panel
-    with mpl.rc_context(figures.STYLE), sns.axes_style("whitegrid"):
-        figure, panels = plt.subplots(
-            1, len(kinds), figsize=(max(5.2, width * len(kinds)), 4.4), sharey=True, squeeze=False, layout="constrained"
-        )
-        for axes, kind in zip(panels[0], kinds, strict=True):
-            rows = layers[layers["weights"] == kind]
-            box_plot(rows, axes)
-            axes.set_title(WEIGHTS[kind])
-            if kind == "random":
-                axes.plot(rows["layer"], rows["log_sigma"] + UNIFORM, color="black", linewidth=1, zorder=4)
-            elif published:
-                for value in (profile_claims.FIRST, profile_claims.LAST):
-                    axes.axhline(value, color="firebrick", linestyle="dashed", linewidth=1)
-        for axes in panels[0][1:]:
-            axes.set_ylabel("")
-        # A zero-ish weight may reach to -25; the boxes are what matters.
-        low, high = layers["whisker_low"].min(), layers["max"].max()
-        panels[0][0].set_ylim(low - 0.35 * (high - low), high + 0.05 * (high - low))
-        if note:
-            figure.suptitle(note, color="firebrick")
+    figure, panels = plt.subplots(
+        1, len(kinds), figsize=(max(5.2, width * len(kinds)), 4.4), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axes, kind in zip(panels[0], kinds, strict=True):
+        rows = layers[layers["weights"] == kind]
+        box_plot(rows, axes)
+        axes.set_title(WEIGHTS[kind])
+        if kind == "random":
+            axes.plot(rows["layer"], rows["log_sigma"] + UNIFORM, color="black", linewidth=1, zorder=4)
+        elif printed:
+            for value in (profile_claims.FIRST, profile_claims.LAST):
+                axes.axhline(value, color="firebrick", linestyle="dashed", linewidth=1)
+    for axes in panels[0][1:]:
+        axes.set_ylabel("")
+    # A zero-ish weight may reach to -25; the boxes are what matters.
+    low, high = layers["whisker_low"].min(), layers["max"].max()
+    panels[0][0].set_ylim(low - 0.35 * (high - low), high + 0.05 * (high - low))
     return figure
 
 
@@ -169,36 +149,38 @@ def _layer_table(folder: Path, vgg16: pd.DataFrame) -> TableEntry:
 
 
 def _scale_entry(folder: Path, everything: pd.DataFrame, vgg16: pd.DataFrame, note: str) -> FigureEntry:
-    with mpl.rc_context(figures.STYLE), sns.axes_style("whitegrid"):
-        figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4.4), layout="constrained")
-        for (network, kind), rows in everything.groupby(["network", "weights"], sort=False):
-            label = f"{network}, {kind}"
-            left.plot(rows["log_sigma"], rows["mean"], "o", markersize=4, label=label, alpha=0.8)
-            depth = (rows["layer"] - 1) / (len(rows) - 1)
-            middle.plot(depth, rows["residual"], "o-", markersize=3, linewidth=1, label=label)
-        ends = np.array(left.get_xlim())
-        left.plot(ends, ends + NORMAL, color="black", linewidth=1, label="normal weights")
-        left.plot(ends, ends + UNIFORM, color="grey", linewidth=1, label="uniform weights")
-        left.set(xlabel="log sigma of the layer's weights", ylabel="mean entropy change (nats)")
-        left.set_title("(a) layer mean against weight scale")
-        left.legend(fontsize=7)
-        for value, colour in ((NORMAL, "black"), (UNIFORM, "grey")):
-            middle.axhline(value, color=colour, linewidth=1)
-        middle.set(xlabel="depth (first to last convolution)", ylabel="mean - log sigma (nats)")
-        middle.set_title("(b) what is left")
-        # The same range as the profile itself, so that what is left is seen in proportion.
-        centre, half = everything["residual"].mean(), (everything["mean"].max() - everything["mean"].min()) / 2
-        middle.set_ylim(centre - half, centre + half)
-        _positions(right, vgg16)
-        if note:
-            figure.suptitle(note, color="firebrick")
     caption = (
         "H5: does the profile say more than weight scale? (a) Each point is a layer; on the lines the entropy change "
         "is log sigma plus a constant. (b) After subtracting log sigma, drawn over as many nats as (a). (c) The "
         "profile with each filter position in place of the corner."
     )
-    path = figures.save(figure, folder / "figures", "h5-weight-scale")
+    path = figures.save(_scale_figure(everything, vgg16), folder, "h5-weight-scale", note)
     return FigureEntry("H5: profile and weight scale", path, caption)
+
+
+@figures.house_style()
+def _scale_figure(everything: pd.DataFrame, vgg16: pd.DataFrame) -> Figure:
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4.4), layout="constrained")
+    for (network, kind), rows in everything.groupby(["network", "weights"], sort=False):
+        label = f"{network}, {kind}"
+        left.plot(rows["log_sigma"], rows["mean"], "o", markersize=4, label=label, alpha=0.8)
+        depth = (rows["layer"] - 1) / (len(rows) - 1)
+        middle.plot(depth, rows["residual"], "o-", markersize=3, linewidth=1, label=label)
+    ends = np.array(left.get_xlim())
+    left.plot(ends, ends + NORMAL, color="black", linewidth=1, label="normal weights")
+    left.plot(ends, ends + UNIFORM, color="grey", linewidth=1, label="uniform weights")
+    left.set(xlabel="log sigma of the layer's weights", ylabel="mean entropy change (nats)")
+    left.set_title("(a) layer mean against weight scale")
+    left.legend(fontsize=7)
+    for value, colour in ((NORMAL, "black"), (UNIFORM, "grey")):
+        middle.axhline(value, color=colour, linewidth=1)
+    middle.set(xlabel="depth (first to last convolution)", ylabel="mean - log sigma (nats)")
+    middle.set_title("(b) what is left")
+    # The same range as the profile itself, so that what is left is seen in proportion.
+    centre, half = everything["residual"].mean(), (everything["mean"].max() - everything["mean"].min()) / 2
+    middle.set_ylim(centre - half, centre + half)
+    _positions(right, vgg16)
+    return figure
 
 
 def _positions(axes: Axes, vgg16: pd.DataFrame) -> None:

@@ -53,7 +53,7 @@ class _Writer:
             f"crosses: mean gain of the best of {k} without any effect. (b) The p-values as printed and after the "
             f"choice. n = {n} replicates at each lambda."
         )
-        path = figures.save(figure, self.folder / "figures", f"{NAME}-table1")
+        path = figures.save(figure, self.folder, f"{NAME}-table1")
         return Section(
             title="Table 1 as published: small CNNs",
             about=self.about("table1", alpha=ALPHA, power_level=POWER),
@@ -129,7 +129,7 @@ class _Writer:
             "gains, and its distribution when any of a row's values could be the baseline's "
             f"({part['gain']['draws']} draws)."
         )
-        path = figures.save(figure, self.folder / "figures", f"{NAME}-table2")
+        path = figures.save(figure, self.folder, f"{NAME}-table2")
         return Section(
             title="Table 2 as published: VGG16 and ResNet-50 on Imagenette",
             about=self.about("table2", se_at=part["standard_error_at_0.8"]),

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -13,35 +12,36 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from replication.analysis.statistics import ALPHA
-from replication.report.figures import STYLE
+from replication.report.figures import house_style
 
 
+@house_style()
 def table1(rows: pd.DataFrame, candidates: int) -> Figure:
     """Table 1: (a) gains with their intervals beside the gain by choice alone; (b) p-values before and after choice."""
-    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), sharey=True, layout="constrained")
-        y = np.arange(len(rows))
-        bars = [rows["gain"] - rows["low"], rows["high"] - rows["gain"]]
-        left.errorbar(rows["gain"], y, xerr=bars, fmt="o", capsize=3, color="tab:blue", label="printed, 95 % interval")
-        left.plot(rows["gain_by_choice"], y, "x", color="firebrick", label=f"best of {candidates}, no effect")
-        left.axvline(0, color="grey", linewidth=0.8)
-        left.set(xlabel="gain in validation accuracy", title="(a) printed gains")
-        left.set_yticks(y, [f"{r.blocks} block{'s' * (r.blocks > 1)}, {r.width}" for r in rows.itertuples()])
-        left.invert_yaxis()
-        left.locator_params(axis="x", nbins=5)
-        left.legend(loc="lower right", fontsize=9)
-        for name, marker, colour, label in (
-            ("p_printed", "o", "tab:blue", "printed"),
-            ("p_after_choice", "D", "firebrick", "after choice (exact)"),
-            ("p_bonferroni", "|", "black", f"after choice (factor {candidates})"),
-        ):
-            right.plot(rows[name], y, marker, color=colour, label=label, markersize=9 if marker == "|" else 6)
-        right.axvline(ALPHA, color="grey", linestyle="--", label=f"{ALPHA:g}")
-        right.set(xscale="log", xlabel="one-tailed p", title="(b) p-values before and after the choice of lambda")
-        right.legend(loc="lower left", fontsize=9)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), sharey=True, layout="constrained")
+    y = np.arange(len(rows))
+    bars = [rows["gain"] - rows["low"], rows["high"] - rows["gain"]]
+    left.errorbar(rows["gain"], y, xerr=bars, fmt="o", capsize=3, color="tab:blue", label="printed, 95 % interval")
+    left.plot(rows["gain_by_choice"], y, "x", color="firebrick", label=f"best of {candidates}, no effect")
+    left.axvline(0, color="grey", linewidth=0.8)
+    left.set(xlabel="gain in validation accuracy", title="(a) printed gains")
+    left.set_yticks(y, [f"{r.blocks} block{'s' * (r.blocks > 1)}, {r.width}" for r in rows.itertuples()])
+    left.invert_yaxis()
+    left.locator_params(axis="x", nbins=5)
+    left.legend(loc="lower right", fontsize=9)
+    for name, marker, colour, label in (
+        ("p_printed", "o", "tab:blue", "printed"),
+        ("p_after_choice", "D", "firebrick", "after choice (exact)"),
+        ("p_bonferroni", "|", "black", f"after choice (factor {candidates})"),
+    ):
+        right.plot(rows[name], y, marker, color=colour, label=label, markersize=9 if marker == "|" else 6)
+    right.axvline(ALPHA, color="grey", linestyle="--", label=f"{ALPHA:g}")
+    right.set(xscale="log", xlabel="one-tailed p", title="(b) p-values before and after the choice of lambda")
+    right.legend(loc="lower left", fontsize=9)
     return figure
 
 
+@house_style()
 def table2(
     rows: pd.DataFrame,
     lambdas: Sequence[float],
@@ -55,22 +55,21 @@ def table2(
         rows: model, training, guided_layers; accuracies and standard_errors, lists in the order of `lambdas`.
         whose: cells these are.
     """
-    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure, (left, right) = plt.subplots(
-            1, 2, figsize=(13, max(4.0, 0.5 * len(rows))), width_ratios=[1.9, 1], layout="constrained"
-        )
-        _cells(left, rows, lambdas)
-        edges, counts = np.array(histogram["edges"]), np.array(histogram["counts"])
-        shares = counts / counts.sum() / np.diff(edges)
-        right.stairs(shares, edges, fill=True, color="lightgrey", label="any column as baseline")
-        right.axvline(gain["expected_relabelled"], color="black", linestyle="--", label="expected, no effect")
-        right.axvline(gain["expected_normal"], color="black", linestyle=":", label="expected, normal noise")
-        right.axvline(gain["observed"], color="firebrick", label=f"{whose} (p = {gain['p_relabelled']:.3f})")
-        right.set(xlabel="best guided - baseline, mean over rows", ylabel="density")
-        right.locator_params(axis="x", nbins=5)
-        right.set_title(f"(b) mean gain of the best of {len(lambdas) - 1}")
-        right.set_ylim(top=1.3 * shares.max())
-        right.legend(loc="upper left", fontsize=9)
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(13, max(4.0, 0.5 * len(rows))), width_ratios=[1.9, 1], layout="constrained"
+    )
+    _cells(left, rows, lambdas)
+    edges, counts = np.array(histogram["edges"]), np.array(histogram["counts"])
+    shares = counts / counts.sum() / np.diff(edges)
+    right.stairs(shares, edges, fill=True, color="lightgrey", label="any column as baseline")
+    right.axvline(gain["expected_relabelled"], color="black", linestyle="--", label="expected, no effect")
+    right.axvline(gain["expected_normal"], color="black", linestyle=":", label="expected, normal noise")
+    right.axvline(gain["observed"], color="firebrick", label=f"{whose} (p = {gain['p_relabelled']:.3f})")
+    right.set(xlabel="best guided - baseline, mean over rows", ylabel="density")
+    right.locator_params(axis="x", nbins=5)
+    right.set_title(f"(b) mean gain of the best of {len(lambdas) - 1}")
+    right.set_ylim(top=1.3 * shares.max())
+    right.legend(loc="upper left", fontsize=9)
     return figure
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from replication import published
 from replication.experiments.verdict import Verdict
 from replication.runs import Record
 
@@ -44,6 +45,28 @@ def write_table(folder: Path, name: str, title: str, table: pd.DataFrame, note: 
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, index=False, float_format="%.6g")
     return TableEntry(title, path, table, note)
+
+
+def made_by(scale: str, family: str, command: str = "sweep") -> str:
+    """The end of the note of a table of runs: the command that makes them."""
+    return f"Runs made by `python -m replication {command} --scale {scale} --family {family}`."
+
+
+def count_range(counts: pd.Series) -> str:
+    """Of how many: "5", or "5 to 10"."""
+    low, high = counts.min(), counts.max()
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def hypothesis(name: str) -> str:
+    """One of hypotheses.yaml with its rule, for the reader."""
+    (entry,) = (entry for entry in published.read("hypotheses") if entry["id"] == name)
+    return f"{entry['hypothesis']} Rule, fixed beforehand: {entry['rule']}"
+
+
+def undecided_by(note: str, verdict: str) -> str:
+    """The verdict on a hypothesis; stand-in data decide nothing."""
+    return f"not tested ({note})" if note else verdict
 
 
 def runs_about(scale: str, family: str, records: list[Record], planned: int) -> str:

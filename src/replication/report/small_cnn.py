@@ -6,16 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from ruamel.yaml import YAML
 
-from replication import paths
+from replication import paths, published
 from replication.analysis.power import POWER
 from replication.experiments import calibration_family, small_cnn, small_cnn_claims
 from replication.experiments.small_cnn_claims import BASELINE, CORNER, Choice
 from replication.experiments.verdict import Verdict
 from replication.report import figures, small_cnn_figures
-from replication.report.section import FigureEntry, Section, TableEntry, runs_about, runs_metrics, write_table
-from replication.runs import Record, current, read_table
+from replication.report.section import (
+    FigureEntry,
+    Section,
+    TableEntry,
+    count_range,
+    hypothesis,
+    made_by,
+    runs_about,
+    runs_metrics,
+    undecided_by,
+    write_table,
+)
+from replication.runs import Record, of_grid, read_current
 from replication.settings import CNNS, Settings
 
 CIFAR10, MNIST = CNNS
@@ -39,14 +49,14 @@ class _Writer:
 
     @cached_property
     def published(self) -> pd.DataFrame:
-        return small_cnn.published_table()
+        return published.table(1)
 
     @cached_property
     def records(self) -> dict[str, list[Record]]:
         """The records of each family's grid."""
         return {
-            family: small_cnn.of_grid(
-                current(read_table(paths.table(self.settings.scale, family))), small_cnn.grid(self.settings, family)
+            family: of_grid(
+                read_current(paths.table(self.settings.scale, family)), small_cnn.grid(self.settings, family)
             )
             for family in CNNS
         }
@@ -63,7 +73,7 @@ class _Writer:
 
     def _runs(self, family: str, placement: str) -> pd.DataFrame:
         wanted = small_cnn.published(self.settings, family, placement)
-        runs = small_cnn.frame(small_cnn.of_grid(self.records[family], wanted))
+        runs = small_cnn.frame(of_grid(self.records[family], wanted))
         return runs[runs["blocks"] > 1] if placement == "all" else runs
 
     @cached_property
@@ -148,18 +158,18 @@ class _Writer:
         curves = {name: small_cnn_claims.gain_curves(runs) for name, runs in self.runs[family].items()}
         if all(frame.empty for frame in curves.values()):
             return []
-        figure = small_cnn_figures.gain_curves(curves, self.published if family == CIFAR10 else None, self.note)
-        n = _range(pd.concat(curves.values())["n"])
+        figure = small_cnn_figures.gain_curves(curves, self.published if family == CIFAR10 else None)
+        n = count_range(pd.concat(curves.values())["n"])
         caption = (
             f"Guided minus unguided run of the same seed at the last epoch, means over n = {n} pairs a point with 95 % "
             "t-intervals, not corrected for the number of lambda."
         )
-        path = figures.save(figure, self.folder / "figures", f"gains-{family}")
+        path = figures.save(figure, self.folder, f"gains-{family}", self.note)
         return [FigureEntry(f"Gain at every lambda, `{family}`", path, caption)]
 
     def calibration(self) -> list[tuple[FigureEntry, TableEntry]]:
         name = calibration_family(CIFAR10)
-        records = current(read_table(paths.table(self.settings.scale, name)))
+        records = read_current(paths.table(self.settings.scale, name))
         if not records:
             return []
         table = small_cnn.calibration_table(records, self.settings.cnn_calibration.lengths, self.published)
@@ -175,13 +185,13 @@ class _Writer:
         printed = None
         if architecture in base.index:
             printed = tuple(base.loc[architecture, ["base_train_accuracy", "base_validation_accuracy"]])
-        figure = small_cnn_figures.calibration(curves, printed, self.note)
+        figure = small_cnn_figures.calibration(curves, printed)
         blocks, width = architecture
         caption = (
             f"Unguided networks of {blocks} block{'s' * (blocks > 1)} and {width} filters, a point an epoch, one run a "
             "curve; training accuracy is a mean over the epoch."
         )
-        path = figures.save(figure, self.folder / "figures", f"{CIFAR10}-calibration")
+        path = figures.save(figure, self.folder, f"{CIFAR10}-calibration", self.note)
         note = (
             "Unguided runs only, beside the base columns of Table 1, nearest first. Distance: root mean square "
             "difference in units of the replicate noise that Table 1 implies. The batch size, padding and slope in "
@@ -195,12 +205,10 @@ class _Writer:
         return [(entry, made)]
 
     def hypotheses(self) -> Section:
-        rules = {entry["id"]: entry for entry in YAML(typ="safe").load(paths.PUBLISHED / "hypotheses.yaml")}
         paragraphs, verdicts = [], {}
         for name, (verdict, evidence) in self.decided.items():
-            verdicts[name] = f"not tested ({self.note})" if self.note else verdict
-            rule = f"{rules[name]['hypothesis']} Rule, fixed beforehand: {rules[name]['rule']}"
-            paragraphs.append(f"**{name}: {verdicts[name]}.** {rule}\n\nEvidence: {evidence}.")
+            verdicts[name] = undecided_by(self.note, verdict)
+            paragraphs.append(f"**{name}: {verdicts[name]}.** {hypothesis(name)}\n\nEvidence: {evidence}.")
         found, table = self.choices[CIFAR10]["first"], self.placebos
         return Section(
             title="Is Table 1 more than a choice (H3), and is it the corner weight (H2, H4)?",
@@ -217,9 +225,7 @@ class _Writer:
         most = max(found, key=lambda choice: choice.n)
         gains = self.published.set_index(["blocks", "width"])["delta_validation_accuracy"]
         printed = float(gains[most.architecture]) if most.architecture in gains.index else None
-        path = figures.save(
-            small_cnn_figures.choice(most, printed, self.note), self.folder / "figures", f"{CIFAR10}-choice"
-        )
+        path = figures.save(small_cnn_figures.choice(most, printed), self.folder, f"{CIFAR10}-choice", self.note)
         caption = (
             f"The architecture with most replicates, n = {most.n} at each of {most.lambdas + 1} lambda. (a) Each "
             f"replicate's labels of lambda shuffled {small_cnn_claims.DRAWS} times, the best of {most.lambdas} chosen "
@@ -245,31 +251,12 @@ class _Writer:
         if table.empty:
             return []
         largest = table["lambda"].max()
-        records = self.records[CIFAR10]
-        named = {
-            CORNER: small_cnn.published(self.settings, CIFAR10, "first"),
-            **small_cnn.variants(self.settings, CIFAR10),
-        }
-        architecture = small_cnn.smallest(self.settings.cnn_grids[CIFAR10])
-        own = {
-            name: [
-                record
-                for record in small_cnn.of_grid(records, runs)
-                if record["run"]["lambda"] == largest
-                and (record["run"]["blocks"], record["run"]["width"]) == architecture
-            ]
-            for name, runs in named.items()
-        }
-        own["unguided"] = [
-            record
-            for record in records
-            if record["run"]["lambda"] == BASELINE and (record["run"]["blocks"], record["run"]["width"]) == architecture
-        ]
-        path = figures.save(
-            small_cnn_figures.placebos(table, own, self.note), self.folder / "figures", f"{CIFAR10}-placebos"
-        )
+        named = small_cnn_claims.by_variant(self.records[CIFAR10], self.settings, CIFAR10)
+        own = {name: _at_lambda(records, largest) for name, records in named.items()}
+        own["unguided"] = _at_lambda(named[CORNER], BASELINE)
+        path = figures.save(small_cnn_figures.placebos(table, own), self.folder, f"{CIFAR10}-placebos", self.note)
         caption = (
-            f"Smallest architecture, first layer; n = {_range(table['n'])} pairs a point, 95 % "
+            f"Smallest architecture, first layer; n = {count_range(table['n'])} pairs a point, 95 % "
             "t-intervals. (b) Means over replicates; of weight decay and the exact form at the corner."
         )
         return [FigureEntry("H2 and H4: the corner weight, placebos and the exact form", path, caption)]
@@ -288,12 +275,12 @@ class _Writer:
     def write(
         self, family: str, kind: str, title: str, table: pd.DataFrame, note: str, *, command: str = "sweep"
     ) -> TableEntry:
-        made_by = f"python -m replication {command} --scale {self.settings.scale} --family {family}"
-        return write_table(self.folder, f"{family}-{kind}", title, table, f"{note} Runs made by `{made_by}`.")
+        made = made_by(self.settings.scale, family, command)
+        return write_table(self.folder, f"{family}-{kind}", title, table, f"{note} {made}")
 
 
-def _range(sizes: pd.Series) -> str:
-    return f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+def _at_lambda(records: list[Record], lambda_: float) -> list[Record]:
+    return [record for record in records if record["run"]["lambda"] == lambda_]
 
 
 def _printed(table: pd.DataFrame) -> pd.DataFrame:

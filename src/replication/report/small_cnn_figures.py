@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 from replication.analysis import power
 from replication.analysis.statistics import ALPHA
 from replication.experiments.small_cnn_claims import CORNER, Choice
-from replication.report.figures import STYLE
+from replication.report.figures import house_style
 from replication.runs import Record
 
 PLACEMENTS = {"first": ("tab:blue", "first layer"), "all": ("tab:orange", "all layers")}
@@ -27,7 +26,8 @@ VARIANTS = {  # name: colour, label
 COLUMNS = 3
 
 
-def gain_curves(curves: Mapping[str, pd.DataFrame], published: pd.DataFrame | None, note: str) -> Figure:
+@house_style()
+def gain_curves(curves: Mapping[str, pd.DataFrame], published: pd.DataFrame | None) -> Figure:
     """Paired gain in validation accuracy against lambda, a panel an architecture, a curve a placement."""
     curves = {placement: frame for placement, frame in curves.items() if len(frame)}
     found = sorted({(r.blocks, r.width) for frame in curves.values() for r in frame.itertuples()})
@@ -35,120 +35,111 @@ def gain_curves(curves: Mapping[str, pd.DataFrame], published: pd.DataFrame | No
     lines = -(-len(found) // columns)
     printed = {} if published is None else published.set_index(["blocks", "width"])["delta_validation_accuracy"]
     lambdas = sorted({value for frame in curves.values() for value in frame["lambda"]})
-    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure, panels = plt.subplots(
-            lines, columns, figsize=(3.6 * columns + 1.4, 2.9 * lines + 0.6), squeeze=False, layout="constrained"
-        )
-        for panel, (blocks, width) in zip(panels.flat, found, strict=False):
-            for k, (placement, frame) in enumerate(curves.items()):
-                here = frame[(frame["blocks"] == blocks) & (frame["width"] == width)]
-                x = [lambdas.index(value) + 0.12 * (k - (len(curves) - 1) / 2) for value in here["lambda"]]
-                bars = [here["gain"] - here["low"], here["high"] - here["gain"]]
-                colour, label = PLACEMENTS[placement]
-                panel.errorbar(x, here["gain"], bars, fmt="o-", color=colour, capsize=3, markersize=4, label=label)
-            if (blocks, width) in printed:
-                panel.axhline(printed[blocks, width], color="firebrick", linestyle="--", label="published, best lambda")
-            panel.axhline(0, color="grey", linewidth=0.8)
-            panel.set_xticks(range(len(lambdas)), [f"{value:g}" for value in lambdas], fontsize=9)
-            panel.set_title(f"{blocks} block{'s' * (blocks > 1)}, {width} filters")
-            panel.set_xlabel("lambda")
-        for panel in panels.flat[len(found) :]:
-            panel.set_visible(False)
-        for line in panels:
-            line[0].set_ylabel("gain in validation accuracy")
-        _legend(panels[0][columns - 1])
-        if note:
-            figure.suptitle(note, color="firebrick")
+    figure, panels = plt.subplots(
+        lines, columns, figsize=(3.6 * columns + 1.4, 2.9 * lines + 0.6), squeeze=False, layout="constrained"
+    )
+    for panel, (blocks, width) in zip(panels.flat, found, strict=False):
+        for k, (placement, frame) in enumerate(curves.items()):
+            here = frame[(frame["blocks"] == blocks) & (frame["width"] == width)]
+            x = [lambdas.index(value) + 0.12 * (k - (len(curves) - 1) / 2) for value in here["lambda"]]
+            bars = [here["gain"] - here["low"], here["high"] - here["gain"]]
+            colour, label = PLACEMENTS[placement]
+            panel.errorbar(x, here["gain"], bars, fmt="o-", color=colour, capsize=3, markersize=4, label=label)
+        if (blocks, width) in printed:
+            panel.axhline(printed[blocks, width], color="firebrick", linestyle="--", label="published, best lambda")
+        panel.axhline(0, color="grey", linewidth=0.8)
+        panel.set_xticks(range(len(lambdas)), [f"{value:g}" for value in lambdas], fontsize=9)
+        panel.set_title(f"{blocks} block{'s' * (blocks > 1)}, {width} filters")
+        panel.set_xlabel("lambda")
+    for panel in panels.flat[len(found) :]:
+        panel.set_visible(False)
+    for line in panels:
+        line[0].set_ylabel("gain in validation accuracy")
+    _legend(panels[0][columns - 1])
     return figure
 
 
-def choice(chosen: Choice, printed_gain: float | None, note: str) -> Figure:
+@house_style()
+def choice(chosen: Choice, printed_gain: float | None) -> Figure:
     """(a) The best gain when labels of lambda are shuffled, and ours; (b) which gain how many replicates find."""
-    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
-        blocks, width = chosen.architecture
-        left.hist(chosen.shuffled.gains, bins=40, density=True, color="lightgrey", label="shuffled labels of lambda")
-        left.axvline(chosen.shuffled.expected, color="black", linestyle=":", label="their mean")
-        left.axvline(chosen.shuffled.observed, color="tab:blue", label=f"best lambda, p = {chosen.shuffled.p:.3f}")
-        left.axvline(chosen.split.gain, color="tab:green", linestyle="-.", label="lambda chosen on the other half")
-        if printed_gain is not None:
-            left.axvline(printed_gain, color="firebrick", linestyle="--", label="published")
-        left.set(xlabel="gain in validation accuracy", ylabel="density")
-        left.set_title(f"(a) {blocks} block{'s' * (blocks > 1)}, {width} filters, {chosen.n} replicates")
-        left.set_ylim(top=1.45 * left.get_ylim()[1])
-        left.legend(loc="upper left", fontsize=8, framealpha=1)
-        numbers = np.unique(np.geomspace(4, 100, 12).round().astype(int))
-        for level, style, label in (
-            (ALPHA, "-", f"at {ALPHA:g}"),
-            (ALPHA / chosen.lambdas, "--", f"at {ALPHA:g} / {chosen.lambdas}"),
-        ):
-            gains = [power.detectable_gain(chosen.sd, int(n), level) for n in numbers]
-            right.plot(numbers, gains, style, color="black", label=label)
-        right.axhline(0.005, color="firebrick", linewidth=0.9, label="0.005")
-        right.set(xscale="log", xlabel="replicates at each lambda", ylabel="gain found with 80 % probability")
-        right.set_xticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"])
-        right.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
-        right.set_ylim(bottom=0)
-        right.set_title("(b) power of the printed test")
-        right.legend(fontsize=9)
-        if note:
-            figure.suptitle(note, color="firebrick")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    blocks, width = chosen.architecture
+    left.hist(chosen.shuffled.gains, bins=40, density=True, color="lightgrey", label="shuffled labels of lambda")
+    left.axvline(chosen.shuffled.expected, color="black", linestyle=":", label="their mean")
+    left.axvline(chosen.shuffled.observed, color="tab:blue", label=f"best lambda, p = {chosen.shuffled.p:.3f}")
+    left.axvline(chosen.split.gain, color="tab:green", linestyle="-.", label="lambda chosen on the other half")
+    if printed_gain is not None:
+        left.axvline(printed_gain, color="firebrick", linestyle="--", label="published")
+    left.set(xlabel="gain in validation accuracy", ylabel="density")
+    left.set_title(f"(a) {blocks} block{'s' * (blocks > 1)}, {width} filters, {chosen.n} replicates")
+    left.set_ylim(top=1.45 * left.get_ylim()[1])
+    left.legend(loc="upper left", fontsize=8, framealpha=1)
+    numbers = np.unique(np.geomspace(4, 100, 12).round().astype(int))
+    for level, style, label in (
+        (ALPHA, "-", f"at {ALPHA:g}"),
+        (ALPHA / chosen.lambdas, "--", f"at {ALPHA:g} / {chosen.lambdas}"),
+    ):
+        gains = [power.detectable_gain(chosen.sd, int(n), level) for n in numbers]
+        right.plot(numbers, gains, style, color="black", label=label)
+    right.axhline(0.005, color="firebrick", linewidth=0.9, label="0.005")
+    right.set(xscale="log", xlabel="replicates at each lambda", ylabel="gain found with 80 % probability")
+    right.set_xticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"])
+    right.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+    right.set_ylim(bottom=0)
+    right.set_title("(b) power of the printed test")
+    right.legend(fontsize=9)
     return figure
 
 
-def placebos(table: pd.DataFrame, records: Mapping[str, Sequence[Record]], note: str) -> Figure:
+@house_style()
+def placebos(table: pd.DataFrame, records: Mapping[str, Sequence[Record]]) -> Figure:
     """(a) Gain by variant and lambda; (b) mean |w| at the guided position along training, largest lambda.
 
     Args:
         records: variant -> its runs at the largest lambda, and "unguided".
     """
-    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 4.2), layout="constrained")
-        lambdas = sorted(set(table["lambda"]))
-        names = [name for name in VARIANTS if name in set(table["variant"])]
-        for k, name in enumerate(names):
-            here = table[table["variant"] == name]
-            x = [lambdas.index(value) + 0.13 * (k - (len(names) - 1) / 2) for value in here["lambda"]]
-            bars = [here["gain"] - here["low"], here["high"] - here["gain"]]
-            colour, label = VARIANTS[name]
-            left.errorbar(x, here["gain"], bars, fmt="o", color=colour, capsize=3, markersize=5, label=label)
-        left.axhline(0, color="grey", linewidth=0.8)
-        left.set_xticks(range(len(lambdas)), [f"{value:g}" for value in lambdas])
-        left.set_xlim(-0.5, len(lambdas) - 0.5)
-        left.set(xlabel="lambda", ylabel="gain in validation accuracy", title="(a) gain over the unguided run")
-        for name, own in records.items():
-            if own:
-                colour, label = VARIANTS.get(name, ("black", "unguided, corner"))
-                length = min(len(record["history"]["anchor_weight"]) for record in own)
-                mean = np.mean([record["history"]["anchor_weight"][:length] for record in own], axis=0)
-                right.plot(range(1, length + 1), mean, "o-", markersize=3, color=colour, label=label)
-        right.set(xlabel="epoch", ylabel="mean |w| at the guided position")
-        right.set_title(f"(b) first layer along training, lambda {max(lambdas):g}")
-        right.set_ylim(bottom=0)
-        right.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-        _legend(right)
-        if note:
-            figure.suptitle(note, color="firebrick")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 4.2), layout="constrained")
+    lambdas = sorted(set(table["lambda"]))
+    names = [name for name in VARIANTS if name in set(table["variant"])]
+    for k, name in enumerate(names):
+        here = table[table["variant"] == name]
+        x = [lambdas.index(value) + 0.13 * (k - (len(names) - 1) / 2) for value in here["lambda"]]
+        bars = [here["gain"] - here["low"], here["high"] - here["gain"]]
+        colour, label = VARIANTS[name]
+        left.errorbar(x, here["gain"], bars, fmt="o", color=colour, capsize=3, markersize=5, label=label)
+    left.axhline(0, color="grey", linewidth=0.8)
+    left.set_xticks(range(len(lambdas)), [f"{value:g}" for value in lambdas])
+    left.set_xlim(-0.5, len(lambdas) - 0.5)
+    left.set(xlabel="lambda", ylabel="gain in validation accuracy", title="(a) gain over the unguided run")
+    for name, own in records.items():
+        if own:
+            colour, label = VARIANTS.get(name, ("black", "unguided, corner"))
+            length = min(len(record["history"]["anchor_weight"]) for record in own)
+            mean = np.mean([record["history"]["anchor_weight"][:length] for record in own], axis=0)
+            right.plot(range(1, length + 1), mean, "o-", markersize=3, color=colour, label=label)
+    right.set(xlabel="epoch", ylabel="mean |w| at the guided position")
+    right.set_title(f"(b) first layer along training, lambda {max(lambdas):g}")
+    right.set_ylim(bottom=0)
+    right.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+    _legend(right)
     return figure
 
 
-def calibration(curves: Mapping[str, pd.DataFrame], printed: tuple[float, float] | None, note: str) -> Figure:
+@house_style()
+def calibration(curves: Mapping[str, pd.DataFrame], printed: tuple[float, float] | None) -> Figure:
     """Training against validation accuracy along the training of each candidate's baseline, one architecture.
 
     Args:
         curves: label -> columns train_accuracy and validation_accuracy, one row an epoch.
         printed: the published pair.
     """
-    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure, axes = plt.subplots(figsize=(7.5, 4.6), layout="constrained")
-        for label, frame in curves.items():
-            axes.plot(frame["train_accuracy"], frame["validation_accuracy"], "o-", markersize=3, label=label)
-        if printed is not None:
-            axes.plot(*printed, "*", markersize=16, color="firebrick", label="published")
-        axes.set(xlabel="training accuracy", ylabel="validation accuracy")
-        _legend(axes)
-        if note:
-            figure.suptitle(note, color="firebrick")
+    figure, axes = plt.subplots(figsize=(7.5, 4.6), layout="constrained")
+    for label, frame in curves.items():
+        axes.plot(frame["train_accuracy"], frame["validation_accuracy"], "o-", markersize=3, label=label)
+    if printed is not None:
+        axes.plot(*printed, "*", markersize=16, color="firebrick", label="published")
+    axes.set(xlabel="training accuracy", ylabel="validation accuracy")
+    _legend(axes)
     return figure
 
 

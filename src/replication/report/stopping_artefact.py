@@ -4,41 +4,36 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from ruamel.yaml import YAML
 
 from replication import paths
 from replication.experiments import autoencoder, stopping_artefact
 from replication.experiments.stopping_artefact import Pair
 from replication.report import figures, stopping_figures
-from replication.report.section import FigureEntry, Section, TableEntry, write_table
-from replication.runs import current, read_table
+from replication.report.section import FigureEntry, Section, TableEntry, hypothesis, made_by, undecided_by, write_table
+from replication.runs import of_grid, read_current
 from replication.settings import AUTOENCODERS, Settings
 
 
 def section(settings: Settings, folder: Path, note: str) -> Section:
     """Write figures and tables for every family of autoencoders under `folder`. Needs the run tables alone."""
-    rules = {entry["id"]: entry for entry in YAML(typ="safe").load(paths.PUBLISHED / "hypotheses.yaml")}
-    paragraphs, drawn, tables, frames = [], [], [], []
+    paragraphs = [f"**{name}.** {hypothesis(name)}" for name in ("H1", "H4")]
+    drawn, tables, frames = [], [], []
     metrics: dict[str, Any] = {}
-    for name in ("H1", "H4"):
-        paragraphs.append(f"**{name}.** {rules[name]['hypothesis']} Rule, fixed beforehand: {rules[name]['rule']}")
     for family in AUTOENCODERS:
-        records = current(read_table(paths.table(settings.scale, family)))
+        records = read_current(paths.table(settings.scale, family))
         found = stopping_artefact.pairs(records, settings, family)
         runs = stopping_artefact.pair_frame(found)
         frames.append(runs.assign(family=family))
         for name, decide in (("H1", stopping_artefact.h1), ("H4", stopping_artefact.h4)):
             verdict, evidence = decide(runs)
-            if note:
-                verdict = f"not tested ({note})"
-            paragraphs.append(f"**{name} on `{family}`: {verdict}.** {evidence}.")
-            metrics[f"{name}-{family}"] = verdict
+            metrics[f"{name}-{family}"] = undecided_by(note, verdict)
+            paragraphs.append(f"**{name} on `{family}`: {metrics[f'{name}-{family}']}.** {evidence}.")
         if found:
             drawn += _figures(found, family, folder, note)
             tables += _tables(found, runs, family, folder, settings)
     planned = sum(len(runs) for family in AUTOENCODERS for runs in autoencoder.variants(settings, family).values())
     exist = sum(
-        len(autoencoder.of_grid(current(read_table(paths.table(settings.scale, family))), runs))
+        len(of_grid(read_current(paths.table(settings.scale, family)), runs))
         for family in AUTOENCODERS
         for runs in autoencoder.variants(settings, family).values()
     )
@@ -58,30 +53,29 @@ def _figures(found: list[Pair], family: str, folder: Path, note: str) -> list[Fi
     wanted = {
         "stopping-epochs": (
             "Stopping epoch against lambda / epsilon",
-            stopping_figures.stopping_epochs(found, stopping_artefact.thresholds(found), note),
+            stopping_figures.stopping_epochs(found, stopping_artefact.thresholds(found)),
             "Points: means over guided runs, bars: smallest and largest. Line: mean stopping epoch of the unguided "
             "runs if the constant lambda/epsilon is added to their recorded MSE in float32; no guided run enters it.",
         ),
         "determinants": (
             "log|det W_sq| along training",
-            stopping_figures.determinants(found, note),
+            stopping_figures.determinants(found),
             "Means over replicates, early stopping on the MSE alone. The modified form lies on the unguided curve "
             "where its gradient is zero.",
         ),
         "time-to-quality": (
             "Epochs to reach a given MSE",
-            stopping_figures.time_to_quality(found, note),
+            stopping_figures.time_to_quality(found),
             "Means over replicates, as far as all of them get; early stopping on the MSE alone.",
         ),
     }
     return [
-        FigureEntry(f"{title}, `{family}`", figures.save(figure, folder / "figures", f"{name}-{family}"), caption)
+        FigureEntry(f"{title}, `{family}`", figures.save(figure, folder, f"{name}-{family}", note), caption)
         for name, (title, figure, caption) in wanted.items()
     ]
 
 
 def _tables(found: list[Pair], runs: pd.DataFrame, family: str, folder: Path, settings: Settings) -> list[TableEntry]:
-    made_by = f"Runs made by `python -m replication sweep --scale {settings.scale} --family {family}`."
     wanted = {
         "stopping": (
             "Stopping by variant of the protocol",
@@ -108,11 +102,12 @@ def _tables(found: list[Pair], runs: pd.DataFrame, family: str, folder: Path, se
             "Epochs to a given MSE",
             stopping_artefact.time_to_quality(runs),
             "Target: the best MSE that the unguided run had reached after two thirds of its epochs, to 0.1 %. "
-            "reached: guided runs that get there; the others count as one epoch more than they ran. low, high: 95 % "
-            "t-interval of the paired difference.",
+            "reached: guided runs that get there; the others count as one epoch more than the longer of the two ran. "
+            "low, high: 95 % t-interval of the paired difference.",
         ),
     }
+    made = made_by(settings.scale, family)
     return [
-        write_table(folder, f"{family}-{name}", f"{title}, `{family}`", table, f"{text} {made_by}")
+        write_table(folder, f"{family}-{name}", f"{title}, `{family}`", table, f"{text} {made}")
         for name, (title, table, text) in wanted.items()
     ]

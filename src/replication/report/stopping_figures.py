@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 
 from replication.experiments import stopping_artefact
 from replication.experiments.stopping_artefact import BASE, PUBLISHED, Pair
-from replication.report.figures import STYLE
+from replication.report.figures import house_style
 from replication.runs import Record
 
 MARKERS = {  # of a variant: its marker, its colour, its name in the legend
@@ -26,10 +25,10 @@ LINES = {"unguided": "black", BASE: "tab:green", "log-base": "tab:purple", "exac
 DASHES = ["-", "--", ":", "-."]
 
 
-def stopping_epochs(found: Sequence[Pair], thresholds: pd.DataFrame, note: str) -> Figure:
+def stopping_epochs(found: Sequence[Pair], thresholds: pd.DataFrame) -> Figure:
     """Stopping epoch against lambda/epsilon: guided runs, and what replaying the unguided ones in float32 predicts."""
     runs = stopping_artefact.pair_frame(found)
-    figure, panels = _panels(runs["width"].unique(), note)
+    figure, panels = _panels(runs["width"].unique())
     for width, axes in panels.items():
         unguided = _unguided(found, width)
         ratios = np.logspace(-1, 8.5, 120)
@@ -56,9 +55,9 @@ def stopping_epochs(found: Sequence[Pair], thresholds: pd.DataFrame, note: str) 
     return figure
 
 
-def determinants(found: Sequence[Pair], note: str) -> Figure:
+def determinants(found: Sequence[Pair]) -> Figure:
     """log|det W_sq| after each epoch, means over replicates, by form and lambda where the MSE alone is watched."""
-    figure, panels = _panels([pair.guided["run"]["width"] for pair in found], note)
+    figure, panels = _panels([pair.guided["run"]["width"] for pair in found])
     for width, axes in panels.items():
         for label, (style, records) in _curves(found, width).items():
             axes.plot(*_mean_history(records, "entropy_change"), label=label, color=style[0], linestyle=style[1])
@@ -68,9 +67,9 @@ def determinants(found: Sequence[Pair], note: str) -> Figure:
     return figure
 
 
-def time_to_quality(found: Sequence[Pair], note: str) -> Figure:
+def time_to_quality(found: Sequence[Pair]) -> Figure:
     """Epochs to reach a given validation MSE, means over the replicates if all of them reach it."""
-    figure, panels = _panels([pair.guided["run"]["width"] for pair in found], note)
+    figure, panels = _panels([pair.guided["run"]["width"] for pair in found])
     for width, axes in panels.items():
         curves = _curves(found, width)
         best = min(min(r["history"]["validation_mse"]) for _, records in curves.values() for r in records)
@@ -92,14 +91,12 @@ def time_to_quality(found: Sequence[Pair], note: str) -> Figure:
     return figure
 
 
-def _panels(widths: Sequence[int] | np.ndarray, note: str) -> tuple[Figure, dict[int, Axes]]:
+@house_style()
+def _panels(widths: Sequence[int] | np.ndarray) -> tuple[Figure, dict[int, Axes]]:
     wanted = sorted(set(widths))
-    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure, panels = plt.subplots(
-            1, len(wanted), figsize=(3.4 * len(wanted) + 2.6, 3.8), squeeze=False, layout="constrained"
-        )
-        if note:
-            figure.suptitle(note, color="firebrick")
+    figure, panels = plt.subplots(
+        1, len(wanted), figsize=(3.4 * len(wanted) + 2.6, 3.8), squeeze=False, layout="constrained"
+    )
     return figure, dict(zip(wanted, panels[0], strict=True))
 
 

@@ -59,7 +59,7 @@ def _figure2(folder: Path) -> FigureEntry:
     )
     return FigureEntry(
         "Figure 2: both forms of the loss",
-        figures.save(theory_figures.losses(), folder / "figures", "figure2-losses"),
+        figures.save(theory_figures.losses(), folder, "figure2-losses"),
         caption,
     )
 
@@ -80,9 +80,7 @@ class _Writer:
         return frame[frame["filter"] == "random"].drop(columns="filter")
 
     def figure(self) -> FigureEntry:
-        path = figures.save(
-            theory_figures.formulas(self.layers, self.random_filters), self.folder / "figures", "theory-formulas"
-        )
+        path = figures.save(theory_figures.formulas(self.layers, self.random_filters), self.folder, "theory-formulas")
         caption = (
             f"{len(self.layers)} layers; the line is equality. Exact: 1/2 log det(W W^T) or, for more outputs than "
             "inputs, 1/2 log det(W^T W), without the constant of lost dimensions. (c): the first "

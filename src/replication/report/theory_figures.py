@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from entropy_guidance import penalty
 from entropy_guidance.guidance import Form
 from replication.experiments.theory_layers import CORNERS
-from replication.report.figures import STYLE
+from replication.report.figures import house_style
 
 DRAWN_EPSILONS = (0.5, 0.2, 0.1)  # large enough to be seen on a linear axis, as the paper's is
 EPSILONS = (1e-1, 1e-3, 1e-5, 1e-7)
@@ -25,21 +24,21 @@ Array = NDArray[np.float64]
 Quantity = Literal["loss", "slope by x", "slope by log x"]
 
 
+@house_style()
 def losses() -> Figure:
     """Both forms of the loss, lambda = 1, against x = |det W_sq| or |c11|, and their derivatives (Figure 2)."""
     half = np.geomspace(1e-4, 2, 400)
     linear, wide = np.concatenate([-half[::-1], half]), np.geomspace(1e-12, 0.9, 400)
-    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure, ((value, slope), (log_value, log_slope)) = plt.subplots(2, 2, figsize=(11, 8), layout="constrained")
-        _losses(value, linear, DRAWN_EPSILONS, "loss")
-        _losses(slope, linear, DRAWN_EPSILONS, "slope by x")
-        _losses(log_value, wide, EPSILONS, "loss")
-        _losses(log_slope, wide, EPSILONS, "slope by log x")
-        value.set(ylim=(-1, 10.5), xlabel="x", ylabel="loss", title="(a) both forms")
-        slope.set(ylim=(0, 60), xlim=(-1, 1), xlabel="x", ylabel="|d loss / d x|", title="(b) their derivatives by x")
-        log_value.set(xscale="log", yscale="log", xlabel="|x|", ylabel="loss", title="(c) as (a), practical epsilon")
-        log_slope.set(xscale="log", yscale="log", xlabel="|x|", ylabel="|d loss / d log|x||", ylim=(1e-6, 1e7))
-        log_slope.set_title("(d) their derivatives by the entropy change log|x|")
+    figure, ((value, slope), (log_value, log_slope)) = plt.subplots(2, 2, figsize=(11, 8), layout="constrained")
+    _losses(value, linear, DRAWN_EPSILONS, "loss")
+    _losses(slope, linear, DRAWN_EPSILONS, "slope by x")
+    _losses(log_value, wide, EPSILONS, "loss")
+    _losses(log_slope, wide, EPSILONS, "slope by log x")
+    value.set(ylim=(-1, 10.5), xlabel="x", ylabel="loss", title="(a) both forms")
+    slope.set(ylim=(0, 60), xlim=(-1, 1), xlabel="x", ylabel="|d loss / d x|", title="(b) their derivatives by x")
+    log_value.set(xscale="log", yscale="log", xlabel="|x|", ylabel="loss", title="(c) as (a), practical epsilon")
+    log_slope.set(xscale="log", yscale="log", xlabel="|x|", ylabel="|d loss / d log|x||", ylim=(1e-6, 1e7))
+    log_slope.set_title("(d) their derivatives by the entropy change log|x|")
     return figure
 
 
@@ -63,19 +62,19 @@ def _quantity(x: Array, form: Form, epsilon: float, quantity: Quantity) -> Array
     return slope if quantity == "slope by log x" else slope / np.abs(x)
 
 
+@house_style()
 def formulas(layers: pd.DataFrame, filters: pd.DataFrame) -> Figure:
     """(a) dense layers, (b) convolutions: formula against exact change; (c) one layer, four corners."""
     size = layers[["outputs", "inputs"]].min(axis=1)
     scaled = layers.assign(exact=layers["exact"] / size, formula=layers["formula"] / size)
     dense = scaled["class"].str.startswith("dense")
-    with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
-        figure, axes = plt.subplots(1, 3, figsize=(15, 5.4), layout="constrained")
-        _classes(axes[0], scaled[dense], "(a) dense layers")
-        _classes(axes[1], scaled[~dense], "(b) convolutions")
-        _corners(axes[2], filters.head(DRAWN_FILTERS))
-        for panel in axes:
-            panel.axline((0, 0), slope=1, color="black", linewidth=1, zorder=0)
-            panel.legend(fontsize=8, title=None)
+    figure, axes = plt.subplots(1, 3, figsize=(15, 5.4), layout="constrained")
+    _classes(axes[0], scaled[dense], "(a) dense layers")
+    _classes(axes[1], scaled[~dense], "(b) convolutions")
+    _corners(axes[2], filters.head(DRAWN_FILTERS))
+    for panel in axes:
+        panel.axline((0, 0), slope=1, color="black", linewidth=1, zorder=0)
+        panel.legend(fontsize=8, title=None)
     return figure
 
 

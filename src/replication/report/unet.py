@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from replication import paths
+from replication import paths, published
 from replication.experiments import unet, unet_claims
 from replication.report import figures, unet_figures
-from replication.report.section import FigureEntry, Section, TableEntry, runs_about, runs_metrics, write_table
-from replication.runs import Record, current, read_table
+from replication.report.section import FigureEntry, Section, TableEntry, made_by, runs_about, runs_metrics, write_table
+from replication.runs import Record, of_grid, read_current
 from replication.settings import UNETS, Settings
 
 TITLES = {"unet-coco": "U-Net on COCO", "unet-coco-sample": "U-Net on a sample of COCO"}
@@ -20,7 +20,7 @@ def sections(settings: Settings, folder: Path, note: str) -> list[Section]:
     writers = [_Writer(settings, family, folder, note) for family in UNETS if family in settings.unet_grids]
     found = [writer.section() for writer in writers]
     deciding = next((writer for writer in writers if len(writer.runs()) > 1), writers[0])
-    verdict = unet_claims.c11(deciding.runs(), writers[0].published())
+    verdict = unet_claims.c11(deciding.runs(), published.table(3))
     return [replace(found[0], verdicts={"C11": verdict}), *found[1:]]
 
 
@@ -31,13 +31,9 @@ class _Writer:
     folder: Path
     stand_in: str
 
-    def published(self) -> pd.DataFrame:
-        return pd.read_csv(paths.PUBLISHED / "table3.csv")
-
     def records(self) -> list[Record]:
-        keys = {run.key for run in unet.grid(self.settings, self.family)}
-        table = read_table(paths.table(self.settings.scale, self.family))
-        return [record for record in current(table) if record["key"] in keys]
+        table = read_current(paths.table(self.settings.scale, self.family))
+        return of_grid(table, unet.grid(self.settings, self.family))
 
     def runs(self) -> pd.DataFrame:
         return unet.frame(self.records())
@@ -83,8 +79,8 @@ class _Writer:
 
     def timing(self, records: list[Record]) -> str:
         """Published and own seconds per epoch: how much of a difference in time is the clock's."""
-        published = self.published()
-        theirs = published["training_seconds"] / published["epochs"]
+        printed = published.table(3)
+        theirs = printed["training_seconds"] / printed["epochs"]
         ours = [record["metrics"]["seconds_per_epoch"] for record in records]
         text = (
             f"Time: the published seconds per epoch range from {theirs.min():.0f} to {theirs.max():.0f} "
@@ -97,12 +93,12 @@ class _Writer:
     def table3(self, scores: pd.DataFrame) -> TableEntry:
         grid = self.settings.unet_grids[self.family]
         ours = unet_claims.of_protocol(scores, grid.placement, self.settings.unet.monitor).set_index("lambda")
-        published = self.published().set_index("lambda")
+        printed = published.table(3).set_index("lambda")
         rows = []
-        for lambda_ in sorted({*published.index, *ours.index}):
+        for lambda_ in sorted({*printed.index, *ours.index}):
             line: dict[str, float | str] = {"lambda": lambda_}
-            if lambda_ in published.index:
-                row = published.loc[lambda_]
+            if lambda_ in printed.index:
+                row = printed.loc[lambda_]
                 line |= {
                     "epochs, published": row["epochs"],
                     "seconds per epoch, published": row["training_seconds"] / row["epochs"],
@@ -164,14 +160,14 @@ class _Writer:
 
     def figure10(self, records: list[Record], baseline: Record) -> FigureEntry:
         guided = list(self.by_lambda(records, self.settings.unet.monitor).values())
-        figure = unet_figures.masks(baseline, [r for r in guided if r["run"]["lambda"] != 0], self.note)
+        figure = unet_figures.masks(baseline, [r for r in guided if r["run"]["lambda"] != 0])
         ids = ", ".join(str(entry["id"]) for entry in baseline["shown"])
         caption = (
             "Masks at a threshold of 0.5, white is object. The images are the first of the validation split, by "
             f"number, whose licence allows passing them on and whose objects cover 10 to 90 % (numbers {ids}): a rule, "
             "not a choice by eye."
         )
-        path = figures.save(figure, self.folder / "figures", f"figure10-{self.family}")
+        path = figures.save(figure, self.folder, f"figure10-{self.family}", self.note)
         return FigureEntry("Figure 10: masks without and with guidance", path, caption)
 
     def histories(self, records: list[Record]) -> FigureEntry:
@@ -180,12 +176,12 @@ class _Writer:
             for monitor in ("total", "base")
             if len(found := self.by_lambda(records, monitor)) > (monitor == "total")
         }
-        figure = unet_figures.histories(curves, self.published(), self.note)
+        figure = unet_figures.histories(curves, published.table(3))
         caption = (
             "Validation MSE after every epoch; a dot where training ended. Marks on the axis: the published numbers of "
             "epochs, black without guidance."
         )
-        path = figures.save(figure, self.folder / "figures", f"histories-{self.family}")
+        path = figures.save(figure, self.folder, f"histories-{self.family}", self.note)
         return FigureEntry("Convergence of the U-Nets", path, caption)
 
     def by_lambda(self, records: list[Record], monitor: str) -> dict[float, Record]:
@@ -197,5 +193,5 @@ class _Writer:
         return {"total": "total", "base": "MSE alone"}[self.settings.unet.monitor]
 
     def write(self, table: pd.DataFrame, kind: str, title: str, note: str) -> TableEntry:
-        made_by = f"python -m replication sweep --scale {self.settings.scale} --family {self.family}"
-        return write_table(self.folder, f"{self.family}-{kind}", title, table, f"{note} Runs made by `{made_by}`.")
+        made = made_by(self.settings.scale, self.family)
+        return write_table(self.folder, f"{self.family}-{kind}", title, table, f"{note} {made}")

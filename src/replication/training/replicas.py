@@ -8,9 +8,8 @@ Shape legend: M models, B batch, I inputs, L latent width, N training images, V 
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from itertools import count
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,19 +21,17 @@ from replication.models.autoencoder import Autoencoders
 from replication.runs import Record, Run, make_record
 from replication.training.backpropagation import Backpropagation
 from replication.training.stopping import EarlyStopping
-from replication.training.trainers import Epoch, environment
+from replication.training.trainers import Epoch, Orders, environment, fitting, shared_settings
 
 VALIDATION_CHUNK = 2000  # images
 EAGER_STEPS = 3  # before a CUDA graph is captured: libraries choose kernels and workspaces in them
 
 MANY_SMALL = True
-GPU_MEMORY_SHARE = 0.5  # of what is free, for one stack
 
 
-def stack_key(run: Run) -> tuple[Any, ...]:
+def stack_key(run: Run) -> Hashable:
     """Runs with equal keys can share a stack: they differ in nothing that shapes a step."""
-    own = {"lambda", "form", "epsilon", "monitor", "replicate"}
-    return (run.family, *((name, value) for name, value in sorted(run.settings.items()) if name not in own))
+    return shared_settings(run, own={"lambda", "form", "epsilon", "monitor", "replicate"})
 
 
 def stack_size(run: Run, data: ImageSet, device: torch.device) -> int:
@@ -48,9 +45,7 @@ def stack_size(run: Run, data: ImageSet, device: torch.device) -> int:
     inputs = data.train_images[0].numel()
     weights = 2 * inputs * run["width"]
     activations = max(run["batch_size"], VALIDATION_CHUNK) * (4 * inputs + 3 * run["width"])
-    itemsize = getattr(torch, run["precision"]).itemsize
-    free, _ = torch.cuda.mem_get_info(device)
-    return max(1, int(GPU_MEMORY_SHARE * free / ((4 * weights + activations) * itemsize)))
+    return fitting(4 * weights + activations, run, device)
 
 
 def cost(run: Run) -> float:
@@ -131,8 +126,7 @@ class _Stack:
         weights = Autoencoders.initial(self.train_NI.shape[1], first["width"], seeds, self.dtype)
         changes = dense_entropy_change(weights.encoder_MLI.double()).tolist()
         self.replicas = [_Replica(run, change) for run, change in zip(runs, changes, strict=True)]
-        # Paired runs see the same batches: one generator for all runs with the same seed.
-        self.orders = {seed: torch.Generator().manual_seed(seed) for seed in {run.seed("order") for run in runs}}
+        self.orders = Orders(runs)
         self._place(weights, [])
 
     @property
@@ -186,7 +180,7 @@ class _Stack:
     def epoch(self, number: int) -> Epoch:
         """One epoch of every model."""
         start = time.perf_counter()
-        order_MN = self._order()
+        order_MN = self.orders.draw([replica.run for replica in self.replicas], len(self.train_NI)).to(self.device)
         self.squared_error_M.zero_()
         images = order_MN.shape[1]
         for first in range(0, images, self.batch_size):
@@ -220,13 +214,6 @@ class _Stack:
             self._compact()
         mse = sum(row[1] for _, row in active) / len(active)
         return Epoch(number, len(self.runs), f"mse {mse:.4f}", records)
-
-    def _order(self) -> Tensor:
-        """This epoch's order of the training images for each model, (M, N)."""
-        drawn = {
-            seed: torch.randperm(len(self.train_NI), generator=generator) for seed, generator in self.orders.items()
-        }
-        return torch.stack([drawn[replica.run.seed("order")] for replica in self.replicas]).to(self.device)
 
     def _step(self, batch_MB: Tensor) -> None:
         """One optimiser step of every model on its own batch."""

@@ -10,7 +10,6 @@ and continued gives the numbers of one that was not.
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -21,6 +20,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from entropy_guidance import EntropyGuidance
 from replication import paths
 from replication.errors import UserError
+from replication.files import write_whole
 from replication.runs import Record, Run, Store, make_record
 from replication.training.stopping import EarlyStopping
 from replication.training.trainers import Epoch, environment
@@ -261,7 +261,7 @@ class _Training:
             "validation_images": self.task.images(self.data, "validation"),
         }
         if self.run["lambda"] == 0:
-            _save(self.store.weights(self.run.key), lambda path: save_file(_plain(self.model), path))
+            write_whole(self.store.weights(self.run.key), lambda path: save_file(_plain(self.model), path))
         where = environment(self.device, 1) | {"data": self.task.describe(self.data)}
         extras = self.task.extras(self.model, self.run, self.data, counts)
         return make_record(self.run, metrics, history, seconds, where) | extras
@@ -287,7 +287,7 @@ class _Training:
             "optimizer": self.optimizer.state_dict(),
             "history": self.history,
         }
-        _save(self.store.checkpoint(self.run.key), lambda path: torch.save(state, path))
+        write_whole(self.store.checkpoint(self.run.key), lambda path: torch.save(state, path))
 
 
 def _place(data: Any, device: torch.device) -> Any:
@@ -299,15 +299,3 @@ def _place(data: Any, device: torch.device) -> Any:
 
 def _plain(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-
-
-def _save(path: Path, write: Any) -> None:
-    """Write a file that is either whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"cannot write {path}: {error}. Free some space and start again") from None

@@ -16,8 +16,7 @@ Shape legend: M models, B batch, N training images, V validation images, G model
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -27,12 +26,11 @@ from entropy_guidance import conv_entropy_change, exact_conv_entropy_change, pen
 from replication.datasets.images import ImageSet
 from replication.models.small_cnn import FILTER, SmallCNNs, feature_sides
 from replication.runs import Record, Run, make_record
-from replication.training.trainers import Epoch, environment
+from replication.training.trainers import Epoch, Orders, environment, fitting, shared_settings
 
 CPU_PART = 32  # images whose gradient is computed at once: their features stay near the cache
 VALIDATION_PART = 500  # images
 FREQUENCIES = (8, 8)  # at which the exact form samples a filter's spectrum
-GPU_MEMORY_SHARE = 0.5  # of what is free, for one stack
 HISTORIES = (
     "train_loss",  # cross-entropy and accuracy while training, a mean over the epoch's batches, as Keras prints them
     "train_accuracy",
@@ -45,10 +43,9 @@ HISTORIES = (
 MANY_SMALL = True
 
 
-def stack_key(run: Run) -> tuple[Any, ...]:
+def stack_key(run: Run) -> Hashable:
     """Runs with equal keys can share a stack: they differ in nothing that shapes a step."""
-    own = {"lambda", "form", "epsilon", "anchor", "placement", "replicate"}
-    return (run.family, *((name, value) for name, value in sorted(run.settings.items()) if name not in own))
+    return shared_settings(run, own={"lambda", "form", "epsilon", "anchor", "placement", "replicate"})
 
 
 def stack_size(run: Run, data: ImageSet, device: torch.device) -> int:
@@ -58,9 +55,7 @@ def stack_size(run: Run, data: ImageSet, device: torch.device) -> int:
     sides = feature_sides(data.train_images.shape[-1], run["blocks"], run["padding"])
     # Of each block: the convolution, its gradient, and at a quarter of the size places (int64), sums, activations
     floats = sum(4 * run["width"] * side**2 for side in sides[:-1])
-    activations = max(run["batch_size"], VALIDATION_PART) * floats
-    free, _ = torch.cuda.mem_get_info(device)
-    return max(1, int(GPU_MEMORY_SHARE * free / (activations * getattr(torch, run["precision"]).itemsize)))
+    return fitting(max(run["batch_size"], VALIDATION_PART) * floats, run, device)
 
 
 def cost(run: Run) -> float:
@@ -134,15 +129,14 @@ class _Stack:
             if run["form"] != "none":
                 alike[run["form"], anchor(run), run["placement"]].append(m)
         self.guided = {kind: torch.tensor(rows, device=device) for kind, rows in alike.items()}
-        # Paired runs see the same batches: one generator for all runs with the same seed.
-        self.orders = {seed: torch.Generator().manual_seed(seed) for seed in {run.seed("order") for run in runs}}
+        self.orders = Orders(runs)
         self.histories: list[dict[str, list[float]]] = [{name: [] for name in HISTORIES} for _ in runs]
         self.seconds = 0.0
 
     def epoch(self, number: int) -> Epoch:
         """One epoch of every model."""
         start = time.perf_counter()
-        order_MN = self._order()
+        order_MN = self.orders.draw(self.runs, len(self.train_NHWC)).to(self.device)
         train_M2 = torch.zeros(len(self.runs), 2, dtype=torch.float64, device=self.device)
         for batch_MB in order_MN.split(self.batch_size, dim=1):
             train_M2 += self._step(batch_MB)
@@ -155,13 +149,6 @@ class _Stack:
         accuracy = sum(history["validation_accuracy"][-1] for history in self.histories) / len(self.runs)
         records = [self._record(m) for m in range(len(self.runs))] if ended else []
         return Epoch(number, 0 if ended else len(self.runs), f"accuracy {accuracy:.4f}", records)
-
-    def _order(self) -> Tensor:
-        """This epoch's order of the training images for each model, (M, N)."""
-        drawn = {
-            seed: torch.randperm(len(self.train_NHWC), generator=generator) for seed, generator in self.orders.items()
-        }
-        return torch.stack([drawn[run.seed("order")] for run in self.runs]).to(self.device)
 
     def _step(self, batch_MB: Tensor) -> Tensor:
         """One optimiser step of every model on its own batch; summed losses and right answers, (M, 2)."""

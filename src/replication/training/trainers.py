@@ -4,13 +4,16 @@ A trainer knows neither store nor sweep: it gets runs and their data, and yields
 """
 
 import platform
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from replication.runs import Record, Run
+
+GPU_MEMORY_SHARE = 0.5  # of what is free, for one stack
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,29 @@ class Trainer(Protocol):
 
     def train(self, runs: Sequence[Run], data: Any, device: torch.device) -> Iterator[Epoch]:
         """Train one stack until all its runs have finished."""
+
+
+def shared_settings(run: Run, own: Set[str]) -> Hashable:
+    """Key of a stack: all settings but those that each of its models may have of its own."""
+    return (run.family, *((name, value) for name, value in sorted(run.settings.items()) if name not in own))
+
+
+def fitting(numbers: int, run: Run, device: torch.device) -> int:
+    """How many models fit on a GPU, one at least, if each needs so many numbers in the run's precision."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, int(GPU_MEMORY_SHARE * free / (numbers * getattr(torch, run["precision"]).itemsize)))
+
+
+class Orders:
+    """In which order each run sees the training images. Paired runs see the same batches: one generator for them."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self._generators = {seed: torch.Generator().manual_seed(seed) for seed in {run.seed("order") for run in runs}}
+
+    def draw(self, runs: Sequence[Run], images: int) -> Tensor:
+        """The next epoch's order for each of the runs, (M, N). Runs that have ended draw along."""
+        drawn = {seed: torch.randperm(images, generator=generator) for seed, generator in self._generators.items()}
+        return torch.stack([drawn[run.seed("order")] for run in runs])
 
 
 def environment(device: torch.device, models: int) -> dict[str, str]:

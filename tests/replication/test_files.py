@@ -1,0 +1,27 @@
+"""A file is whole or not there."""
+
+import pytest
+
+from replication.errors import UserError
+from replication.files import write_text, write_whole
+
+
+def test_a_folder_is_made_and_a_file_replaced(tmp_path):
+    path = tmp_path / "new" / "file.json"
+    write_text(path, "first")
+    write_text(path, "second")
+    assert path.read_text() == "second"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("file write failed")])
+def test_a_failed_write_leaves_the_old_file_and_one_message(tmp_path, error):
+    def fail(temporary):
+        temporary.write_text("half")
+        raise error
+
+    path = tmp_path / "file.json"
+    path.write_text("old")
+    with pytest.raises(UserError, match=r"cannot write .*file\.json: .*Free some space"):
+        write_whole(path, fail)
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
