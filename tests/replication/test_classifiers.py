@@ -102,7 +102,7 @@ def test_a_recorded_pretrained_profile_comes_first(paper):
     Store(paths.store()).put(record_of(classifiers.first_unguided(paper, family)))
     layers = [
         {"network": "resnet50", "weights": weights, "source": "file.h5", "layer": k, "name": f"c{k}", "mean": mean}
-        | {"pre_skip": False}
+        | {"pre_skip": k == 1}
         for weights, means in (("random", [0, -9, -9, -9]), ("imagenet", [-5, -1, -5, -5.5]))
         for k, mean in enumerate(means, 1)
     ]

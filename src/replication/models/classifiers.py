@@ -1,5 +1,7 @@
 """VGG16 and ResNet-50 with a head of ten classes: torchvision's, whole or with a fraction of the channels."""
 
+from contextlib import nullcontext
+
 import torch
 from torch import nn
 
@@ -18,7 +20,7 @@ def build(name: str, *, dropout: float = 0.0, divisor: int = 1) -> nn.Module:
         dropout: before VGG16's second and third dense layers; ResNet-50's head is one dense layer, which it precedes.
         divisor: every layer has this many times fewer channels than torchvision's: the demo's size.
     """
-    with torch.device("cpu" if divisor == 1 else "meta"):
+    with torch.device("meta") if divisor > 1 else nullcontext():
         if name == "vgg16":
             model = build_by_name(name, num_classes=CLASSES, dropout=dropout, init_weights=False)
         else:
