@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from replication.runs import read_table
-from replication.settings import AUTOENCODERS, CNNS
+from replication.settings import AUTOENCODERS, CLASSIFIERS, CNNS
 
 ROOT = Path(__file__).parents[2]
 TABLE = Path("data/runs/demo/autoencoder-mnist.jsonl")
@@ -62,6 +62,8 @@ def clone(tmp_path_factory):
     params["variants"] = {name: params["variants"][name] for name in ("float64", "exact-base")}
     for family in CNNS:
         params["scales"]["demo"][family] |= {"widths": [4], "replicates": 2, "smallest_replicates": 2, "epochs": 1}
+    for family in CLASSIFIERS:
+        params["scales"]["demo"][family] |= {"max_epochs": 1}
     params["scales"]["demo"]["cnn_calibration"] |= {"widths": [4], "epochs": 1, "lengths": [1]}
     params["scales"]["demo"]["calibration"] |= {"widths": [8], "batch_sizes": [512]}
     params["calibration"]["max_epochs"] = 3
@@ -89,7 +91,9 @@ def test_repro_makes_the_report_and_then_nothing_more(clone):
     assert drawn["png"] >= {f"gains-{family}" for family in CNNS} | {"cnn-cifar10-choice", "cnn-cifar10-placebos"}
     assert drawn["png"] >= {"figure2-losses", "theory-formulas", "figure1-vgg16", "h5-weight-scale"}
     assert drawn["png"] >= {"figure9-unet", "figure10-unet-coco", "histories-unet-coco"}
-    assert drawn["png"] >= {f"published-audit-table{k}" for k in (1, 2)}
+    assert drawn["png"] >= {f"published-audit-table{k}" for k in (1, 2)} | {"table2-classifiers"}
+    # the guided empirical run is described by what the unguided ones leave
+    assert "`resnet50-imagenette`: 4 of the 4 runs" in text
     assert html.count("data:image/png;base64,") == len(drawn["png"])
     assert "figures/" not in html.split("<body>")[1].split("src=")[0]
     claims = {claim["id"]: claim for claim in json.loads((report / "claims.json").read_text())}
