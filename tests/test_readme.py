@@ -39,6 +39,13 @@ def test_the_small_cnns_speed_table_is_the_committed_measurement():
         assert printed.split(" | ") == [f"{row.loc[way]:.3g}" for way in ways]
 
 
+def test_the_u_nets_speed_table_is_the_committed_measurement():
+    cells = pd.read_csv(ROOT / "data/benchmarks/unet.csv")
+    lines = [f"| {' | '.join(cells['way'])} |", "|---|---|---|"]
+    lines.append(f"| {' | '.join(f'{value:.3g}' for value in cells['images_per_second'])} |")
+    assert "\n".join(lines) in TEXT
+
+
 def test_links_lead_somewhere():
     links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith("http")]
     assert links and [link for link in links if not (ROOT / link).exists()] == []

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from machine import processor
 from torch import nn
 
 from replication import datasets, settings
@@ -203,15 +204,13 @@ def guidance_table(n: int, width: int, batch: int) -> pd.DataFrame:
 
 def about() -> dict[str, str]:
     """Hardware and versions."""
-    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    names = {line.split(":")[1].strip() for line in info.splitlines() if line.startswith("model name")}
     versions = f"python {platform.python_version()}, torch {torch.__version__}"
     if importlib.util.find_spec("keras"):
         import keras
 
         backend = importlib.import_module(keras.backend.backend())
         versions += f", keras {keras.__version__} on {backend.__name__} {backend.__version__}"
-    return {"hardware": f"one core of {', '.join(sorted(names)) or platform.machine()}", "versions": versions}
+    return {"hardware": f"one core of {processor()}", "versions": versions}
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from machine import processor
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -213,9 +214,7 @@ def main() -> None:
     table = pd.concat(
         [measure(blocks, width, batch, options.n, rate) for blocks, width in shapes for batch in options.batches]
     )
-    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    names = {line.split(":")[1].strip() for line in info.splitlines() if line.startswith("model name")}
-    about = {"hardware": f"one core of {', '.join(sorted(names))}", "torch": torch.__version__}
+    about = {"hardware": f"one core of {processor()}", "torch": torch.__version__}
     print(f"{about['hardware']}, torch {about['torch']}, {rate / 1e9:.0f} GFLOPS in a large product\n")
     print(table.to_markdown(index=False, floatfmt=".3g"))
     if options.write:

@@ -1,22 +1,24 @@
-"""Training images a second of the U-Nets: `python tests/benchmarks/unet_speed.py`.
+"""Training images a second of the U-Nets: `python tests/benchmarks/unet_speed.py [--write]`.
 
 On a GPU, the paper's size: `--widths 64 128 256 512 1024 --batch 32 --precision bfloat16 --images 1024`.
 
 Three ways to train on the same memory-mapped images: this project's trainer; a plain loop (DataLoader that converts
 image by image, float32, PyTorch's default memory layout); the trainer with segmentation-models-pytorch's U-Net
 (ResNet-34). They take turns, so that all meet the same load of the machine; the table gives medians. The last column is
-what the network's arithmetic amounts to, to be held against the peak of the device.
+what the network's arithmetic amounts to, to be held against the peak of the device. With `--write` the table is
+data/benchmarks/unet.csv.
 """
 
 import argparse
 import os
-import platform
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
+from machine import processor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -25,6 +27,8 @@ from replication.datasets.masks import Example, MaskSet
 from replication.runs import Run
 from replication.training import segmentation
 from replication.training.single import _Training
+
+OUT = Path("data/benchmarks/unet.csv")
 
 
 class Items(Dataset):
@@ -78,6 +82,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=16, help="an epoch")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--write", action="store_true", help="write data/benchmarks/unet.csv")
     options = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -116,15 +121,35 @@ def main() -> None:
                 network(example.to(memory_format=torch.channels_last)).sum().backward()
             flops[name] = counter.get_total_flops() / 2
 
-    where = torch.cuda.get_device_name() if device.type == "cuda" else f"{platform.machine()} CPU"
-    print(f"{options.size} px, batch {options.batch}, {options.precision}, widths {options.widths};")
-    print(f"n = {options.repeats} epochs of {options.images} images; {where}, ", end="")
-    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}\n")
-    print("| way | parameters | images a second | GFLOP an image | TFLOP/s |\n|---|---|---|---|---|")
+    where = (
+        torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} cores of {processor()}"
+    )
+    rows = []
     for column, name in enumerate(ways):
-        speed = options.images / np.median(measured[:, column])
-        size = sum(parameter.numel() for parameter in networks[name].parameters())
-        print(f"| {name} | {size:,} | {speed:.1f} | {flops[name] / 1e9:.1f} | {speed * flops[name] / 1e12:.3f} |")
+        speed = options.images / float(np.median(measured[:, column]))
+        rows.append(
+            {
+                "way": name,
+                "parameters": sum(parameter.numel() for parameter in networks[name].parameters()),
+                "images_per_second": speed,
+                "gflop_per_image": flops[name] / 1e9,
+                "tflop_per_second": speed * flops[name] / 1e12,
+                "n": options.repeats,
+                "images": options.images,
+                "pixels": options.size,
+                "batch": options.batch,
+                "precision": options.precision,
+                "widths": "-".join(map(str, options.widths)),
+                "hardware": where,
+                "torch": torch.__version__,
+            }
+        )
+    table = pd.DataFrame(rows)
+    print(table.iloc[:, :5].to_string(index=False, float_format="%.4g"))
+    print(table.iloc[:1, 5:].to_string(index=False))
+    if options.write:
+        OUT.parent.mkdir(parents=True, exist_ok=True)
+        table.to_csv(OUT, index=False, float_format="%.4g")
 
 
 if __name__ == "__main__":

@@ -39,27 +39,14 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
     if not present:
         return Section("Entropy profiles", about, note)
     everything = pd.concat(present.values(), ignore_index=True)
-    drawn, tables = [], []
     vgg16 = found["vgg16"]
-    if len(vgg16):
-        kinds = list(vgg16["weights"].unique())
-        first = [kind for kind in kinds if kind != "edges"]
-        drawn.append(
-            _entry(folder, "figure1-vgg16", "Figure 1: entropy change per filter, VGG16", vgg16, kinds=first, note=note)
-        )
-        if len(kinds) > len(first):
-            title = "Figure 7: one architecture, two tasks, and random weights, VGG16"
-            drawn.append(_entry(folder, "figure7-vgg16", title, vgg16, kinds=kinds, note=note))
-        text = "Section 4 on Figure 1 in words, and our numbers. Decay: fits to the layer means, lower AICc is better."
-        table = profile_claims.beside_published(vgg16, published.read("profiles"))
-        tables.append(write_table(folder, "profiles-beside-published", "Figure 1 in numbers", table, text))
-        tables.append(_layer_table(folder, vgg16))
+    drawn, tables = _vgg16(folder, vgg16, note) if len(vgg16) else ([], [])
     for network, number in (("resnet50", 8), ("unet", 9)):
         if len(found[network]):
             kinds = list(found[network]["weights"].unique())
             title = f"Figure {number}: entropy change per filter, {NAMES[network]}"
             drawn.append(_entry(folder, f"figure{number}-{network}", title, found[network], kinds=kinds, note=note))
-    drawn.append(_scale_entry(folder, everything, found["vgg16"], note))
+    drawn.append(_scale_entry(folder, everything, vgg16, note))
     tables.append(_scale_table(folder, everything))
     text = (
         "`selection.empirical`: layers whose mean lies more than one standard deviation above the mean of all layers' "
@@ -79,6 +66,21 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
         },
         metrics={"profiles": {network: len(layers) for network, layers in present.items()}},
     )
+
+
+def _vgg16(folder: Path, vgg16: pd.DataFrame, note: str) -> tuple[list[FigureEntry], list[TableEntry]]:
+    """Figure 1, Figure 7 where there are weights for a second task, and what the text says of the first."""
+    kinds = list(vgg16["weights"].unique())
+    first = [kind for kind in kinds if kind != "edges"]
+    title = "Figure 1: entropy change per filter, VGG16"
+    drawn = [_entry(folder, "figure1-vgg16", title, vgg16, kinds=first, note=note)]
+    if len(kinds) > len(first):
+        title = "Figure 7: one architecture, two tasks, and random weights, VGG16"
+        drawn.append(_entry(folder, "figure7-vgg16", title, vgg16, kinds=kinds, note=note))
+    text = "Section 4 on Figure 1 in words, and our numbers. Decay: fits to the layer means, lower AICc is better."
+    table = profile_claims.beside_published(vgg16, published.read("profiles"))
+    words = write_table(folder, "profiles-beside-published", "Figure 1 in numbers", table, text)
+    return drawn, [words, _layer_table(folder, vgg16)]
 
 
 def _about(settings: Settings, network: str, layers: pd.DataFrame) -> str:

@@ -74,8 +74,9 @@ def runs_about(scale: str, family: str, records: list[Record], planned: int) -> 
     text = f"{len(records)} of the {planned} runs of this scale's grid exist"
     if records:
         devices = sorted({f"{r['environment']['device']}, torch {r['environment']['torch']}" for r in records})
-        hours = sum(record["seconds"] for record in records) / 3600
-        text += f", {hours:.1f} hours of training in all, on {'; '.join(devices)}"
+        minutes = sum(record["seconds"] for record in records) / 60
+        time = f"{minutes:.1f} minutes" if minutes < 60 else f"{minutes / 60:.1f} hours"
+        text += f", {time} of training in all, on {'; '.join(devices)}"
     text += "."
     if len(records) < planned:
         command = f"python -m replication sweep --scale {scale} --family {family}"
