@@ -46,6 +46,15 @@ def test_the_u_nets_speed_table_is_the_committed_measurement():
     assert "\n".join(lines) in TEXT
 
 
+def test_the_classifiers_speed_table_is_the_committed_measurement():
+    cells = pd.read_csv(ROOT / "data/benchmarks/classifiers.csv")
+    rows = dict(re.findall(r"^\| (vgg16|resnet50) \| ([\d. |]+) \|$", TEXT, flags=re.M))
+    assert set(rows) == set(cells["network"])
+    for network, printed in rows.items():
+        speeds = cells.loc[cells["network"] == network, "images_per_second"]
+        assert printed.split(" | ") == [f"{speed:.3g}" for speed in speeds]
+
+
 def test_links_lead_somewhere():
     links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith("http")]
     assert links and [link for link in links if not (ROOT / link).exists()] == []

@@ -303,13 +303,14 @@ def _runs_clear(options: argparse.Namespace) -> None:
     store = Store(paths.store())
     count = 0
     for family in FAMILIES:
+        runs = grid(settings, family)  # some are described by what others have left
         for name in (family, calibration_family(family)):
             table = paths.table(settings.scale, name)
             for record in read_table(table):
                 store.delete(record["key"])
                 count += 1
             table.unlink(missing_ok=True)
-        for run in grid(settings, family):
+        for run in runs:
             store.checkpoint(run.key).unlink(missing_ok=True)
     print(f"{count} runs of scale {settings.scale} deleted")
 

@@ -217,13 +217,16 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1, help="a turn")
     parser.add_argument("--repeats", type=int, default=5, help="turns")
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--threads", type=int, help="of the CPU (default: one a core)")
     parser.add_argument("--write", action="store_true", help=f"write {OUT}")
     options = parser.parse_args()
     if not RAW.is_dir():
         parser.error(f"no {RAW}: `python -m replication prepare imagenette --scale paper` fetches it")
+    torch.set_num_threads(options.threads or torch.get_num_threads())
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     table = pd.concat([measure(options, network, device) for network in options.networks])
-    cores = f"{torch.get_num_threads()} cores of {processor()}"
+    threads = torch.get_num_threads()
+    cores = f"{threads} core{'s' * (threads > 1)} of {processor()}"
     table["hardware"] = torch.cuda.get_device_name() if device.type == "cuda" else cores
     table["torch"] = torch.__version__
     print(f"{table['hardware'].iloc[0]}, torch {torch.__version__}\n")
