@@ -108,7 +108,7 @@ class _Writer:
             rows.append(line)
         note = (
             "Best validation accuracy; columns: lambda. In each cell the published number; then ours with one binomial "
-            f"standard error ({images or 'no'} validation images) and n, the trainings behind it, or a dash where none "
+            f"standard error{f' ({images} validation images)' if images else ''} and n, the trainings behind it, or a dash where none "
             "was made. The training of the published rows is inferred from their order."
         )
         table = pd.DataFrame(rows).rename(columns={"guided_layers": "guided layers"})
