@@ -106,9 +106,10 @@ class _Writer:
                     cell += f"; {own:.3f} ± {se:.3f} (n {counts.loc[row, lambda_]:.0f})"
                 line[f"{lambda_:g}"] = cell
             rows.append(line)
+        measured = f" ({images} validation images)" if images else ""
         note = (
             "Best validation accuracy; columns: lambda. In each cell the published number; then ours with one binomial "
-            f"standard error{f' ({images} validation images)' if images else ''} and n, the trainings behind it, or a dash where none "
+            f"standard error{measured} and n, the trainings behind it, or a dash where none "
             "was made. The training of the published rows is inferred from their order."
         )
         table = pd.DataFrame(rows).rename(columns={"guided_layers": "guided layers"})
