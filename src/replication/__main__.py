@@ -7,14 +7,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from replication import datasets, paths
+from replication import paths
 from replication.errors import UserError
-from replication.experiments import CALIBRATED, FAMILIES, calibration_family, calibration_grid, calibration_table, grid
 from replication.runs import Run, Store, current, read_current, read_table
-from replication.settings import PROFILES, Settings, load, set_scale
-from replication.sweep import choose_device, sweep
+from replication.settings import CALIBRATED, FAMILIES, PROFILES, Settings, load, set_scale
 
-# Commands import what only they need: libraries that take seconds to import would slow down all the others.
+# Commands import what they need themselves: neither --help nor a mistake should wait the seconds that torch takes.
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -126,6 +124,8 @@ def _training_options(parser: argparse.ArgumentParser, families: Sequence[str]) 
 
 
 def _prepare(options: argparse.Namespace) -> None:
+    from replication import datasets
+
     settings = load(options.scale)
     names = {family.partition("-")[2]: grid.dataset for family, grid in settings.autoencoder_grids.items()}
     names |= {family.partition("-")[2]: grid.dataset for family, grid in settings.unet_grids.items()}
@@ -135,6 +135,8 @@ def _prepare(options: argparse.Namespace) -> None:
 
 def _sweep(options: argparse.Namespace) -> int:
     """Train the grid; and again where the runs that were trained have told what further ones are to be."""
+    from replication.experiments.families import grid
+
     settings = load(options.scale)
     start, minutes, described = time.time(), options.minutes, -1
     while len(runs := grid(settings, options.family)) != described:
@@ -147,6 +149,8 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
+    from replication.experiments.families import calibration_family, calibration_grid, calibration_table
+
     settings = load(options.scale)
     name = calibration_family(options.family)
     status = _train(options, settings, calibration_grid(settings, options.family), name)
@@ -157,6 +161,8 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace, settings: Settings, runs: list[Run], name: str) -> int:
+    from replication.sweep import choose_device, sweep
+
     outcome = sweep(
         runs,
         paths.table(settings.scale, name),
@@ -258,6 +264,8 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _runs_list(options: argparse.Namespace) -> None:
+    from replication.experiments.families import grid
+
     settings = load(options.scale)
     store = Store(paths.store())
     store.add_missing(read_current(paths.table(settings.scale, options.family)))
@@ -299,6 +307,8 @@ def _runs_merge(options: argparse.Namespace) -> None:
 
 
 def _runs_clear(options: argparse.Namespace) -> None:
+    from replication.experiments.families import calibration_family, grid
+
     settings = load(options.scale)
     store = Store(paths.store())
     count = 0

@@ -9,7 +9,6 @@ from typing import Any, Literal, Union, get_args, get_origin
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from entropy_guidance.guidance import Form
 from replication import paths
 from replication.errors import UserError
 
@@ -18,7 +17,7 @@ from replication.errors import UserError
 class AutoencoderTraining:
     """How one autoencoder is trained (paper, section 5.2; data/published/assumptions.yaml for what it leaves open)."""
 
-    form: Form
+    form: Literal["reciprocal", "log", "exact"]
     epsilon: float
     monitor: Literal["total", "base"]
     precision: Literal["float32", "float64"]
@@ -225,6 +224,7 @@ CNNS = ("cnn-cifar10", "cnn-mnist")
 UNETS = ("unet-coco", "unet-coco-sample")
 CLASSIFIERS = ("vgg16-imagenette", "resnet50-imagenette")
 FAMILIES = AUTOENCODERS + CNNS + UNETS + CLASSIFIERS
+CALIBRATED = ("autoencoder-mnist", "cnn-cifar10")  # of the others the paper prints no baseline to calibrate on
 PROFILES = ("vgg16", "resnet50", "unet")
 
 

@@ -12,7 +12,8 @@ from torchvision.models import resnet50, vgg16
 from entropy_guidance import selection
 from replication import paths
 from replication.errors import UserError
-from replication.experiments import classifiers, classifiers_claims, grid
+from replication.experiments import classifiers, classifiers_claims
+from replication.experiments.families import grid
 from replication.runs import Store, make_record, write_table
 from replication.settings import CLASSIFIERS, load
 

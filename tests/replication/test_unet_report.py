@@ -6,7 +6,8 @@ import pytest
 
 from replication import paths
 from replication.datasets.masks import encode_image, encode_mask
-from replication.experiments import grid, profiles, unet, unet_claims
+from replication.experiments import profiles, unet, unet_claims
+from replication.experiments.families import grid
 from replication.models.zoo import glorot_uniform_
 from replication.report import unet as report
 from replication.runs import Store, make_record, write_table

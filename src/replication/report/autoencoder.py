@@ -7,7 +7,8 @@ import pandas as pd
 
 from replication import paths, published
 from replication.analysis.statistics import pairwise_tests, summarise
-from replication.experiments import autoencoder, autoencoder_claims, calibration_family
+from replication.experiments import autoencoder, autoencoder_claims
+from replication.experiments.families import calibration_family
 from replication.report import figures
 from replication.report.section import (
     FigureEntry,

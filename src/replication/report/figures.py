@@ -108,7 +108,7 @@ def save(figure: Figure, folder: Path, name: str, note: str = "") -> Path:
         figure.suptitle(note, color="firebrick")
     with mpl.rc_context(STYLE):
         figure.savefig(path, metadata={"Software": None})
-        figure.set_layout_engine("none")  # arranged already, and that takes most of the time
+        figure.set_layout_engine(None)  # arranged already, and that takes most of the time
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
     plt.close(figure)
     return path

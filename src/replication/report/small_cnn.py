@@ -9,7 +9,8 @@ import pandas as pd
 
 from replication import paths, published
 from replication.analysis.power import POWER
-from replication.experiments import calibration_family, small_cnn, small_cnn_claims
+from replication.experiments import small_cnn, small_cnn_claims
+from replication.experiments.families import calibration_family
 from replication.experiments.small_cnn_claims import BASELINE, CORNER, Choice
 from replication.experiments.verdict import Verdict
 from replication.report import figures, small_cnn_figures

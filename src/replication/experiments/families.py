@@ -1,0 +1,38 @@
+"""Families of experiments by name."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from replication import published
+from replication.experiments import autoencoder, classifiers, small_cnn, unet
+from replication.runs import Record, Run
+from replication.settings import CLASSIFIERS, CNNS, UNETS, Settings
+
+
+def grid(settings: Settings, family: str) -> list[Run]:
+    """Every run of a family at this scale; [] for a family that the scale does not have."""
+    if family in CNNS:
+        return small_cnn.grid(settings, family)
+    if family in CLASSIFIERS:
+        return classifiers.grid(settings, family)
+    return (unet if family in UNETS else autoencoder).grid(settings, family)
+
+
+def calibration_grid(settings: Settings, family: str) -> list[Run]:
+    """The unguided runs that a family's open settings are calibrated on."""
+    if family in CNNS:
+        return small_cnn.calibration_grid(settings, family)
+    return autoencoder.calibration_grid(settings, family)
+
+
+def calibration_table(settings: Settings, family: str, records: Iterable[Record]) -> pd.DataFrame:
+    """Candidate settings beside the published baseline, nearest first."""
+    if family in CNNS:
+        return small_cnn.calibration_table(records, settings.cnn_calibration.lengths, published.table(1))
+    return autoencoder.calibration_table(records, settings.calibration.min_deltas)
+
+
+def calibration_family(family: str) -> str:
+    """Name of the table that holds a family's calibration."""
+    return f"{family}-calibration"
