@@ -74,14 +74,18 @@ def runs_about(scale: str, family: str, records: list[Record], planned: int) -> 
     text = f"{len(records)} of the {planned} runs of this scale's grid exist"
     if records:
         devices = sorted({f"{r['environment']['device']}, torch {r['environment']['torch']}" for r in records})
-        minutes = sum(record["seconds"] for record in records) / 60
-        time = f"{minutes:.1f} minutes" if minutes < 60 else f"{minutes / 60:.1f} hours"
-        text += f", {time} of training in all, on {'; '.join(devices)}"
+        text += f", {_time(sum(record['seconds'] for record in records))} of training in all, on {'; '.join(devices)}"
     text += "."
     if len(records) < planned:
         command = f"python -m replication sweep --scale {scale} --family {family}"
         text += f" What is missing is not tested. `{command}` trains it."
     return text
+
+
+def _time(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 6000 else f"{seconds / 3600:.1f} hours"
 
 
 def runs_metrics(records: list[Record], planned: int) -> dict[str, float]:
