@@ -34,7 +34,7 @@ from torchvision.transforms import v2
 
 from entropy_guidance import selection
 from replication.datasets import imagenette
-from replication.datasets.labels import LabelSet
+from replication.datasets.mapped import MappedSet
 from replication.models import classifiers
 from replication.runs import Run
 from replication.training import classification
@@ -70,12 +70,12 @@ class Files(Dataset):
         return self.transform(image), self.classes.index(file.parent.name)
 
 
-def decoded(files: list[Path], size: int) -> LabelSet:
+def decoded(files: list[Path], size: int) -> MappedSet:
     """The same files as the trainer wants them; two of them are the validation split."""
     examples = list(imagenette._examples(files, sorted({file.parent.name for file in files}), size))
     images = torch.from_numpy(np.stack([example.image for example in examples]))
-    labels = torch.tensor([example.label for example in examples], dtype=torch.uint8)
-    return LabelSet(images, labels, images[:2], labels[:2], about={})
+    labels = torch.from_numpy(np.stack([example.target for example in examples]))
+    return MappedSet(images, labels, images[:2], labels[:2], about={})
 
 
 def make_run(options: argparse.Namespace, network: str, layers: str) -> Run:

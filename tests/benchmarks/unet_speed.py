@@ -22,8 +22,8 @@ from machine import processor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from replication.datasets import masks
-from replication.datasets.masks import Example, MaskSet
+from replication.datasets import mapped
+from replication.datasets.mapped import Example, MappedSet
 from replication.runs import Run
 from replication.training import segmentation
 from replication.training.single import _Training
@@ -34,7 +34,7 @@ OUT = Path("data/benchmarks/unet.csv")
 class Items(Dataset):
     """One image at a time, as most code reads them."""
 
-    def __init__(self, data: MaskSet) -> None:
+    def __init__(self, data: MappedSet) -> None:
         self.data = data
 
     def __len__(self) -> int:
@@ -42,10 +42,10 @@ class Items(Dataset):
 
     def __getitem__(self, row: int) -> tuple[torch.Tensor, torch.Tensor]:
         image = self.data.train_images[row].permute(2, 0, 1).contiguous().float() / 255
-        return image, self.data.train_masks[row][None].float()
+        return image, self.data.train_targets[row][None].float()
 
 
-def draw(folder: Path, count: int, size: int) -> MaskSet:
+def draw(folder: Path, count: int, size: int) -> MappedSet:
     generator = np.random.default_rng(0)
 
     def examples(number):
@@ -55,8 +55,16 @@ def draw(folder: Path, count: int, size: int) -> MaskSet:
             yield Example(id_, generator.integers(0, 256, (size, size, 3), dtype=np.uint8), mask)
 
     split = {"train": examples(count), "validation": examples(2)}
-    masks.write(folder, size, {"train": count, "validation": 2}, split, {"shown": []})
-    return MaskSet.read(folder)
+    mapped.write(
+        folder,
+        image_shape=(size, size, 3),
+        target_shape=(size, size),
+        counts={"train": count, "validation": 2},
+        examples=split,
+        summarise=lambda _: {},
+        notes={"shown": []},
+    )
+    return MappedSet.read(folder)
 
 
 def make_run(options: argparse.Namespace, network: str) -> Run:

@@ -6,6 +6,12 @@ from replication.runs import Run
 
 
 @pytest.fixture
+def own_store(tmp_path, monkeypatch):
+    """An empty folder, and with it an empty store, of the test's own."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
 def images() -> ImageSet:
     """50 + 20 small images; 50 is no multiple of the batch size below."""
     generator = torch.Generator().manual_seed(0)

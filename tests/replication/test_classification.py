@@ -9,19 +9,14 @@ from safetensors.torch import load_file
 from torchvision.models import resnet50, vgg16
 
 from replication import paths
-from replication.datasets.labels import LabelSet
+from replication.datasets.mapped import MappedSet
 from replication.errors import UserError
 from replication.models import classifiers
 from replication.runs import Run, Store
 from replication.training import augmentation, classification, single
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """A store of the test's own."""
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("own_store")
 
 
 @pytest.fixture
@@ -35,8 +30,8 @@ def data():
         noise[torch.arange(count), :, :, labels.long()] += 100
         return noise, labels
 
-    about = {split: {"files": [], "content": "0" * 64} for split in ("train", "validation")}
-    return LabelSet(*draw(11), *draw(6), about=about | {"classes": list("abc")})
+    about = {split: {"ids": [], "content": "0" * 64} for split in ("train", "validation")}
+    return MappedSet(*draw(11), *draw(6), about=about | {"classes": list("abc")})
 
 
 def make_run(lambda_=0.0, network="vgg16", **changes):
@@ -109,8 +104,8 @@ def plain_training(run, data):
             total = total + (each.sum() if run["reduction"] == "sum" else each.mean())
         return total
 
-    x, y = data.train_images.double().permute(0, 3, 1, 2) / 255, data.train_labels.long()
-    v, w = data.validation_images.double().permute(0, 3, 1, 2) / 255, data.validation_labels.long()
+    x, y = data.train_images.double().permute(0, 3, 1, 2) / 255, data.train_targets.long()
+    v, w = data.validation_images.double().permute(0, 3, 1, 2) / 255, data.validation_targets.long()
     found = {"train_loss": [], "validation_loss": [], "penalty": [], "accuracy": [], "learning_rate": []}
     for epoch in range(1, run["max_epochs"] + 1):
         model.train()
@@ -204,7 +199,7 @@ def test_the_record_is_what_the_saved_weights_do(data):
     model.load_state_dict(weights)
     with torch.no_grad():
         scores = model(data.validation_images.double().permute(0, 3, 1, 2) / 255).numpy()
-    accuracy = (scores.argmax(1) == data.validation_labels.numpy()).mean()
+    accuracy = (scores.argmax(1) == data.validation_targets.numpy()).mean()
     assert record["metrics"]["accuracy"] == accuracy == pytest.approx(record["history"]["accuracy"][-1])
     assert record["metrics"]["images_per_second"] > 0 and record["environment"]["data"].startswith("11 + 6 images")
     # the profile from which layers can be chosen
@@ -269,7 +264,7 @@ def test_the_first_step_that_decided_epsilon_and_reduction():
         run = make_run(settings.pop("lambda_"), layers="1", **settings)
         with torch.no_grad():
             first.weight.fill_(corner)
-        (gradient,) = torch.autograd.grad(classification.guidance(torch.nn.Sequential(first), run)(), [first.weight])
+        (gradient,) = torch.autograd.grad(single._guidance(torch.nn.Sequential(first), ["0"], run)(), [first.weight])
         return 0.01 * gradient[0, 0, 0, 0].abs().item()
 
     assert step(middle, lambda_=10.0, reduction="sum", epsilon=1e-7) == pytest.approx(40, rel=0.01)

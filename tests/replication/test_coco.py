@@ -9,7 +9,7 @@ from PIL import Image
 
 from replication import datasets, paths
 from replication.datasets import coco, drawings
-from replication.datasets.masks import MaskSet
+from replication.datasets.mapped import MappedSet
 from replication.errors import UserError
 
 HEIGHT, WIDTH = 20, 30
@@ -47,7 +47,7 @@ def raw(tmp_path):
 
 def read(raw, folder, **counts):
     coco.prepare(folder, raw=raw, size=16, **counts)
-    return MaskSet.read(folder)
+    return MappedSet.read(folder)
 
 
 def test_the_mask_is_the_union_of_all_instances():
@@ -65,13 +65,13 @@ def test_the_mask_is_the_union_of_all_instances():
 
 def test_images_and_masks_are_resized_together(raw, tmp_path):
     found = read(raw, tmp_path / "prepared", train=8, validation=3)
-    assert found.train_images.shape == (8, 16, 16, 3) and found.validation_masks.shape == (3, 16, 16)
+    assert found.train_images.shape == (8, 16, 16, 3) and found.validation_targets.shape == (3, 16, 16)
     assert found.about["train"]["ids"] == list(range(1, 9))
     assert [image.unique().tolist() for image in found.train_images] == [[id_] for id_ in range(1, 9)]
     _, mask = rectangle(5, 10, 15, 20)
     rows = [int((row + 0.5) * HEIGHT / 16) for row in range(16)]  # the pixel under each new pixel's centre
     columns = [int((column + 0.5) * WIDTH / 16) for column in range(16)]
-    assert np.array_equal(found.train_masks[0].numpy(), mask[np.ix_(rows, columns)])
+    assert np.array_equal(found.train_targets[0].numpy(), mask[np.ix_(rows, columns)])
     assert found.manifest()["train"]["object_share"] == pytest.approx(mask[np.ix_(rows, columns)].mean(), abs=1e-6)
 
 
@@ -148,7 +148,7 @@ def test_the_stand_in_is_coco_format_and_has_objects(tmp_path, monkeypatch):
     found = datasets.load("drawings")
     images = found.train_images.float()
     coloured = (images.amax(dim=-1) - images.amin(dim=-1)) > 60
-    assert (coloured == found.train_masks.bool()).float().mean() > 0.9
+    assert (coloured == found.train_targets.bool()).float().mean() > 0.9
 
 
 def test_a_damaged_prepared_folder_and_a_wrong_name_are_said(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from torchvision.datasets import Imagenette
 from replication import datasets, paths
 from replication.datasets import imagenette, shapes
 from replication.datasets.download import file_md5
-from replication.datasets.labels import LabelSet
+from replication.datasets.mapped import MappedSet
 from replication.errors import UserError
 
 REAL = Path(__file__).parents[2] / "data" / "raw" / "imagenette2"
@@ -41,7 +41,7 @@ def raw(tmp_path):
 
 def read(raw, folder, version="v1", **options):
     imagenette.prepare(folder, version=version, raw=raw, size=8, counts=COUNTS, **options)
-    return LabelSet.read(folder)
+    return MappedSet.read(folder)
 
 
 def test_a_files_name_tells_its_split_in_the_first_version(raw):
@@ -70,9 +70,9 @@ def test_images_are_read_resized_and_labelled(raw, tmp_path):
     data = read(raw, tmp_path / "v1")
     assert data.train_images.shape == (3, 8, 8, 3) and data.validation_images.shape == (2, 8, 8, 3)
     greys = data.train_images.float().mean(dim=(1, 2, 3)).round().int().tolist()
-    assert greys == [30, 40, 10] and data.train_labels.tolist() == [0, 0, 1]  # by class, then name
-    assert data.validation_labels.tolist() == [0, 1]
-    assert data.about["validation"]["files"] == [
+    assert greys == [30, 40, 10] and data.train_targets.tolist() == [0, 0, 1]  # by class, then name
+    assert data.validation_targets.tolist() == [0, 1]
+    assert data.about["validation"]["ids"] == [
         "n01/ILSVRC2012_val_00000002.JPEG",
         "n02/ILSVRC2012_val_00000005.JPEG",
     ]
@@ -109,10 +109,10 @@ def test_a_damaged_image_is_named(raw, tmp_path):
 def test_a_damaged_prepared_folder_is_named(raw, tmp_path):
     read(raw, tmp_path / "v1")
     about = json.loads((tmp_path / "v1" / "about.json").read_text())
-    about["train"]["labels"].pop()
+    about["train"]["ids"].append("one too many")
     (tmp_path / "v1" / "about.json").write_text(json.dumps(about))
-    with pytest.raises(UserError, match=r"v1 is damaged \(3 images, 2 labels\): delete it"):
-        LabelSet.read(tmp_path / "v1")
+    with pytest.raises(UserError, match=r"v1 is damaged \(3 images for 4 ids\): delete it"):
+        MappedSet.read(tmp_path / "v1")
 
 
 def test_the_official_archive_is_torchvisions():
@@ -141,5 +141,5 @@ def test_the_stand_in_is_read_as_imagenette_is(tmp_path, monkeypatch):
     # drawn into other folders than the split that is rebuilt
     moved = list((paths.PREPARED / "patterns-raw" / "train").rglob("ILSVRC*"))
     assert len(moved) == 4
-    with pytest.raises(UserError, match="write imagenette-v1 or imagenette-v2"):
+    with pytest.raises(UserError, match="or imagenette-v1 or imagenette-v2"):
         datasets.load("imagenette")

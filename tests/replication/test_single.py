@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from replication import paths
 from replication.datasets import masks
-from replication.datasets.masks import MaskSet
+from replication.datasets.mapped import MappedSet
 from replication.errors import UserError
 from replication.models.unet import UNet
 from replication.models.zoo import glorot_uniform_
@@ -24,12 +24,7 @@ from replication.training import segmentation, single
 from replication.training.stopping import stopping_epoch
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """A store of the test's own."""
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("own_store")
 
 
 @pytest.fixture
@@ -44,7 +39,7 @@ def data():
         return noise + 100 * masks[..., None], masks
 
     about = {split: {"ids": list(range(n)), "content": "0" * 64} for split, n in (("train", 11), ("validation", 6))}
-    return MaskSet(*draw(11), *draw(6), about=about | {"shown": [1, 4]})
+    return MappedSet(*draw(11), *draw(6), about=about | {"shown": [1, 4]})
 
 
 def make_run(lambda_=0.0, **changes):
@@ -94,8 +89,8 @@ def plain_training(run, data):
     def prepare(images, masks):
         return images.double().permute(0, 3, 1, 2) / 255, masks.double()[:, None]
 
-    x, y = prepare(data.train_images, data.train_masks)
-    v, w = prepare(data.validation_images, data.validation_masks)
+    x, y = prepare(data.train_images, data.train_targets)
+    v, w = prepare(data.validation_images, data.validation_targets)
     train, validation, penalties = [], [], []
     for epoch in range(1, run["max_epochs"] + 1):
         model.train()
@@ -215,7 +210,7 @@ def test_the_record_tells_every_image(data):
     model.load_state_dict({name: t.double() for name, t in load_file(Store(paths.store()).weights(run.key)).items()})
     with torch.no_grad():
         output = model(data.validation_images.double().permute(0, 3, 1, 2) / 255)[:, 0].numpy()
-    predicted, true = output >= 0.5, data.validation_masks.numpy().astype(bool)
+    predicted, true = output >= 0.5, data.validation_targets.numpy().astype(bool)
     pairs = {"tp": (predicted & true), "fp": predicted & ~true, "fn": ~predicted & true, "tn": ~predicted & ~true}
     expected = {name: pixels.sum(axis=(1, 2)).tolist() for name, pixels in pairs.items()}
     assert record["per_image"] == expected
@@ -264,11 +259,11 @@ def test_a_wrong_placement_is_a_users_mistake(data, placement, message):
 
 def test_the_other_unet_learns_and_is_guided_by_role(data):
     run = make_run(1e-6, network="smp-unet", placement="skip-feeding", precision="float32", max_epochs=1)
-    bigger = MaskSet(
+    bigger = MappedSet(
         data.train_images.repeat(1, 2, 2, 1),
-        data.train_masks.repeat(1, 2, 2),
+        data.train_targets.repeat(1, 2, 2),
         data.validation_images.repeat(1, 2, 2, 1),
-        data.validation_masks.repeat(1, 2, 2),
+        data.validation_targets.repeat(1, 2, 2),
         about=data.about,
     )
     record = finish(run, bigger)

@@ -22,9 +22,9 @@ from pycocotools.coco import COCO
 from tqdm import tqdm
 
 from replication import paths
-from replication.datasets import masks
+from replication.datasets import mapped
 from replication.datasets.download import fetch
-from replication.datasets.masks import Example
+from replication.datasets.mapped import Example
 from replication.errors import UserError
 
 SIZE = 256  # pixels of a side
@@ -107,7 +107,15 @@ def prepare(
             yield example
 
     counts = {split: len(found) for split, found in chosen.items()}
-    masks.write(folder, size, counts, {split: examples(split) for split in chosen}, notes)
+    mapped.write(
+        folder,
+        image_shape=(size, size, 3),
+        target_shape=(size, size),
+        counts=counts,
+        examples={split: examples(split) for split in chosen},
+        summarise=lambda masks: {"object_share": round(float(masks.mean()), 6)},
+        notes=notes,
+    )
 
 
 def union_mask(entry: Entry, *, crowds: bool) -> np.ndarray:
@@ -135,7 +143,7 @@ def _listed(outline: Any) -> list[Any]:
 
 def _can_be_shown(entry: Entry, example: Example) -> bool:
     """The rule for Figure 10 takes the first images, by id, that may be passed on and show neither nothing nor all."""
-    return entry.about.get("license") in FREE_LICENCES and 0.1 <= example.mask.mean() <= 0.9
+    return entry.about.get("license") in FREE_LICENCES and 0.1 <= example.target.mean() <= 0.9
 
 
 def _choose(entries: dict[str, list[Entry]], wanted: dict[str, int], raw: Path) -> dict[str, list[Entry]]:

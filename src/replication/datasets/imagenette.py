@@ -17,10 +17,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from replication import paths
-from replication.datasets import labels
+from replication.datasets import mapped
 from replication.datasets.download import fetch
 from replication.datasets.images import SPLITS
-from replication.datasets.labels import Labelled
+from replication.datasets.mapped import Example
 from replication.errors import UserError
 
 SIZE = 224  # pixels of a side
@@ -65,9 +65,14 @@ def prepare(
             f"{raw}: split {version} has {found['train']} + {found['validation']} images, expected "
             f"{counts[version]['train']} + {counts[version]['validation']}. Delete the folder, and it is fetched again"
         )
-    examples = {split: _examples(chosen[split], classes, size) for split in SPLITS}
-    labels.write(
-        folder, size=size, classes=classes, counts=found, examples=examples, notes={"size": size, "version": version}
+    mapped.write(
+        folder,
+        image_shape=(size, size, 3),
+        target_shape=(),
+        counts=found,
+        examples={split: _examples(chosen[split], classes, size) for split in SPLITS},
+        summarise=lambda labels: {"per_class": np.bincount(labels, minlength=len(classes)).tolist()},
+        notes={"classes": classes, "size": size, "version": version},
     )
 
 
@@ -89,16 +94,17 @@ def _by_name(file: Path) -> tuple[str, str]:
     return file.parent.name, file.name
 
 
-def _examples(files: Sequence[Path], classes: Sequence[str], size: int) -> Iterator[Labelled]:
+def _examples(files: Sequence[Path], classes: Sequence[str], size: int) -> Iterator[Example]:
     """Decoded images, in order. Threads: decoding releases the interpreter's lock."""
 
-    def load(file: Path) -> Labelled:
+    def load(file: Path) -> Example:
         try:
             with Image.open(file) as opened:
                 image = opened.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
         except OSError as error:
             raise UserError(f"{file} is damaged ({error}): put it back, or delete the folder to fetch all") from None
-        return Labelled(f"{file.parent.name}/{file.name}", np.asarray(image), classes.index(file.parent.name))
+        label = np.array(classes.index(file.parent.name), dtype=np.uint8)
+        return Example(f"{file.parent.name}/{file.name}", np.asarray(image), label)
 
     bar = tqdm(total=len(files), unit="image", desc="Imagenette", mininterval=10, delay=10)
     with ThreadPoolExecutor() as threads, bar:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from entropy_guidance import EntropyGuidance, selection
+from entropy_guidance import selection
 from entropy_guidance.profile import profile
-from replication.datasets.labels import LabelSet
+from replication.datasets.mapped import MappedSet
 from replication.errors import UserError
 from replication.models import classifiers
 from replication.runs import Run
@@ -29,24 +29,16 @@ def build(run: Run) -> nn.Module:
     return model
 
 
-def guidance(model: nn.Module, run: Run) -> EntropyGuidance | None:
-    """Lambda for each filter of the guided layers; with reduction `mean`, divided by the filters of its layer.
+def guided_layers(model: nn.Module, run: Run) -> list[str]:
+    """Names of the convolutions that the run's `layers` number.
 
     Raises:
         UserError: the network has no convolution of that number.
     """
-    if run["lambda"] == 0:
-        return None
     try:
-        names = selection.by_order(model, [int(number) for number in run["layers"].split("-")])
+        return selection.by_order(model, [int(number) for number in run["layers"].split("-")])
     except ValueError as error:
         raise UserError(f"layers {run['layers']}: {error}") from None
-    lambdas: dict[str, float | Tensor] = {}
-    for name in names:
-        weight = model.get_submodule(name).weight
-        assert isinstance(weight, Tensor)
-        lambdas[name] = run["lambda"] / (weight[:, :, 0, 0].numel() if run["reduction"] == "mean" else 1)
-    return EntropyGuidance(model, lambdas, form=run["form"], epsilon=run["epsilon"])
 
 
 def threads(run: Run) -> int | None:
@@ -72,25 +64,12 @@ def schedule(optimizer: torch.optim.Optimizer, run: Run) -> ReduceLROnPlateau:
     return ReduceLROnPlateau(optimizer, factor=FACTOR, patience=run["schedule_patience"] - 1, threshold=0.0)
 
 
-def images(data: LabelSet, split: str) -> int:
-    return len(getattr(data, f"{split}_images"))
-
-
-def batch(data: LabelSet, split: str, rows: Tensor, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Images (B, 3, H, W) in [0, 1], channels last in memory, and classes (B,)."""
-    pictures: Tensor = getattr(data, f"{split}_images")
-    labels: Tensor = getattr(data, f"{split}_labels")
-    rows = rows.to(pictures.device)
-    x_BHWC = pictures[rows].to(device, non_blocking=True).to(dtype)
-    return (x_BHWC / 255).permute(0, 3, 1, 2), labels[rows].to(device, non_blocking=True).long()
-
-
 def augment(inputs: Tensor, run: Run, generator: torch.Generator) -> Tensor:
     return inputs if run["training"] == PLAIN else augmented(inputs, generator)
 
 
 def loss(output: Tensor, target: Tensor) -> Tensor:
-    return nn.functional.cross_entropy(output, target)
+    return nn.functional.cross_entropy(output, target.long())
 
 
 def counts(output: Tensor, target: Tensor) -> Tensor:
@@ -112,7 +91,7 @@ def best(history: dict[str, list[float]]) -> dict[str, float]:
     return {"best_epoch": history["accuracy"].index(accuracy) + 1, "best_accuracy": accuracy}
 
 
-def extras(model: nn.Module, run: Run, data: LabelSet, counts: Tensor) -> dict[str, Any]:  # noqa: ARG001
+def extras(model: nn.Module, run: Run, data: MappedSet, counts: Tensor) -> dict[str, Any]:  # noqa: ARG001
     """`profile` of an unguided run: the mean entropy change of every convolution, from which layers can be chosen."""
     if run["lambda"] != 0:
         return {}
@@ -124,9 +103,3 @@ def extras(model: nn.Module, run: Run, data: LabelSet, counts: Tensor) -> dict[s
             for number, name in enumerate(names, 1)
         ]
     }
-
-
-def describe(data: LabelSet) -> str:
-    counts = " + ".join(str(images(data, split)) for split in ("train", "validation"))
-    contents = " + ".join(data.about[split]["content"][:12] for split in ("train", "validation"))
-    return f"{counts} images, content {contents}"

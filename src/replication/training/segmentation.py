@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from entropy_guidance import EntropyGuidance, selection
-from replication.datasets.masks import MaskSet, encode_image, encode_mask
+from entropy_guidance import selection
+from replication.datasets.mapped import MappedSet
+from replication.datasets.masks import encode_image, encode_mask
 from replication.errors import UserError
 from replication.models.unet import UNet, layers_by_number
 from replication.models.zoo import glorot_uniform_
@@ -56,12 +57,13 @@ class _Standardise(nn.Module):
         return (x - self.mean) / self.sd  # type: ignore[operator]
 
 
-def guided_layers(model: nn.Module, placement: str) -> list[str]:
-    """Names of the layers that a placement means: `skip-feeding`, or the paper's numbers, for example `3-7-11-15`.
+def guided_layers(model: nn.Module, run: Run) -> list[str]:
+    """What the run's placement means: `skip-feeding`, or the paper's numbers, for example `3-7-11-15`.
 
     Raises:
         UserError: numbers that mean no convolution, or numbers for a network that the paper did not count.
     """
+    placement = run["placement"]
     if placement == "skip-feeding":
         return selection.by_role(model, "skip-feeding", torch.empty(1, 3, 64, 64))
     if not isinstance(model, UNet):
@@ -70,19 +72,6 @@ def guided_layers(model: nn.Module, placement: str) -> list[str]:
         return layers_by_number(model, [int(number) for number in placement.split("-")])
     except ValueError as error:
         raise UserError(f"placement {placement}: {error}") from None
-
-
-def guidance(model: nn.Module, run: Run) -> EntropyGuidance | None:
-    """Lambda for each filter of the guided layers; with reduction `mean`, divided by the filters of its layer."""
-    if run["lambda"] == 0:
-        return None
-    modules = dict(model.named_modules())
-    lambdas: dict[str, float | Tensor] = {}
-    for name in guided_layers(model, run["placement"]):
-        weight = modules[name].weight
-        assert isinstance(weight, Tensor)
-        lambdas[name] = run["lambda"] / (weight[:, :, 0, 0].numel() if run["reduction"] == "mean" else 1)
-    return EntropyGuidance(model, lambdas, form=run["form"], epsilon=run["epsilon"])
 
 
 def threads(run: Run) -> None:  # noqa: ARG001
@@ -99,33 +88,20 @@ def schedule(optimizer: torch.optim.Optimizer, run: Run) -> None:  # noqa: ARG00
     return
 
 
-def images(data: MaskSet, split: str) -> int:
-    return len(getattr(data, f"{split}_images"))
-
-
-def batch(data: MaskSet, split: str, rows: Tensor, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Images (B, 3, H, W) in [0, 1], channels last in memory, and masks (B, 1, H, W) of 0 and 1."""
-    pictures: Tensor = getattr(data, f"{split}_images")
-    masks: Tensor = getattr(data, f"{split}_masks")
-    rows = rows.to(pictures.device)
-    x_BHWC, y_BHW = (tensor[rows].to(device, non_blocking=True).to(dtype) for tensor in (pictures, masks))
-    return (x_BHWC / 255).permute(0, 3, 1, 2), y_BHW[:, None]
-
-
 def augment(inputs: Tensor, run: Run, generator: torch.Generator) -> Tensor:  # noqa: ARG001
     """The images as they are."""
     return inputs
 
 
 def loss(output: Tensor, target: Tensor) -> Tensor:
-    return nn.functional.mse_loss(output, target)
+    return nn.functional.mse_loss(output, target.to(output.dtype)[:, None])
 
 
 def counts(output: Tensor, target: Tensor) -> Tensor:
     """Pixels of each image by kind, (B, 4)."""
     from segmentation_models_pytorch.metrics import get_stats
 
-    return torch.cat(get_stats(output, target.long(), mode="binary", threshold=THRESHOLD), dim=1)
+    return torch.cat(get_stats(output, target[:, None].long(), mode="binary", threshold=THRESHOLD), dim=1)
 
 
 def metrics(counts: Tensor) -> dict[str, float]:
@@ -159,7 +135,7 @@ def best(history: dict[str, list[float]]) -> dict[str, float]:
     return {"best_epoch": history["validation_loss"].index(lowest) + 1, "best_validation_loss": lowest}
 
 
-def extras(model: nn.Module, run: Run, data: MaskSet, counts: Tensor) -> dict[str, Any]:
+def extras(model: nn.Module, run: Run, data: MappedSet, counts: Tensor) -> dict[str, Any]:
     """`per_image`: counts of every validation image. `shown`: predicted masks of the images of Figure 10."""
     return {
         "per_image": {name: counts[:, column].tolist() for column, name in enumerate(COUNTS)},
@@ -168,26 +144,20 @@ def extras(model: nn.Module, run: Run, data: MaskSet, counts: Tensor) -> dict[st
 
 
 @torch.no_grad()
-def _shown(model: nn.Module, data: MaskSet, *, with_image: bool) -> list[dict[str, Any]]:
+def _shown(model: nn.Module, data: MappedSet, *, with_image: bool) -> list[dict[str, Any]]:
     """The true masks and the images themselves are kept once, with the unguided run."""
     parameter = next(model.parameters())
     rows = torch.tensor(data.about["shown"], dtype=torch.int64)
     if not len(rows):
         return []
     model.eval()
-    inputs, targets = batch(data, "validation", rows, parameter.device, parameter.dtype)
+    inputs, targets = data.batch("validation", rows, parameter.device, parameter.dtype)
     predicted = (model(inputs) >= THRESHOLD)[:, 0].cpu().numpy()
     found = []
     for place, row in enumerate(rows.tolist()):
         entry = {"id": data.about["validation"]["ids"][row], "prediction": encode_mask(predicted[place])}
         if with_image:
             picture = data.validation_images[row].cpu().numpy()
-            entry |= {"truth": encode_mask(targets[place, 0].cpu().numpy() > 0), "image": encode_image(picture)}
+            entry |= {"truth": encode_mask(targets[place].cpu().numpy() > 0), "image": encode_image(picture)}
         found.append(entry)
     return found
-
-
-def describe(data: MaskSet) -> str:
-    train, validation = data.about["train"], data.about["validation"]
-    counts = f"{len(train['ids'])} + {len(validation['ids'])} images"
-    return f"{counts}, content {train['content'][:12]} + {validation['content'][:12]}"

@@ -19,6 +19,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from entropy_guidance import EntropyGuidance
 from replication import paths
+from replication.datasets.mapped import MappedSet
 from replication.errors import UserError
 from replication.files import write_whole
 from replication.runs import Record, Run, Store, make_record
@@ -30,13 +31,13 @@ GPU_MEMORY_SHARE = 0.5  # of what is free, for the data
 
 
 class Task(Protocol):
-    """What one kind of network learns. `data` is what `datasets.load` gives for the run's data set."""
+    """What one kind of network learns. Targets are as the data set stores them: uint8."""
 
     def build(self, run: Run) -> nn.Module:
         """The network with its initial weights, which depend on `run.seed("weights")` alone."""
 
-    def guidance(self, model: nn.Module, run: Run) -> EntropyGuidance | None:
-        """The penalty; None for an unguided run."""
+    def guided_layers(self, model: nn.Module, run: Run) -> list[str]:
+        """Names of the layers that a guided run penalises. Raises UserError where the network has no such layers."""
 
     def threads(self, run: Run) -> int | None:
         """How many threads of a CPU train this network fastest; None: as many as there are cores."""
@@ -46,19 +47,13 @@ class Task(Protocol):
     def schedule(self, optimizer: torch.optim.Optimizer, run: Run) -> ReduceLROnPlateau | None:
         """What changes the learning rate, from the watched quantity after each epoch; None where it stays."""
 
-    def images(self, data: Any, split: str) -> int:
-        """How many images `train` or `validation` has."""
-
-    def batch(self, data: Any, split: str, rows: Tensor, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
-        """Inputs and targets of some images, on the device."""
-
-    def augment(self, inputs: Any, run: Run, generator: torch.Generator) -> Any:
+    def augment(self, inputs: Tensor, run: Run, generator: torch.Generator) -> Tensor:
         """Training inputs, changed at random; the generator is the epoch's own, of the CPU."""
 
-    def loss(self, output: Tensor, target: Any) -> Tensor:
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Base loss, a mean over the batch."""
 
-    def counts(self, output: Tensor, target: Any) -> Tensor:
+    def counts(self, output: Tensor, target: Tensor) -> Tensor:
         """Whole numbers that say how well each image was done, (B, K)."""
 
     def metrics(self, counts: Tensor) -> dict[str, float]:
@@ -75,11 +70,8 @@ class Task(Protocol):
     def best(self, history: dict[str, list[float]]) -> dict[str, float]:
         """Metrics of the best epoch, best_epoch (from 1) among them."""
 
-    def extras(self, model: nn.Module, run: Run, data: Any, counts: Tensor) -> dict[str, Any]:
+    def extras(self, model: nn.Module, run: Run, data: MappedSet, counts: Tensor) -> dict[str, Any]:
         """What a record of the trained model holds beside metrics and history. `counts` as in `metrics`."""
-
-    def describe(self, data: Any) -> str:
-        """Which data these are: how many images, and a hash."""
 
 
 def stack_key(run: Run) -> tuple[Any, ...]:
@@ -87,7 +79,7 @@ def stack_key(run: Run) -> tuple[Any, ...]:
     return (run.family, run["dataset"])
 
 
-def stack_size(run: Run, data: Any, device: torch.device) -> int:  # noqa: ARG001
+def stack_size(run: Run, data: MappedSet, device: torch.device) -> int:  # noqa: ARG001
     """One."""
     return 1
 
@@ -97,7 +89,7 @@ def cost(run: Run) -> float:  # noqa: ARG001
     return 1.0
 
 
-def train(runs: Sequence[Run], data: Any, device: torch.device) -> Iterator[Epoch]:
+def train(runs: Sequence[Run], data: MappedSet, device: torch.device) -> Iterator[Epoch]:
     """Train one run, epoch by epoch, from its checkpoint if there is one.
 
     Raises:
@@ -130,14 +122,14 @@ def _task(family: str) -> Task:
 
 
 class _Training:
-    def __init__(self, run: Run, data: Any, device: torch.device, task: Task) -> None:
+    def __init__(self, run: Run, data: MappedSet, device: torch.device, task: Task) -> None:
         self.run = run
         self.task = task
         self.device = device
         self.dtype = torch.float64 if run["precision"] == "float64" else torch.float32
         self.data = _place(data, device)
         self.model = task.build(run).to(device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.guidance = task.guidance(self.model, run)
+        self.guidance = _guidance(self.model, task.guided_layers(self.model, run), run) if run["lambda"] != 0 else None
         self.optimizer = task.optimizer(self.model, run)
         self.schedule = task.schedule(self.optimizer, run)
         self.stopping = EarlyStopping(run["patience"], run["min_delta"])
@@ -195,10 +187,10 @@ class _Training:
         generator, augmentation = (
             torch.Generator().manual_seed(self.run.seed(purpose) + number) for purpose in ("order", "augmentation")
         )
-        images = self.task.images(self.data, "train")
+        images = self.data.count("train")
         losses = torch.zeros((), dtype=torch.float64, device=self.device)
         for rows in torch.randperm(images, generator=generator).split(self.run["batch_size"]):
-            inputs, targets = self.task.batch(self.data, "train", rows, self.device, self.dtype)
+            inputs, targets = self.data.batch("train", rows, self.device, self.dtype)
             inputs = self.task.augment(inputs, self.run, augmentation)
             self.optimizer.zero_grad()
             base = self.task.loss(self._forward(inputs), targets)
@@ -220,11 +212,11 @@ class _Training:
     def _validate(self) -> tuple[float, Tensor]:
         """Base loss over all validation images, and their counts (V, K) on the CPU."""
         self.model.eval()
-        images = self.task.images(self.data, "validation")
+        images = self.data.count("validation")
         losses = torch.zeros((), dtype=torch.float64, device=self.device)
         counts = []
         for rows in torch.arange(images).split(self.run["batch_size"]):
-            inputs, targets = self.task.batch(self.data, "validation", rows, self.device, self.dtype)
+            inputs, targets = self.data.batch("validation", rows, self.device, self.dtype)
             output = self._forward(inputs)
             losses += self.task.loss(output, targets).double() * len(rows)
             counts.append(self.task.counts(output, targets))
@@ -242,7 +234,7 @@ class _Training:
 
     def _speed(self) -> float:
         """Training images a second, without validation."""
-        return self.task.images(self.data, "train") * self.epochs / sum(self.history["train_seconds"])
+        return self.data.count("train") * self.epochs / sum(self.history["train_seconds"])
 
     def _record(self, counts: Tensor, stopped: bool) -> Record:
         history = self.history
@@ -257,12 +249,12 @@ class _Training:
             "penalty": history["penalty"][-1],
             "seconds_per_epoch": round(seconds / self.epochs, 3),
             "images_per_second": round(self._speed(), 2),
-            "train_images": self.task.images(self.data, "train"),
-            "validation_images": self.task.images(self.data, "validation"),
+            "train_images": self.data.count("train"),
+            "validation_images": self.data.count("validation"),
         }
         if self.run["lambda"] == 0:
             write_whole(self.store.weights(self.run.key), lambda path: save_file(_plain(self.model), path))
-        where = environment(self.device, 1) | {"data": self.task.describe(self.data)}
+        where = environment(self.device, 1) | {"data": self.data.describe()}
         extras = self.task.extras(self.model, self.run, self.data, counts)
         return make_record(self.run, metrics, history, seconds, where) | extras
 
@@ -290,7 +282,17 @@ class _Training:
         write_whole(self.store.checkpoint(self.run.key), lambda path: torch.save(state, path))
 
 
-def _place(data: Any, device: torch.device) -> Any:
+def _guidance(model: nn.Module, names: Sequence[str], run: Run) -> EntropyGuidance:
+    """Lambda for each filter of the guided layers; with reduction `mean`, divided by the filters of its layer."""
+    lambdas: dict[str, float | Tensor] = {}
+    for name in names:
+        weight = model.get_submodule(name).weight
+        assert isinstance(weight, Tensor)
+        lambdas[name] = run["lambda"] / (weight[:, :, 0, 0].numel() if run["reduction"] == "mean" else 1)
+    return EntropyGuidance(model, lambdas, form=run["form"], epsilon=run["epsilon"])
+
+
+def _place(data: MappedSet, device: torch.device) -> MappedSet:
     """On the device where it fits; else batch by batch from the host's memory-mapped files."""
     if device.type == "cpu" or data.nbytes > GPU_MEMORY_SHARE * torch.cuda.mem_get_info(device)[0]:
         return data
