@@ -2,21 +2,26 @@
 
 `python tests/benchmarks/small_cnn.py [--write]`; `--write` puts the table into data/benchmarks/small-cnn.csv.
 
-Steps of all ways alternate in one process of one thread, on random images of CIFAR-10's shape, so that all meet the
-same load of the machine; medians are printed, and the median of the paired ratios to the plain loop. Milliseconds are
-processor time of one model's step, core_seconds_an_epoch those of 50,000 images without validation. `floor` is the
-time of the multiplications alone, at the rate of a large product: nothing that multiplies in float32 can be faster.
+All ways take turns of some steps, on random images of CIFAR-10's shape and number, so that all meet the same load of
+the machine; each has a process of one thread to itself, because what a process has freed shapes how long its next
+allocations take. Medians are printed, and the median of the paired ratios to the plain loop. Milliseconds are processor
+time of one model's step, core_seconds_an_epoch those of 50,000 images without validation. `floor` is the time of the
+multiplications alone, at the rate of a large product: nothing that multiplies in float32 can be faster.
 
 - plain: the loop with resident tensors, channels first; `plain, DataLoader` reads them through torch's DataLoader;
+- kept: freed memory stays in the process, as the workers of a sweep have it (executors.keep_freed_memory);
 - late: bias and leaky ReLU after the pooling; channels-last: images and features so;
-- the trainer: both, features flattened without a copy, gradients summed over parts of 32 images;
+- the trainer: all three, features flattened without a copy, gradients summed over parts of 32 images;
 - stack: the trainer's code with four models as one grouped convolution, as on a GPU; unfold: four models as unfolded
   products.
 """
 
 import argparse
+import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -26,16 +31,18 @@ from machine import processor
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from replication import settings
+from replication import executors, settings
 from replication.datasets.images import ImageSet
 from replication.experiments import small_cnn as experiment
 from replication.models.small_cnn import feature_sides
 from replication.training import small_cnn
 
 OUT = Path("data/benchmarks/small-cnn.csv")
-IMAGES = 2560
+IMAGES = 50_000
 STACK = 4
-EPOCH = 50_000
+
+TURN = 0.2  # seconds: enough steps to warm the caches that another way has filled
+WARM_UP = 2  # turns
 Step = Callable[[], None]
 
 
@@ -105,7 +112,7 @@ def ours(blocks: int, width: int, batch: int, models: int = 1, lambda_: float = 
         nonlocal batches
         indices = next(batches, None)
         if indices is None:
-            batches = iter(stack._order().split(batch, dim=1))
+            batches = iter(stack.orders.draw(runs, IMAGES).split(batch, dim=1))
             indices = next(batches)
         stack._step(indices)
 
@@ -140,17 +147,50 @@ def unfolded(blocks: int, width: int, batch: int) -> Step:
     return step
 
 
-WAYS: dict[str, tuple[Callable[[int, int, int], Step], int]] = {  # name -> maker, models in a step
-    "plain": (plain, 1),
-    "plain, DataLoader": (lambda *shape: plain(*shape, loader=True), 1),
-    "late": (lambda *shape: plain(*shape, late=True), 1),
-    "late, channels-last": (lambda *shape: plain(*shape, late=True, last=True), 1),
-    "the trainer": (ours, 1),
-    "the trainer, reciprocal": (lambda *shape: ours(*shape, lambda_=0.01), 1),
-    "the trainer, exact": (lambda *shape: ours(*shape, lambda_=0.01, form="exact"), 1),
-    "stack of 4": (lambda *shape: ours(*shape, models=STACK), STACK),
-    "unfold of 4": (unfolded, STACK),
+WAYS: dict[str, tuple[Callable[[int, int, int], Step], int, bool]] = {  # name -> maker, models in a step, kept memory
+    "plain": (plain, 1, False),
+    "plain, DataLoader": (lambda *shape: plain(*shape, loader=True), 1, False),
+    "plain, kept": (plain, 1, True),
+    "late, kept": (lambda *shape: plain(*shape, late=True), 1, True),
+    "late, channels-last, kept": (lambda *shape: plain(*shape, late=True, last=True), 1, True),
+    "the trainer": (ours, 1, True),
+    "the trainer, not kept": (ours, 1, False),
+    "the trainer, reciprocal": (lambda *shape: ours(*shape, lambda_=0.01), 1, True),
+    "the trainer, exact": (lambda *shape: ours(*shape, lambda_=0.01, form="exact"), 1, True),
+    "stack of 4": (lambda *shape: ours(*shape, models=STACK), STACK, True),
+    "unfold of 4": (unfolded, STACK, True),
 }
+
+
+def work(name: str, shape: tuple[int, int, int], turns: Connection) -> None:
+    """One way's process: for every message some steps, and their mean seconds; None ends it."""
+    torch.set_num_threads(1)
+    make, models, kept = WAYS[name]
+    if kept:
+        executors.keep_freed_memory()
+    step = make(*shape)
+    steps = 1
+    while turns.recv():
+        start = time.thread_time()
+        for _ in range(steps):
+            step()
+        seconds = (time.thread_time() - start) / steps
+        turns.send(seconds / models)
+        steps = max(1, round(TURN / seconds))
+
+
+@contextmanager
+def at_work(shape: tuple[int, int, int]) -> Iterator[list[Connection]]:
+    """A process for every way, waiting for its turns."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = zip(*(context.Pipe() for _ in WAYS), strict=True)
+    processes = [context.Process(target=work, args=(name, shape, end)) for name, end in zip(WAYS, theirs, strict=True)]
+    for process in processes:
+        process.start()
+    yield list(ours)
+    for end, process in zip(ours, processes, strict=True):
+        end.send(None)
+        process.join()
 
 
 def product_rate() -> float:
@@ -174,28 +214,24 @@ def multiplications(blocks: int, width: int) -> float:
 
 
 def measure(blocks: int, width: int, batch: int, n: int, rate: float) -> pd.DataFrame:
-    steps = {name: (make(blocks, width, batch), models) for name, (make, models) in WAYS.items()}
-    rows = []
-    for repeat in range(n + 1):
-        row = []
-        for step, models in steps.values():
-            start = time.thread_time()
-            step()
-            row.append((time.thread_time() - start) / models)
-        if repeat:  # the first warms up
-            rows.append(row)
-    seconds = np.array(rows)
+    def turn(way: Connection) -> float:
+        way.send("go on")
+        return float(way.recv())
+
+    with at_work((blocks, width, batch)) as ways:
+        rows = [[turn(way) for way in ways] for _ in range(WARM_UP + n)]
+    seconds = np.array(rows[WARM_UP:])
     return pd.DataFrame(
         {
             "blocks": blocks,
             "width": width,
             "batch": batch,
-            "way": list(steps),
+            "way": list(WAYS),
             "n": n,
             "ms": 1e3 * np.median(seconds, axis=0),
             "fastest_ms": 1e3 * seconds.min(axis=0),
             "times_plain": np.median(seconds[:, :1] / seconds, axis=0),
-            "core_seconds_an_epoch": np.median(seconds, axis=0) * EPOCH / batch,
+            "core_seconds_an_epoch": np.median(seconds, axis=0) * IMAGES / batch,
             "floor_ms": 1e3 * multiplications(blocks, width) * batch / rate,
         }
     )
@@ -206,7 +242,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"write {OUT}")
     parser.add_argument("--shapes", nargs="+", default=["1x32", "1x128", "3x128"], metavar="BLOCKSxWIDTH")
     parser.add_argument("--batches", nargs="+", type=int, default=[32, 128])
-    parser.add_argument("-n", type=int, default=7, help="steps to measure")
+    parser.add_argument("-n", type=int, default=7, help="turns to measure")
     options = parser.parse_args()
     torch.set_num_threads(1)
     rate = product_rate()

@@ -1,6 +1,9 @@
 """What a worker's failure looks like from outside."""
 
 import multiprocessing
+import platform
+import subprocess
+import sys
 
 import pytest
 
@@ -37,3 +40,29 @@ def test_a_deadline_ends_the_workers(digits):
     with pytest.raises(OutOfTime):
         list(local_workers([[digits]], 1, deadline=0))
     assert multiprocessing.active_children() == []
+
+
+FAULTS = """
+import resource, torch
+from replication import executors
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.zeros(1 << 20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+ctypes = executors.ctypes
+ctypes.CDLL(None).mallopt(executors.M_MMAP_THRESHOLD, 1 << 17)  # what glibc starts with, and keeps where it pays
+print(faults())
+executors.keep_freed_memory()
+faults()
+print(faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc hands freed pages back like this")
+def test_freed_memory_is_kept():
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    handed_back, kept = map(int, done.stdout.split())
+    assert handed_back > 20 * 1000 and kept < 100  # 4 MB are 1,024 pages

@@ -3,12 +3,12 @@
 Each model has its own lambda, form, anchor, initial weights and data order, and trains for a fixed number of epochs.
 Its numbers depend on its run alone.
 
-Why this way on a CPU (one core, batch 128; tests/benchmarks/small_cnn.py, data/benchmarks/small-cnn.csv): a plain loop
-spends a third of its time in the max-pooling of a channels-first tensor, and much of the rest on pages of fresh memory
-and on the leaky ReLU at full size. Images and features with channels last, bias and leaky ReLU after the pooling,
-gradients summed over parts of a batch that stay near the cache, and features flattened without a copy make a step 3
-(one block of 32 filters), 4 (one of 128) and 1.5 times (three of 128: the products rule) as fast. Four models as one
-grouped convolution gain no more a model, and as unfolded products they are slower: so one model a process.
+Why this way on a CPU (one core; tests/benchmarks/small_cnn.py, data/benchmarks/small-cnn.csv): a plain loop spends a
+third of its time in the max-pooling of a channels-first tensor, and much of the rest on pages of fresh memory and on
+the leaky ReLU at full size. Images and features with channels last, bias and leaky ReLU after the pooling, gradients
+summed over parts of a batch that stay near the cache, features flattened without a copy, and a process that keeps what
+it frees (executors.keep_freed_memory) cure that. Four models as one grouped convolution gain no more a model, and as
+unfolded products they are slower: so one model a process.
 
 Shape legend: M models, B batch, N training images, V validation images, G models guided alike, K classes.
 """

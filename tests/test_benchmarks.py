@@ -1,0 +1,70 @@
+"""The benchmarks still run: each measures something tiny."""
+
+import multiprocessing
+
+import classifier_speed
+import engine
+import guidance_overhead
+import numpy as np
+import pytest
+import small_cnn
+import torch
+import unet_speed
+from PIL import Image
+
+from replication.datasets.images import ImageSet
+
+
+@pytest.fixture(autouse=True)
+def _same_threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def run(module, arguments, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", [module.__name__, *arguments.split()])
+    module.main()
+    return capsys.readouterr().out
+
+
+def test_unet_speed(monkeypatch, capsys):
+    arguments = "--widths 2 2 2 2 2 --size 32 --images 2 --batch 2 --repeats 1"
+    assert "plain DataLoader loop" in run(unet_speed, arguments, monkeypatch, capsys)
+
+
+def test_guidance_overhead(monkeypatch, capsys):
+    assert "all 53 convolutions" in run(guidance_overhead, "--batch 2 --size 32 --repeats 1", monkeypatch, capsys)
+
+
+def test_classifier_speed(tmp_path, monkeypatch, capsys):
+    (tmp_path / "train" / "n01").mkdir(parents=True)
+    for number in range(8):
+        Image.new("RGB", (40, 30)).save(tmp_path / "train" / "n01" / f"n01_{number}.JPEG")
+    monkeypatch.setattr(classifier_speed, "RAW", tmp_path)
+    monkeypatch.setattr(classifier_speed, "PRODUCT", {"cpu": 16, "cuda": 16})
+    arguments = "--networks resnet50 --batch 2 --size 64 --repeats 1"
+    assert "this trainer, layer 1 guided" in run(classifier_speed, arguments, monkeypatch, capsys)
+
+
+def test_engine(monkeypatch):
+    x = torch.randint(0, 256, (640, 1, 28, 28), dtype=torch.uint8)
+    y = torch.zeros(640, dtype=torch.uint8)
+    monkeypatch.setattr(engine.datasets, "load", lambda _: ImageSet(x, y, x, y))
+    monkeypatch.setattr(engine, "TRAIN", len(x))
+    for way in ("torch DataLoader, torchvision's MNIST", "Keras fit"):  # they need files, and Keras
+        monkeypatch.delitem(engine.WAYS, way)
+    table = engine.engine_table(1, 4, 8)
+    assert len(table) == len(engine.WAYS) and (table["cpu_seconds"] > 0).all()
+    assert (engine.guidance_table(1, 4, 8)["ratio"] > 0).all()
+
+
+@pytest.mark.parametrize("way", small_cnn.WAYS)
+def test_small_cnn(way, monkeypatch):
+    monkeypatch.setattr(small_cnn, "IMAGES", 16)
+    ours, theirs = multiprocessing.Pipe()
+    for message in ("go on", "go on", None):
+        ours.send(message)
+    small_cnn.work(way, (1, 4, 8), theirs)
+    seconds = [ours.recv(), ours.recv()]
+    assert np.all(np.array(seconds) > 0)
