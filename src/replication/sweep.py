@@ -78,7 +78,7 @@ def sweep(
     trained, stopped_by = 0, None
     if share:
         stacks = _stacks(share, device)
-        if device.type == "cpu" and trainer(share[0].family).MANY_SMALL:
+        if device.type == "cpu" and trainer(share[0].family).one_thread(share[0]):
             epochs = executors.local_workers(stacks, min(workers or _cores(), len(stacks)), deadline)
         else:
             epochs = executors.in_process(stacks, device, deadline)

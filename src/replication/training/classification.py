@@ -41,9 +41,9 @@ def guided_layers(model: nn.Module, run: Run) -> list[str]:
         raise UserError(f"layers {run['layers']}: {error}") from None
 
 
-def threads(run: Run) -> int | None:
-    """One for a narrow network: its layers are too small to be worth the threads' waiting for one another."""
-    return 1 if run["divisor"] > 1 else None
+def one_thread(run: Run) -> bool:
+    """For any but the full width."""
+    return run["divisor"] > 1
 
 
 def optimizer(model: nn.Module, run: Run) -> torch.optim.Optimizer:

@@ -26,8 +26,6 @@ from replication.training.trainers import Epoch, Orders, environment, fitting, s
 VALIDATION_CHUNK = 2000  # images
 EAGER_STEPS = 3  # before a CUDA graph is captured: libraries choose kernels and workspaces in them
 
-MANY_SMALL = True
-
 
 def stack_key(run: Run) -> Hashable:
     """Runs with equal keys can share a stack: they differ in nothing that shapes a step."""
@@ -46,6 +44,11 @@ def stack_size(run: Run, data: ImageSet, device: torch.device) -> int:
     weights = 2 * inputs * run["width"]
     activations = max(run["batch_size"], VALIDATION_CHUNK) * (4 * inputs + 3 * run["width"])
     return fitting(4 * weights + activations, run, device)
+
+
+def one_thread(run: Run) -> bool:  # noqa: ARG001
+    """Always."""
+    return True
 
 
 def cost(run: Run) -> float:

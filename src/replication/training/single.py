@@ -9,7 +9,6 @@ and continued gives the numbers of one that was not.
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -26,7 +25,6 @@ from replication.runs import Record, Run, Store, make_record
 from replication.training.stopping import EarlyStopping
 from replication.training.trainers import Epoch, environment
 
-MANY_SMALL = False
 GPU_MEMORY_SHARE = 0.5  # of what is free, for the data
 
 
@@ -39,8 +37,8 @@ class Task(Protocol):
     def guided_layers(self, model: nn.Module, run: Run) -> list[str]:
         """Names of the layers that a guided run penalises. Raises UserError where the network has no such layers."""
 
-    def threads(self, run: Run) -> int | None:
-        """How many threads of a CPU train this network fastest; None: as many as there are cores."""
+    def one_thread(self, run: Run) -> bool:
+        """As in `Trainer`."""
 
     def optimizer(self, model: nn.Module, run: Run) -> torch.optim.Optimizer: ...
 
@@ -84,6 +82,11 @@ def stack_size(run: Run, data: MappedSet, device: torch.device) -> int:  # noqa:
     return 1
 
 
+def one_thread(run: Run) -> bool:
+    """For a narrow network: its layers are too small to be worth the threads' waiting for one another."""
+    return _task(run.family).one_thread(run)
+
+
 def cost(run: Run) -> float:  # noqa: ARG001
     """Equal: there is nothing to gain from an order."""
     return 1.0
@@ -97,21 +100,10 @@ def train(runs: Sequence[Run], data: MappedSet, device: torch.device) -> Iterato
     """
     (run,) = runs
     task = _task(run.family)
-    with _threads(task.threads(run)):
-        training = _Training(run, data, device, task)
-        training.resume()
-        while not training.finished:
-            yield training.epoch()
-
-
-@contextmanager
-def _threads(number: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    training = _Training(run, data, device, task)
+    training.resume()
+    while not training.finished:
+        yield training.epoch()
 
 
 def _task(family: str) -> Task:

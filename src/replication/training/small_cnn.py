@@ -40,8 +40,6 @@ HISTORIES = (
     "first_layer_rms",  # root of the mean square of all of its weights
 )
 
-MANY_SMALL = True
-
 
 def stack_key(run: Run) -> Hashable:
     """Runs with equal keys can share a stack: they differ in nothing that shapes a step."""
@@ -56,6 +54,11 @@ def stack_size(run: Run, data: ImageSet, device: torch.device) -> int:
     # Of each block: the convolution, its gradient, and at a quarter of the size places (int64), sums, activations
     floats = sum(4 * run["width"] * side**2 for side in sides[:-1])
     return fitting(max(run["batch_size"], VALIDATION_PART) * floats, run, device)
+
+
+def one_thread(run: Run) -> bool:  # noqa: ARG001
+    """Always."""
+    return True
 
 
 def cost(run: Run) -> float:

@@ -29,14 +29,14 @@ class Epoch:
 class Trainer(Protocol):
     """A module under replication.training. `data` is what `datasets.load` gives for the runs' data set."""
 
-    # On a CPU: several processes of one thread each (many small models), or one process with all cores (large ones)
-    MANY_SMALL: bool
-
     def stack_key(self, run: Run) -> Hashable:
         """Runs with equal keys can be trained as one stack."""
 
     def stack_size(self, run: Run, data: Any, device: torch.device) -> int:
         """How many runs like this one train together."""
+
+    def one_thread(self, run: Run) -> bool:
+        """Whether a CPU trains such models fastest with one thread each, several at a time; else one with all cores."""
 
     def cost(self, run: Run) -> float:
         """Longer trainings first: any number that grows with the seconds of an epoch."""
