@@ -63,8 +63,8 @@ class EntropyGuidance(nn.Module):
 
     - `nn.Linear`: log|det W_sq|; with `form="exact"` 1/2 log det(W W^T).
     - `nn.Conv2d`: log|c11| of every 2-D filter, whatever stride, padding, dilation or groups; with `form="exact"`
-      the layer's exact change per pixel, with circular padding (see `exact_conv_entropy_change`; a dilation does not
-      change it).
+      the layer's exact change per pixel, with circular padding (see `exact_conv_entropy_change`; a dilation that
+      shares no factor with the image size does not change it).
 
     Args:
         model: any module; its layers are looked up once, by the names of `model.named_modules()`.
@@ -79,7 +79,7 @@ class EntropyGuidance(nn.Module):
     The guided model is not registered as a submodule: parameters and state dict stay those of the model alone.
 
     Raises:
-        ValueError: a name that the model does not have, a layer of an unsupported kind, an unknown form, an
+        ValueError: no layers, a name that the model does not have, a layer of an unsupported kind, an unknown form, an
             epsilon that is not positive, a lambda whose shape does not fit the layer, an anchor outside of a filter;
             `exact` for a convolution without an image size or with a stride.
     """
@@ -97,6 +97,8 @@ class EntropyGuidance(nn.Module):
         super().__init__()
         if form not in FORMS:
             raise ValueError(f"unknown form {form!r}: choose one of {', '.join(FORMS)}")
+        if not isinstance(layers, Mapping) or not layers:
+            raise ValueError(f"layers must map at least one layer's name to its lambda, got {layers!r}")
         if not epsilon > 0:
             raise ValueError(f"epsilon must be positive, got {epsilon}")
         self.form: Form = form

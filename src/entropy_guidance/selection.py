@@ -87,13 +87,15 @@ def empirical(summary: pd.DataFrame, deviations: float = 1.0) -> list[str]:
     deviations above the mean of all layers' means; the highest layer alone where none does.
 
     Args:
-        summary: `profile(model).summary()`, with the columns `name` and `mean`.
+        summary: `profile(model).summary()`; of its columns `name` and `mean` are needed. Where it has `n`, layers of
+            one value are left out: the determinant of a dense layer's matrix is no mean over filters.
     """
-    means = summary["mean"]
+    layers = summary[summary["n"] > 1] if "n" in summary else summary
+    means = layers["mean"]
     chosen = means > means.mean() + deviations * means.std()
     if not chosen.any():
         chosen = means == means.max()
-    return list(summary.loc[chosen, "name"])
+    return list(layers.loc[chosen, "name"])
 
 
 def describe(model: nn.Module, example: Tensor | None = None) -> pd.DataFrame:

@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     merge = verbs.add_parser("merge", help="take finished runs from tables of other machines into the store")
     merge.add_argument("files", nargs="+", type=Path, metavar="FILE")
     merge.set_defaults(command=_runs_merge)
-    clear = verbs.add_parser("clear", help="delete the store and the tables of a scale: everything is trained anew")
+    clear = verbs.add_parser("clear", help="delete the runs and the tables of a scale, committed ones too")
     clear.set_defaults(command=_runs_clear)
 
     scale = commands.add_parser("set-scale", help="write the scale into params.yaml")
@@ -190,14 +190,22 @@ def _shard(text: str) -> tuple[int, int]:
     return part, parts
 
 
-def _only(texts: list[str], runs: list[Run]) -> dict[str, list[float | str]]:
-    chosen: dict[str, list[float | str]] = {}
+def _only(texts: list[str], runs: list[Run]) -> dict[str, set[float | str]]:
+    """--only NAME=VALUE,VALUE: the values, as the runs have them."""
+    chosen: dict[str, set[float | str]] = {}
     for text in texts:
         name, _, values = text.partition("=")
         known = sorted({name for run in runs for name in run.settings})
         if name not in known:
             raise UserError(f"--only {text}: no such setting. Known: {', '.join(known)}")
-        chosen[name] = [float(value) if _is_float(value) else value for value in values.split(",")]
+        there = {run[name] for run in runs}
+        chosen[name] = set()
+        for value in values.split(","):
+            found = {v for v in there if str(v) == value or (_is_float(value) and v == float(value))}
+            if not found:
+                among = ", ".join(str(v) for v in sorted(there, key=lambda v: (isinstance(v, str), v)))
+                raise UserError(f"--only {text}: no run of the grid has {name} {value!r}. It has: {among}")
+            chosen[name] |= found
     return chosen
 
 
@@ -320,9 +328,10 @@ def _runs_clear(options: argparse.Namespace) -> None:
                 store.delete(record["key"])
                 count += 1
             table.unlink(missing_ok=True)
-        for run in runs:
-            store.checkpoint(run.key).unlink(missing_ok=True)
-    print(f"{count} runs of scale {settings.scale} deleted")
+        for run in runs:  # those that no table has yet
+            count += run.key in store.keys()
+            store.delete(run.key)
+    print(f"{count} runs of scale {settings.scale} deleted. `git checkout data/runs` brings committed tables back")
 
 
 if __name__ == "__main__":

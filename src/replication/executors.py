@@ -90,6 +90,7 @@ def local_workers(stacks: Sequence[Stack], workers: int, deadline: float) -> Ite
             else:
                 yield event
     finally:
+        tasks.cancel_join_thread()  # this process may end though nobody reads the tasks that are left
         for process in processes:
             process.terminate()
         for process in processes:

@@ -219,6 +219,7 @@ class Settings:
         return self.lambda_override or grid.lambdas
 
 
+POSITIVE = ("epsilon", "learning_rate")  # a zero in them divides by zero, or trains nothing
 AUTOENCODERS = ("autoencoder-mnist", "autoencoder-cifar10")
 CNNS = ("cnn-cifar10", "cnn-mnist")
 UNETS = ("unet-coco", "unet-coco-sample")
@@ -383,14 +384,20 @@ def _convert(value: Any, type_: Any, where: str) -> Any:
         if not isinstance(value, list) or not value:
             raise UserError(f"params.yaml, {where}: expected a list, got {value!r}")
         return tuple(_convert(item, get_args(type_)[0], where) for item in value)
-    if type_ is float and _is_number(value) and value >= (-math.inf if "lambda" in where else 0):
+    if type_ is float and _is_number(value) and _in_range(value, where.rpartition(".")[2]):
         return float(value)
     if type_ is int and isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
     if type_ is str and isinstance(value, str):
         return value
     wanted = {int: "a positive whole number", float: "a number, not negative", str: "a text"}[type_]
+    if where.endswith(POSITIVE):
+        wanted = "a positive number"
     raise UserError(f"params.yaml, {where}: expected {wanted}, got {value!r}")
+
+
+def _in_range(value: float, name: str) -> bool:
+    return value > 0 if name in POSITIVE else value >= 0 or "lambda" in name
 
 
 def _is_number(value: Any) -> bool:

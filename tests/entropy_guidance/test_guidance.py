@@ -196,10 +196,6 @@ def test_a_singular_layer_keeps_training_possible():
     assert torch.isfinite(net[0].weight.grad).all()
 
 
-def test_no_layers_is_zero():
-    assert EntropyGuidance(model(), {})().item() == 0
-
-
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
@@ -216,6 +212,9 @@ def test_names_that_cannot_be_guided(layers, message):
 def test_unknown_form_and_epsilon():
     with pytest.raises(ValueError, match="choose one of reciprocal, log"):
         EntropyGuidance(model(), {"0": 1.0}, form="linear")
+    for nothing in ({}, ["0"]):
+        with pytest.raises(ValueError, match="layers must map at least one layer's name to its lambda"):
+            EntropyGuidance(model(), nothing)
     with pytest.raises(ValueError, match="epsilon must be positive"):
         EntropyGuidance(model(), {"0": 1.0}, epsilon=0.0)
     with pytest.raises(ValueError, match="choose one of"):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torchvision.models import densenet121, resnet18, resnet50, vgg16
 
-from entropy_guidance import selection
+from entropy_guidance import profile, selection
 from replication.models.unet import UNet
 
 IMAGE = torch.empty(2, 3, 64, 64)
@@ -86,6 +86,16 @@ def test_empirical_takes_what_stands_out():
     assert selection.empirical(summary) == ["a"]
     assert selection.empirical(summary, deviations=0.5) == ["a", "d"]
     assert selection.empirical(summary, deviations=9) == ["a"]
+
+
+def test_empirical_reads_a_profile_and_leaves_dense_layers_out():
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(8, 8))
+    for number, corner in enumerate((1.0, 0.1, 0.1)):
+        model[number].weight.data[:, :, 0, 0] = corner
+    nn.init.eye_(model[4].weight)  # log|det| = 0, as the first layer's mean
+    assert selection.empirical(profile(model).summary()) == ["0"]
+    model[4].weight.data *= 1e-6
+    assert selection.empirical(profile(model).summary()) == ["0"]
 
 
 def test_describe_prints_every_layer(resnet):

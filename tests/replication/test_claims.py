@@ -160,3 +160,30 @@ def test_only_cells_that_a_rule_compares_can_be_too_small(settings):
     at_80 = [r for r in made if not (r["run"]["width"] == 80 and r["run"]["replicate"] > 3)]
     verdicts = autoencoder_claims.verdicts(at_80, settings, FAMILY)
     assert (verdicts["C4"].verdict, verdicts["C5"].verdict) == ("reproduced", "inconclusive")
+
+
+def test_a_width_that_lacks_a_lambda_does_not_count(settings):
+    made = records(settings, lambda run: 9 if run["lambda"] >= 0.01 and run["monitor"] == "total" else 45, falling)
+
+    def verdicts(keep):
+        return autoencoder_claims.verdicts([r for r in made if keep(r["run"])], settings, FAMILY)
+
+    two_of_three = verdicts(lambda run: run["width"] != 140 or run["lambda"] != 0.1)
+    assert two_of_three["C4"].verdict == two_of_three["C5"].verdict == "partly"
+    assert "widths that count: 200, 260 of 140, 200, 260; width 200" in two_of_three["C4"].evidence
+    largest_alone = verdicts(lambda run: run["width"] <= 100 or run["lambda"] in (0.0, 10.0))
+    assert largest_alone["C4"].verdict == largest_alone["C5"].verdict == "inconclusive"
+    small_alone = verdicts(lambda run: run["width"] != 80 or run["lambda"] < 0.01)
+    assert small_alone["C5"].verdict == "inconclusive"  # one group at the tested width is not two
+
+
+def test_the_guided_runs_of_a_seed_are_one_number(settings):
+    """Differences that only the seeds share: with as many runs as lambda counted apart, they would look certain."""
+    noise = {0: 6e-4, 1: -2e-4, 2: 8e-4, 3: -4e-4, 4: 6e-4, 5: -2e-4}
+
+    def mse(run, epoch):
+        return falling(run, epoch) + (noise[run["replicate"]] if run["lambda"] >= 0.01 else 0)
+
+    made = records(settings, lambda run: 9 if run["lambda"] >= 0.01 else 45, mse)
+    control = autoencoder_claims.verdicts(made, settings, FAMILY)["C5"]
+    assert control.control == "does not survive" and "n = 18 seeds with 36 guided runs" in control.control_evidence

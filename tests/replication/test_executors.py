@@ -32,14 +32,41 @@ def test_a_killed_worker_is_noticed(digits):
 
 
 def test_an_error_in_a_worker_is_one_message(make_run):
-    with pytest.raises(UserError, match="training failed: AssertionError: no such data"):
+    with pytest.raises(UserError, match="no data set 'no such data': write mnist"):
         list(local_workers([[make_run(dataset="no such data")]], 1, FOREVER))
+
+
+@pytest.mark.usefixtures("digits")
+def test_an_unforeseen_error_in_a_worker_is_one_message_too(make_run):
+    with pytest.raises(UserError, match="training failed: AttributeError: module 'torch' has no attribute 'float33'"):
+        list(local_workers([[make_run(dataset="digits", precision="float33")]], 1, FOREVER))
 
 
 def test_a_deadline_ends_the_workers(digits):
     with pytest.raises(OutOfTime):
         list(local_workers([[digits]], 1, deadline=0))
     assert multiprocessing.active_children() == []
+
+
+MANY = """
+import sys
+from replication.executors import OutOfTime, local_workers
+from replication.runs import Run
+
+if __name__ == "__main__":
+    try:
+        list(local_workers([[Run("autoencoder-test", {"note": "x" * 100})]] * 5000, 1, deadline=0))
+    except OutOfTime:
+        print("out of time")
+"""
+
+
+def test_tasks_that_are_left_do_not_keep_the_process(tmp_path):
+    """More of them than a pipe holds."""
+    script = tmp_path / "many.py"
+    script.write_text(MANY)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "out of time\n"
 
 
 FAULTS = """

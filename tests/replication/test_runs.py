@@ -5,7 +5,11 @@ import pytest
 
 from replication import runs
 from replication.errors import UserError
+from replication.experiments import autoencoder
 from replication.runs import Store, current, make_record, read_table, write_table
+from replication.settings import load
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
 
 
 def record_of(run):
@@ -39,8 +43,14 @@ def test_seeds_are_paired_over_guidance_and_differ_otherwise(make_run):
     assert make_run(replicate=1).seed("weights") != run.seed("weights")
 
 
-def test_unguided_runs_are_shared_between_variants(make_run):
-    assert make_run(form="log").key == make_run(monitor="base").key
+@pytest.mark.parametrize("changes", [{"form": "log"}, {"monitor": "base"}, {"epsilon": 0.1}])
+def test_unguided_runs_are_shared_between_variants(changes):
+    settings = load("paper", PARAMS)
+
+    def key(lambda_, **changes):
+        return autoencoder.make_run(settings, "autoencoder-mnist", 100, lambda_, 0, **changes).key
+
+    assert key(0.0, **changes) == key(0.0) and key(1.0, **changes) != key(1.0)
 
 
 def test_store_round_trip_and_only_whole_records(make_run, tmp_path):

@@ -138,6 +138,8 @@ def test_architectures_count_with_ten_replicates_of_all_lambda(few):
     assert [c.n for c in counted(few, records)] == [12, 10]
     nine = [r for r in records if not (r["run"]["blocks"] == 2 and r["run"]["replicate"] == 4)]
     assert [c.architecture for c in counted(few, nine)] == [(1, 32)]
+    late = [r for r in records if r["run"]["replicate"] > 0]  # eleven of the smallest, but not the first ten
+    assert counted(few, late) == []
     short = [r for r in records if r["run"]["lambda"] != 10]
     assert counted(few, short) == []
 
@@ -154,10 +156,11 @@ def verdicts(settings, gain):
     records, published = made(settings, gain=gain), published_data.table(1)
     tested, smallest = counted(settings, records), published["delta_validation_accuracy"].min()
     table = small_cnn_claims.placebos(records, settings, CIFAR10)
-    h2 = small_cnn_claims.h2(table, smallest)[0]
+    planned = small_cnn_claims.planned_lambdas(settings, CIFAR10)
+    h2 = small_cnn_claims.h2(table, planned, smallest)[0]
     rows = small_cnn_claims.table1(frame(settings, records), published)
     c7 = small_cnn_claims.c7(rows, tested, published, h2)
-    return c7, h2, small_cnn_claims.h3(tested, published)[0], small_cnn_claims.h4(table, smallest)[0]
+    return c7, h2, small_cnn_claims.h3(tested, published)[0], small_cnn_claims.h4(table, planned, smallest)[0]
 
 
 def test_a_real_effect_of_the_corner(few):
@@ -181,6 +184,39 @@ def test_the_exact_form_can_help(few):
     assert verdicts(few, lambda run: 0.01 if run["form"] == "exact" else 0.0)[3] == "supported"
 
 
+def test_a_harmful_lambda_hides_no_gain(few, published):
+    """Half of the gain's reason to count is that it is more than a choice; another lambda's harm is no part of that."""
+
+    def gain(run):
+        return corner_alone(run) - 0.05 * (run["lambda"] == 10)
+
+    c7, h2, h3, _ = verdicts(few, gain)
+    assert (c7.control, h2, h3) == ("survives", "refuted", "refuted")
+    assert all(c.shuffled.p > 0.05 > c.p_after for c in counted(few, made(few, gain=gain)))
+
+    def everywhere(run):
+        return 0.01 * (0 < run["lambda"] < 10) - 0.05 * (run["lambda"] == 10)
+
+    parts = {
+        name: (True, counted(few, made(few, family, everywhere), placement, family))
+        for name, family, placement in (("CIFAR-10", CIFAR10, "all"), ("MNIST", MNIST, "first"))
+    }
+    assert small_cnn_claims.c8(parts, published).verdict == "not reproduced"
+
+
+def test_a_variant_that_lacks_a_lambda_decides_nothing(few):
+    records = made(few, gain=strong)
+    table, planned = (
+        small_cnn_claims.placebos(records, few, CIFAR10),
+        small_cnn_claims.planned_lambdas(few, CIFAR10),
+    )
+    assert small_cnn_claims.h2(table, planned, 0.005)[0] == "supported"
+    lacking = table[(table["variant"] != "center") | (table["lambda"] != 1.0)]
+    assert small_cnn_claims.h2(lacking, planned, 0.005)[0] == "undecided"
+    lacking = table[(table["variant"] != "exact") | (table["lambda"] != 1.0)]
+    assert small_cnn_claims.h4(lacking, planned, 0.005)[0] == "undecided"
+
+
 def test_all_nine_reproduce(settings):
     c7, *_ = verdicts(settings, corner_alone)
     assert c7.verdict == "reproduced" and c7.control == "survives"
@@ -194,7 +230,8 @@ def test_too_few_runs_decide_nothing(few, published):
     )
     c7 = small_cnn_claims.c7(rows, counted(few, records), published, "undecided")
     assert (c7.verdict, c7.control) == ("inconclusive", "not tested")
-    assert small_cnn_claims.h2(table, 0.005)[0] == small_cnn_claims.h4(table, 0.005)[0] == "undecided"
+    for decide in (small_cnn_claims.h2, small_cnn_claims.h4):
+        assert decide(table, small_cnn_claims.planned_lambdas(few, CIFAR10), 0.005)[0] == "undecided"
     assert small_cnn_claims.h3([], published)[0] == "undecided"
     none = small_cnn_claims.c7(rows.iloc[:0], [], published, "undecided")
     assert none.verdict == "not tested"

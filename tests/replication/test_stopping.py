@@ -26,11 +26,17 @@ def test_follows_keras(values, patience, min_delta):
     assert stopping_epoch(values, patience, min_delta) == keras_rule(values, patience, min_delta)
 
 
-@given(curves, st.integers(1, 8))
-def test_a_larger_minimum_improvement_never_stops_later(values, patience):
-    """Why one recorded history serves every larger minimum improvement (calibration)."""
-    epochs = [stopping_epoch(values, patience, d) or math.inf for d in (0.0, 0.01, 0.1)]
-    assert epochs == sorted(epochs, reverse=True)
+@given(curves, st.integers(1, 8), st.sampled_from([1e-4, 0.01, 0.1]))
+def test_no_minimum_improvement_stops_later_than_none(values, patience, min_delta):
+    """Why a history that was recorded with 0 serves every minimum improvement (calibration)."""
+    assert (stopping_epoch(values, patience, 0.0) or math.inf) >= (
+        stopping_epoch(values, patience, min_delta) or math.inf
+    )
+
+
+def test_a_larger_minimum_improvement_may_stop_later_than_a_smaller_one():
+    values = [1.0, 0.905, 0.8999] + [0.95] * 20
+    assert [stopping_epoch(values, 7, d) for d in (0.0, 0.01, 0.1)] == [10, 9, 10]
 
 
 def test_a_constant_loss_stops_after_patience_plus_one():

@@ -31,6 +31,11 @@ def settings():
     return dataclasses.replace(loaded, autoencoder_grids={FAMILY: grid})
 
 
+@pytest.fixture(scope="module")
+def plan(settings):
+    return stopping_artefact.plan(settings, FAMILY)
+
+
 def falling(epoch):
     return 0.12 / (epoch + 2) + 0.0002
 
@@ -118,23 +123,52 @@ def test_thresholds_bracket_the_prediction(settings):
     assert table["improvement"].to_numpy() == pytest.approx(np.median(falls), rel=0.02)
 
 
-def test_h1_is_supported_by_the_artefact_and_refuted_by_a_real_effect(settings):
+def test_h1_is_supported_by_the_artefact_and_refuted_by_a_real_effect(settings, plan):
     runs = frame_of(settings, made(settings, artefact))
     published = runs[runs["variant"] == "published"]
     assert (published["replayed_epoch"] == published["epoch"]).all() and published["epoch"].min() < 12
-    assert stopping_artefact.h1(runs)[0] == "supported"
+    assert stopping_artefact.h1(runs, plan)[0] == "supported"
 
     def real(run):  # guided runs end early whatever is watched
         return 20 if run["lambda"] >= 0.01 else 45
 
-    assert stopping_artefact.h1(frame_of(settings, made(settings, real)))[0] == "refuted"
+    assert stopping_artefact.h1(frame_of(settings, made(settings, real)), plan)[0] == "refuted"
 
     def half(run):
         return 20 if run["lambda"] >= 0.01 and run["precision"] == "float32" and run["monitor"] == "total" else 45
 
-    assert stopping_artefact.h1(frame_of(settings, made(settings, half)))[0] == "partly"
-    assert stopping_artefact.h1(runs[runs["replicate"] < 2])[0] == "undecided"
-    assert stopping_artefact.h1(runs.iloc[:0])[0] == "undecided"
+    assert stopping_artefact.h1(frame_of(settings, made(settings, half)), plan)[0] == "partly"
+    assert stopping_artefact.h1(runs[runs["replicate"] < 2], plan)[0] == "undecided"
+    assert stopping_artefact.h1(runs.iloc[:0], plan)[0] == "undecided"
+
+
+def without(runs, **cell):
+    """All pairs but those of a cell."""
+    return runs[~np.logical_and.reduce([runs[name] == value for name, value in cell.items()])]
+
+
+def test_a_width_that_lacks_a_planned_lambda_does_not_count(settings, plan):
+    runs = frame_of(settings, made(settings, artefact))
+    one = without(runs, variant="float64", width=100, **{"lambda": 0.01})
+    verdict, evidence = stopping_artefact.h1(one, plan)
+    assert verdict == "supported" and "float64 260 of 100, 260" in evidence
+    both = without(runs, variant="float64", **{"lambda": 0.01})
+    assert stopping_artefact.h1(both, plan) == (
+        "undecided",
+        "widths that count: base 100, 260 of 100, 260; float64 none of 100, 260; published 100, 260 of 100, 260",
+    )
+    # One lambda of the exact form cannot refute that some lambda helps
+    only = runs[(runs["variant"] != "exact-base") | (runs["lambda"] == 1.0)]
+    assert stopping_artefact.h4(runs, plan)[0] == "refuted" and stopping_artefact.h4(only, plan)[0] == "undecided"
+
+
+def test_c12_needs_a_width_that_counts_in_every_family(settings, plan):
+    runs = frame_of(settings, made(settings)).assign(family=FAMILY)
+    narrow = without(runs, variant="base", width=260, **{"lambda": 1.0})
+    assert stopping_artefact.c12(narrow, {FAMILY: plan}).verdict == "not reproduced"
+    assert "base 100 of 100, 260" in stopping_artefact.c12(narrow, {FAMILY: plan}).evidence
+    none = without(runs, variant="base", **{"lambda": 1.0})
+    assert stopping_artefact.c12(none, {FAMILY: plan}).verdict == "inconclusive"
 
 
 @pytest.mark.parametrize(
@@ -145,8 +179,8 @@ def test_h1_is_supported_by_the_artefact_and_refuted_by_a_real_effect(settings):
         (lambda run: 0.5 if run["form"] == "exact" else 1.0, "refuted"),
     ],
 )
-def test_h4(settings, speed, verdict):
-    assert stopping_artefact.h4(frame_of(settings, made(settings, speed=speed)))[0] == verdict
+def test_h4(settings, plan, speed, verdict):
+    assert stopping_artefact.h4(frame_of(settings, made(settings, speed=speed)), plan)[0] == verdict
 
 
 def test_a_target_not_reached_counts_as_one_epoch_more(settings):
@@ -158,7 +192,7 @@ def test_a_target_not_reached_counts_as_one_epoch_more(settings):
     assert same["unguided_epochs"] == pytest.approx(30, abs=1)
 
 
-def test_stopping_early_without_getting_there_is_not_fast(settings):
+def test_stopping_early_without_getting_there_is_not_fast(settings, plan):
     records = made(settings, speed=lambda run: 0.01 if run["form"] == "exact" else 1.0)
     for record in records:
         if record["run"]["form"] == "exact":
@@ -168,7 +202,7 @@ def test_stopping_early_without_getting_there_is_not_fast(settings):
         stopping_artefact.time_to_quality(runs).set_index(["variant", "width", "lambda"]).loc[("exact-base", 100, 1.0)]
     )
     assert (row["reached"], row["epochs"]) == (0, 46)
-    assert stopping_artefact.h4(runs)[0] == "refuted"
+    assert stopping_artefact.h4(runs, plan)[0] == "refuted"
 
 
 @pytest.mark.parametrize(
@@ -180,17 +214,17 @@ def test_stopping_early_without_getting_there_is_not_fast(settings):
         (set(), ("not reproduced", "does not survive")),
     ],
 )
-def test_c12(settings, slow_forms, expected):
+def test_c12(settings, plan, slow_forms, expected):
     records = made(settings, speed=lambda run: 0.5 if run["lambda"] == 1.0 and run["form"] in slow_forms else 1.0)
     runs = frame_of(settings, records).assign(family=FAMILY)
-    verdict = stopping_artefact.c12(runs, [FAMILY])
+    verdict = stopping_artefact.c12(runs, {FAMILY: plan})
     assert (verdict.verdict, verdict.control) == expected
-    none = stopping_artefact.c12(frame_of(settings, []).assign(family=FAMILY), [FAMILY])
+    none = stopping_artefact.c12(frame_of(settings, []).assign(family=FAMILY), {FAMILY: plan})
     assert (none.verdict, none.control) == ("not tested", "not tested")
     few = frame_of(settings, [r for r in records if r["run"]["replicate"] < 2]).assign(family=FAMILY)
-    assert stopping_artefact.c12(few, [FAMILY]).verdict == "inconclusive"
-    assert stopping_artefact.c12(runs, [FAMILY, "another"]).verdict == "inconclusive"
-    no_log = stopping_artefact.c12(runs[runs["variant"] != "log-base"], [FAMILY]).verdict
+    assert stopping_artefact.c12(few, {FAMILY: plan}).verdict == "inconclusive"
+    assert stopping_artefact.c12(runs, {FAMILY: plan, "another": plan}).verdict == "inconclusive"
+    no_log = stopping_artefact.c12(runs[runs["variant"] != "log-base"], {FAMILY: plan}).verdict
     assert no_log == ("reproduced" if "reciprocal" in slow_forms else "inconclusive")
 
 

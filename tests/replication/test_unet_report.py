@@ -39,6 +39,7 @@ def run_of(lambda_, monitor="total", *, accuracy=0.8, iou=0.6, epochs=20, replic
         "accuracy": accuracy,
         "iou": iou,
         "stopping_epoch": epochs,
+        "stopped_early": int(epochs < 40),
         "train_images": images[0],
         "validation_images": images[1],
     }
@@ -73,6 +74,12 @@ def test_c11_needs_all_lambda_and_all_images():
     assert few.verdict == "inconclusive" and "not run: lambda 10" in few.evidence
     sample = verdict([BETTER] * 6, base=[BETTER] * 6, seeds=(0.8, 0.795), images=(320, 60))
     assert (sample.verdict, sample.control) == ("inconclusive", "not tested") and "320 + 60" in sample.evidence
+    one = verdict([BETTER], base=[BETTER], seeds=(0.8, 0.795))
+    assert (one.verdict, one.control) == ("inconclusive", "not tested")
+    limited = verdict([(0.81, 0.61, 40)] * 6)
+    assert "fewest epochs 200 % of the unguided run's, at lambda 0.0001 (ended by the epoch limit)" in (
+        limited.evidence.replace("200%", "200 %")
+    )
     assert verdict([]).verdict == "not tested"
     assert unet_claims.c11(unet.frame([]), PUBLISHED).verdict == "not tested"
 
@@ -107,9 +114,10 @@ def made_up(run, images=40):
     shown = {"id": 7, "prediction": encode_mask(mask)}
     if run["lambda"] == 0:
         shown |= {"truth": encode_mask(~mask), "image": encode_image(picture)}
-    record = make_record(
-        run, metrics, {"validation_loss": [0.3, 0.2, 0.1]}, 6.0, {"device": "cpu", "torch": "2", "data": "d"}
-    )
+    history = {"validation_loss": [0.3, 0.2, 0.1], "accuracy": [0.5, 0.6, 0.7], "iou": [0.1, 0.2, 0.3]}
+    if run["lambda"]:
+        history = {"validation_loss": [0.3, 0.2], "accuracy": [0.5, 0.5], "iou": [0.1, 0.25]}
+    record = make_record(run, metrics, history, 6.0, {"device": "cpu", "torch": "2", "data": "d"})
     return record | {"per_image": {name: values.tolist() for name, values in counts.items()}, "shown": [shown]}
 
 
@@ -121,6 +129,8 @@ def test_gains_are_paired_over_images():
     # 20 of 4096 pixels more are right in every image: the same gain whatever the images, so no width at all
     assert guided["accuracy_gain"] == pytest.approx(20 / 4096)
     assert guided["accuracy_gain_low"] == pytest.approx(guided["accuracy_gain_high"]) == pytest.approx(20 / 4096)
+    equal = guided[["accuracy_gain_equal_epochs", "iou_gain_equal_epochs"]].tolist()  # after the second
+    assert equal == pytest.approx([-0.1, 0.05])
     assert guided["accuracy_high"] - guided["accuracy_low"] > 20 / 4096
     assert guided["accuracy_low"] < guided["accuracy"] < guided["accuracy_high"]
     assert unet_claims.trivial(records[0])["iou"] == pytest.approx(600 / 4096)

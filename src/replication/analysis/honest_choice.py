@@ -42,7 +42,8 @@ def shuffle_labels(cells: pd.DataFrame, baseline: float, *, draws: int, seed: in
     """Shuffle each replicate's labels, choose the best candidate anew, and test it as if it had been chosen beforehand.
 
     An exact permutation test of "no effect" (up to the number of draws): nothing is assumed of the distributions, and
-    that the candidates share the baseline is part of it. p counts `draws` shuffles and the observed labels.
+    that the candidates share the baseline is part of it. p counts `draws` shuffles and the observed labels. It says
+    nothing of one candidate where another does harm: shuffled into the baseline, the harm makes gains.
 
     Args:
         cells: replicates x candidates, none missing.

@@ -34,7 +34,8 @@ def load(name: str) -> ImageSet | MappedSet:
 
 
 def _read(name: str) -> ImageSet:
-    assert name in NAMES, name
+    if name not in NAMES:
+        raise _unknown(name)
     images: ImageSet = import_module(f"replication.datasets.{name}").read()
     return images
 
@@ -50,10 +51,14 @@ def _prepare_mapped(folder: Path) -> None:
     elif match := re.fullmatch(r"imagenette-(v[12])", folder.name):
         imagenette.prepare(folder, version=match[1])
     else:
-        raise UserError(
-            f"no data set {folder.name!r}: write coco-TRAIN-VALIDATION, for example coco-60000-10000, or imagenette-v1 "
-            "or imagenette-v2"
-        )
+        raise _unknown(folder.name)
+
+
+def _unknown(name: str) -> UserError:
+    return UserError(
+        f"no data set {name!r}: write {', '.join(NAMES + MAPPED_STAND_INS)}, coco-TRAIN-VALIDATION, for example "
+        "coco-60000-10000, or imagenette-v1 or imagenette-v2"
+    )
 
 
 def prepare(scale: str, role: str, name: str) -> str:

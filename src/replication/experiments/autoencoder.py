@@ -82,7 +82,9 @@ def variants(settings: Settings, family: str) -> dict[str, list[Run]]:
 
 
 def calibration_grid(settings: Settings, family: str) -> list[Run]:
-    """Unguided runs for each batch size. Trained to the smallest minimum improvement; their histories tell the rest."""
+    """Unguided runs for each batch size, ended by a minimum improvement of 0: none stops later, and the histories tell
+    where the others would have.
+    """
     wanted = settings.calibration
     return [
         make_run(
@@ -92,7 +94,7 @@ def calibration_grid(settings: Settings, family: str) -> list[Run]:
             0.0,
             replicate,
             batch_size=batch_size,
-            min_delta=min(wanted.min_deltas),
+            min_delta=0.0,
             max_epochs=wanted.max_epochs,
         )
         for batch_size in wanted.batch_sizes

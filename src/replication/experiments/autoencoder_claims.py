@@ -1,5 +1,8 @@
 """Claims C4 and C5 (MNIST) and C6 (CIFAR-10) by the rules in data/published/claims.yaml, and what they must survive."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
 import pandas as pd
 
 from replication.analysis.statistics import paired_difference, pairwise_tests, t_interval
@@ -10,7 +13,7 @@ from replication.runs import Record, of_grid
 from replication.settings import Settings
 
 WIDE = 100  # "especially for latent dimensions over 100"
-ENOUGH = 5  # runs a cell below which no verdict is given
+ENOUGH = 5  # runs of every lambda compared without which a width does not count
 NOTHING = "no wide models with and without guidance"
 
 
@@ -22,8 +25,12 @@ def tested_width(runs: pd.DataFrame, settings: Settings, family: str) -> int:
 
 
 def beside_published(runs: pd.DataFrame, words: list[dict[str, str]]) -> pd.DataFrame:
-    """The paper's words beside our means over wide models. Columns: what, published, ours, 95 % interval, n (runs)."""
-    wide = _wide(runs)
+    """The paper's words beside our means over wide models.
+
+    The runs of a seed differ in lambda alone and are not independent: the interval is over seeds, each with the mean of
+    its runs. Columns: what, published, ours, 95 % t-interval, n (seeds, of all widths), widths.
+    """
+    wide = runs[runs["width"] > WIDE]
     groups = {
         "zero": wide[wide["lambda"] == 0],
         "small": wide[wide["lambda"] < LARGE_LAMBDA],
@@ -31,125 +38,161 @@ def beside_published(runs: pd.DataFrame, words: list[dict[str, str]]) -> pd.Data
     }
     rows = []
     for word in words:
-        values = groups[word["group"]][word["value"]]
-        low, high = t_interval(values)
-        ours, interval = (f"{values.mean():.4g}", f"{low:.4g} to {high:.4g}") if len(values) else ("not run", "")
-        rows.append((word["what"], word["published"], ours, interval, len(values)))
-    return pd.DataFrame(rows, columns=["what", "published", "ours", "95 % t-interval", "n runs"])
+        group = groups[word["group"]]
+        seeds = group.groupby(["width", "replicate"])[word["value"]].mean() if len(group) else pd.Series(dtype=float)
+        ours = f"{seeds.mean():.4g}" if len(seeds) else "not run"
+        interval = "{:.4g} to {:.4g}".format(*t_interval(seeds)) if len(seeds) > 1 else ""
+        widths = ", ".join(str(width) for width in sorted(set(group["width"])))
+        rows.append((word["what"], word["published"], ours, interval, len(seeds), widths))
+    return pd.DataFrame(rows, columns=["what", "published", "ours", "95 % t-interval", "n seeds", "widths"])
 
 
 def verdicts(records: list[Record], settings: Settings, family: str) -> dict[str, Verdict]:
     """Claims C4 and C5 on MNIST, C6 on CIFAR-10."""
-    runs = frame(of_grid(records, published(settings, family)))
-    control_runs = frame(of_grid(records, control(settings, family)))
+    grid = settings.autoencoder_grids[family]
+    lambdas = settings.lambdas_of(grid)
+    runs = _Runs(frame(of_grid(records, published(settings, family))), _wide(grid.widths), lambdas)
+    watched = _Runs(frame(of_grid(records, control(settings, family))), _wide(grid.control_widths), lambdas)
     pairs = stopped_baseline(records, settings, family)
-    width = tested_width(runs, settings, family)
+    width = tested_width(runs.frame, settings, family)
     if family == "autoencoder-cifar10":
-        return {"C6": Verdict(*_c6(runs, width), *_c6_control(control_runs, pairs))}
+        return {"C6": Verdict(*_c6(runs, width), *_c6_control(watched, pairs))}
     return {
-        "C4": Verdict(*_c4(runs), *_c4_control(control_runs)),
+        "C4": Verdict(*_c4(runs), *_c4_control(watched)),
         "C5": Verdict(*_c5(runs, width), *_c5_control(pairs)),
     }
 
 
-def _wide(runs: pd.DataFrame) -> pd.DataFrame:
-    return runs[runs["width"] > WIDE]
+def _wide(widths: Iterable[int]) -> list[int]:
+    return [width for width in widths if width > WIDE]
 
 
-def _cells(runs: pd.DataFrame, value: str) -> pd.DataFrame:
-    """Mean of `value` by width (rows) and lambda (columns) of wide models that have what is compared; may be empty."""
-    wide = _wide(runs)
-    if wide.empty or not {0.0} < set(wide["lambda"]) or not (wide["lambda"] >= LARGE_LAMBDA).any():
-        return pd.DataFrame()
-    cells = wide.pivot_table(index="width", columns="lambda", values=value)
-    return cells[cells[0.0].notna() & cells.loc[:, cells.columns >= LARGE_LAMBDA].notna().all(axis=1)]
+@dataclass(frozen=True)
+class _Runs:
+    """What exists of a grid, beside what the grid has."""
+
+    frame: pd.DataFrame
+    widths: list[int]  # the planned ones that a rule is about
+    lambdas: Sequence[float]  # all planned
+
+    @property
+    def compared(self) -> list[float]:
+        """None, and the large lambda."""
+        return [lambda_ for lambda_ in self.lambdas if lambda_ == 0 or lambda_ >= LARGE_LAMBDA]
+
+    @property
+    def started(self) -> bool:
+        """Whether wide models exist with and without a large lambda."""
+        wide = self.frame[self.frame["width"].isin(self.widths)]
+        return bool((wide["lambda"] == 0).any() and (wide["lambda"] >= LARGE_LAMBDA).any())
+
+    def counting(self, widths: Iterable[int], lambdas: Iterable[float]) -> list[int]:
+        """The widths that have enough runs at every one of some lambda."""
+        sizes = self.frame.groupby(["width", "lambda"]).size()
+        return [width for width in widths if all(sizes.get((width, lambda_), 0) >= ENOUGH for lambda_ in lambdas)]
+
+    def cells(self, widths: Iterable[int], value: str) -> pd.DataFrame:
+        """Mean of `value` by width (rows) and lambda (columns)."""
+        chosen = self.frame[self.frame["width"].isin(widths)]
+        return chosen.pivot_table(index="width", columns="lambda", values=value)
+
+    def said(self, counting: Sequence[int]) -> str:
+        """Which of the planned widths count, for the evidence."""
+        return f"widths that count: {_listed(counting)} of {_listed(self.widths)}"
 
 
-def _few(runs: pd.DataFrame) -> bool:
-    """Whether a cell among these runs has too few."""
-    return bool(runs.groupby(["width", "lambda"]).size().min() < ENOUGH)
+def _listed(widths: Iterable[int]) -> str:
+    return ", ".join(map(str, widths)) or "none"
 
 
-def _compared(runs: pd.DataFrame, by_width: pd.Series) -> pd.DataFrame:
-    """The runs that a comparison of large lambda with none rests on."""
-    chosen = (runs["lambda"] == 0) | (runs["lambda"] >= LARGE_LAMBDA)
-    return runs[runs["width"].isin(by_width.index) & chosen]
+@dataclass(frozen=True)
+class _Epochs:
+    """Mean stopping epochs by width that counts: unguided, and the slowest with a large lambda."""
+
+    unguided: pd.Series
+    guided: pd.Series
+    complete: bool  # every planned width counts
+    evidence: str
 
 
-def _epochs(runs: pd.DataFrame) -> tuple[pd.Series, pd.Series, str]:
-    """Mean stopping epochs by width of wide models: unguided, and the slowest with a large lambda; said in words."""
-    cells = _cells(runs, "stopping_epoch")
-    if cells.empty:
-        return pd.Series(dtype=float), pd.Series(dtype=float), ""
+def _epochs(runs: _Runs) -> _Epochs | tuple[str, str]:
+    """The comparison, or why there is none: a verdict and its evidence."""
+    if not runs.started:
+        return "not tested", NOTHING
+    counting = runs.counting(runs.widths, runs.compared)
+    if not counting:
+        return "inconclusive", runs.said(counting)
+    cells = runs.cells(counting, "stopping_epoch")
     unguided, guided = cells[0.0], cells.loc[:, cells.columns >= LARGE_LAMBDA].max(axis=1)
     evidence = "; ".join(
         f"width {width}: {unguided[width]:.1f} epochs without, at most {guided[width]:.1f} "
         f"with lambda >= {LARGE_LAMBDA:g}"
         for width in cells.index
     )
-    return unguided, guided, evidence
+    return _Epochs(unguided, guided, counting == runs.widths, f"{runs.said(counting)}; {evidence}")
 
 
-def _c4(runs: pd.DataFrame) -> tuple[str, str]:
-    unguided, guided, evidence = _epochs(runs)
-    if not evidence:
-        return "not tested", NOTHING
-    if _few(_compared(runs, guided)):
-        return "inconclusive", evidence
-    if (unguided > 40).all() and (guided <= 12).all():
-        return "reproduced", evidence
-    return ("partly" if (guided <= unguided / 2).all() else "not reproduced"), evidence
+def _c4(runs: _Runs) -> tuple[str, str]:
+    found = _epochs(runs)
+    if not isinstance(found, _Epochs):
+        return found
+    if found.complete and (found.unguided > 40).all() and (found.guided <= 12).all():
+        return "reproduced", found.evidence
+    return ("partly" if (found.guided <= found.unguided / 2).all() else "not reproduced"), found.evidence
 
 
-def _c4_control(runs: pd.DataFrame) -> tuple[str, str]:
-    unguided, guided, evidence = _epochs(runs)
-    if not evidence:
+def _c4_control(watched: _Runs) -> tuple[str, str]:
+    if not watched.started:
         return "not tested", "no runs with early stopping on the MSE alone"
-    if _few(_compared(runs, guided)):
-        return "inconclusive", evidence
-    return ("survives" if (guided <= unguided / 2).all() else "does not survive"), evidence
+    found = _epochs(watched)
+    if not isinstance(found, _Epochs):
+        return found
+    return ("survives" if (found.guided <= found.unguided / 2).all() else "does not survive"), found.evidence
 
 
-def _c5(runs: pd.DataFrame, test_width: int) -> tuple[str, str]:
-    cells = _cells(runs, "validation_mse")
-    if cells.empty:
+def _c5(runs: _Runs, test_width: int) -> tuple[str, str]:
+    if not runs.started:
         return "not tested", NOTHING
+    counting = runs.counting(runs.widths, runs.lambdas)
+    if not counting or not runs.counting([test_width], runs.lambdas):
+        return "inconclusive", f"{runs.said(counting)}; tested width {test_width}"
+    cells = runs.cells(counting, "validation_mse")
     small = cells.loc[:, cells.columns < LARGE_LAMBDA].mean(axis=1)
     large = cells.loc[:, cells.columns >= LARGE_LAMBDA].mean(axis=1)
-    evidence = "; ".join(f"width {w}: MSE {small[w]:.4f} (small lambda), {large[w]:.4f} (large)" for w in cells.index)
-    if _few(runs[runs["width"].isin([*cells.index, test_width])]):
-        return "inconclusive", evidence
+    evidence = f"{runs.said(counting)}; " + "; ".join(
+        f"width {w}: MSE {small[w]:.4f} (small lambda), {large[w]:.4f} (large)" for w in cells.index
+    )
     near = small.between(0.0015, 0.0045).all() and large.between(0.005, 0.015).all()
-    grouped = _two_groups(runs, test_width)
-    if near and grouped:
+    grouped = _two_groups(runs.frame, test_width)
+    if counting == runs.widths and near and grouped:
         return "reproduced", evidence
     evidence += f"; the two groups are {'' if grouped else 'not '}homogeneous at width {test_width}"
     return ("partly" if (large > small).all() else "not reproduced"), evidence
 
 
 def _two_groups(runs: pd.DataFrame, width: int) -> bool:
-    """All pairs of lambda across the groups differ in MSE and no pair within one does."""
+    """There are two groups of lambda, all pairs across them differ in MSE, and no pair within one does."""
     tests = pairwise_tests(lambda_samples(runs, width, "validation_mse"))
     across = (tests["a"] < LARGE_LAMBDA) & (tests["b"] >= LARGE_LAMBDA)
-    return len(tests) > 0 and bool((tests["sign_holm"] != "").eq(across).all())
+    return bool(across.any() and (tests["sign_holm"] != "").eq(across).all())
 
 
-def _c6(runs: pd.DataFrame, test_width: int) -> tuple[str, str]:
-    unguided, guided, evidence = _epochs(runs)
-    if not evidence:
-        return "not tested", NOTHING
-    if _few(runs[runs["width"].isin([*guided.index, test_width])]):
-        return "inconclusive", evidence
-    halved, grouped = (guided < unguided / 2).all(), _two_groups(runs, test_width)
-    evidence += f"; two homogeneous groups of MSE at width {test_width}: {'yes' if grouped else 'no'}"
-    if halved and (guided <= 12).all() and grouped:
+def _c6(runs: _Runs, test_width: int) -> tuple[str, str]:
+    found = _epochs(runs)
+    if not isinstance(found, _Epochs):
+        return found
+    if not runs.counting([test_width], runs.lambdas):
+        return "inconclusive", f"{found.evidence}; too few runs at the tested width {test_width}"
+    halved, grouped = (found.guided < found.unguided / 2).all(), _two_groups(runs.frame, test_width)
+    evidence = f"{found.evidence}; two homogeneous groups of MSE at width {test_width}: {'yes' if grouped else 'no'}"
+    if found.complete and halved and (found.guided <= 12).all() and grouped:
         return "reproduced", evidence
     return ("partly" if halved else "not reproduced"), evidence
 
 
-def _c6_control(runs: pd.DataFrame, pairs: pd.DataFrame) -> tuple[str, str]:
+def _c6_control(watched: _Runs, pairs: pd.DataFrame) -> tuple[str, str]:
     """The controls of C4 and of C5: both must be survived."""
-    outcomes, evidence = zip(_c4_control(runs), _c5_control(pairs), strict=True)
+    outcomes, evidence = zip(_c4_control(watched), _c5_control(pairs), strict=True)
     worst = next(o for o in ("does not survive", "inconclusive", "not tested", "survives") if o in outcomes)
     return worst, "; ".join(evidence)
 
@@ -172,14 +215,19 @@ def stopped_baseline(records: list[Record], settings: Settings, family: str) -> 
 
 
 def _c5_control(pairs: pd.DataFrame) -> tuple[str, str]:
-    pairs = _wide(pairs)[lambda wide: wide["lambda"] >= LARGE_LAMBDA].dropna()
-    if len(pairs) < ENOUGH:
-        return "not tested", "no pairs of a guided run and its stopped baseline"
-    mean, low, high = paired_difference(pairs["guided_mse"], pairs["baseline_mse"])
-    share = abs(mean) / pairs["baseline_mse"].mean()
+    """The guided runs of a seed share their unguided run: their differences are one number, their mean."""
+    wide = pairs[(pairs["width"] > WIDE) & (pairs["lambda"] >= LARGE_LAMBDA)]
+    read = wide.dropna()
+    seeds = read.groupby(["width", "replicate"])[["guided_mse", "baseline_mse"]].mean()
+    if len(seeds) < ENOUGH:
+        return "not tested", "no pairs of guided runs and their stopped baseline"
+    mean, low, high = paired_difference(seeds["guided_mse"], seeds["baseline_mse"])
+    share = abs(mean) / seeds["baseline_mse"].mean()
     evidence = (
         f"guided minus unguided MSE at the same epoch and seed: {mean:.2g} (95 % interval {low:.2g} to {high:.2g}), "
-        f"{share:.2%} of the MSE, n = {len(pairs)} pairs"
+        f"{share:.2%} of the MSE, n = {len(seeds)} seeds with {len(read)} guided runs"
     )
+    if len(read) < len(wide):
+        evidence += f"; {len(wide) - len(read)} guided runs that outlived their baseline are left out"
     survives = share > 0.01 and not low <= 0 <= high
     return ("survives" if survives else "does not survive"), evidence

@@ -4,7 +4,7 @@ Pure functions on run records; the rules are in data/published/claims.yaml and h
 the last epoch unless a name says otherwise.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ ACCURACY = "validation_accuracy"
 DRAWS = 10_000  # shuffles of the labels
 SPLITS = 500  # random halves
 SEED = 20230814
+PLACEBOS = ("center", "random")
 CORNER = "corner"  # the published guidance, beside the names of the variants
 STARS = {0.001: "***", 0.01: "**", 0.05: "*"}
 PLACEBO_COLUMNS = ["variant", "lambda", "n", "gain", "low", "high", "anchor_weight", "unguided_anchor_weight"]
@@ -117,10 +118,11 @@ class Choice:
 
     architecture: Architecture
     n: int
+    first_ten: bool  # whether the first ten replicates, those of Table 1, are among the n
     candidates: tuple[float, ...]  # the guided lambda
     chosen: float
     p_printed: float
-    p_dunnett: float  # exact for independent normal samples
+    p_after: float  # of the best of so many against the shared baseline (Dunnett): what the rules call p after choice
     shuffled: honest_choice.ShuffledLabels
     split: honest_choice.SplitChoice
     sd: float  # of one replicate, pooled over lambda
@@ -156,6 +158,7 @@ def choices(runs: pd.DataFrame) -> list[Choice]:
             Choice(
                 architecture,
                 len(table),
+                set(range(REPLICATES)) <= set(table.index),
                 tuple(gains.columns),
                 chosen,
                 p,
@@ -170,9 +173,9 @@ def choices(runs: pd.DataFrame) -> list[Choice]:
 
 
 def counting(found: Iterable[Choice], settings: Settings, family: str) -> list[Choice]:
-    """Those with ten replicates at every lambda of the grid."""
+    """Those whose first ten replicates have every lambda of the grid."""
     wanted = set(settings.cnn_grids[family].lambdas) - {BASELINE}
-    return [c for c in found if set(c.candidates) >= wanted and c.n >= REPLICATES]
+    return [c for c in found if set(c.candidates) >= wanted and c.first_ten]
 
 
 def choice_table(found: Iterable[Choice]) -> pd.DataFrame:
@@ -186,7 +189,7 @@ def choice_table(found: Iterable[Choice]) -> pd.DataFrame:
                 "lambda": c.chosen,
                 "gain": c.shuffled.observed,
                 "p printed": c.p_printed,
-                "p Dunnett": c.p_dunnett,
+                "p after choice": c.p_after,
                 "p shuffled": c.shuffled.p,
                 "gain without effect": c.shuffled.expected,
                 "p < 0.05 without effect": c.shuffled.significant_share,
@@ -216,7 +219,7 @@ def placebos(records: list[Record], settings: Settings, family: str) -> pd.DataF
     base = runs[runs["lambda"] == BASELINE].set_index("replicate")
     guided = runs[runs["lambda"] != BASELINE]
     order = {name: k for k, name in enumerate([CORNER, *small_cnn.variants(settings, family)])}
-    tests = guided[guided["variant"] != CORNER].groupby("variant")["lambda"].nunique().max()
+    tests = max(map(len, planned_lambdas(settings, family).values()), default=1)
     rows = []
     for (variant, lambda_), group in guided.groupby(["variant", "lambda"], sort=False):
         own = group.set_index("replicate")
@@ -234,6 +237,11 @@ def placebos(records: list[Record], settings: Settings, family: str) -> pd.DataF
     return table.sort_values(
         ["variant", "lambda"], ignore_index=True, key=lambda c: c.map(order) if c.name == "variant" else c
     )
+
+
+def planned_lambdas(settings: Settings, family: str) -> dict[str, set[float]]:
+    """Which lambda each variant is to be run at."""
+    return {name: {run["lambda"] for run in runs} for name, runs in small_cnn.variants(settings, family).items()}
 
 
 def by_variant(records: list[Record], settings: Settings, family: str) -> dict[str, list[Record]]:
@@ -267,11 +275,11 @@ def _lower(values: pd.Series, tests: int) -> float:
     return float(values.mean() - half)
 
 
-def h2(table: pd.DataFrame, smallest_gain: float) -> tuple[str, str]:
+def h2(table: pd.DataFrame, planned: Mapping[str, set[float]], smallest_gain: float) -> tuple[str, str]:
     """Verdict on H2 and its evidence, from the frame of `placebos`."""
-    both = table[table["variant"].isin(["center", "random"])]
+    both = table[table["variant"].isin(PLACEBOS)]
     lambdas = sorted(set(both["lambda"]))
-    if both["variant"].nunique() < 2 or both["corner_minus"].isna().any():
+    if _lacks(both, planned, PLACEBOS) or both["corner_minus"].isna().any():
         return "undecided", "not all of the corner's and the placebos' runs exist"
     evidence = "; ".join(
         f"lambda {row.strength:g}: corner - {row.variant} {row.corner_minus:+.4f} "
@@ -286,25 +294,31 @@ def h2(table: pd.DataFrame, smallest_gain: float) -> tuple[str, str]:
     return ("refuted" if (above.reindex(lambdas) == 2).any() else "undecided"), evidence
 
 
+def _lacks(table: pd.DataFrame, planned: Mapping[str, set[float]], variants: Sequence[str]) -> bool:
+    """Whether a variant has no runs at one of its lambda, or is not in the grid."""
+    run = table.groupby("variant")["lambda"].agg(set)
+    return any(name not in run or not planned.get(name) or run[name] < planned[name] for name in variants)
+
+
 def h3(tested: list[Choice], published: pd.DataFrame) -> tuple[str, str]:
     """Verdict on H3 and its evidence, from the architectures that count."""
     if not tested:
         return "undecided", "no architecture has ten replicates at all lambda"
     gains = published.set_index(["blocks", "width"])["delta_validation_accuracy"]
-    holds = [c.shuffled.p < ALPHA and c.split.gain >= gains[c.architecture] / 2 for c in tested]
+    holds = [c.p_after < ALPHA and c.split.gain >= gains[c.architecture] / 2 for c in tested]
     evidence = "; ".join(
-        f"{_name(c.architecture)}: p after choice {c.shuffled.p:.3f}, gain chosen on half {c.split.gain:+.4f} "
+        f"{_name(c.architecture)}: p after choice {c.p_after:.3f}, gain chosen on half {c.split.gain:+.4f} "
         f"(published {gains[c.architecture]:+.4f}), n = {c.n}"
         for c in tested
     )
     return ("refuted" if 2 * sum(holds) >= len(tested) else "supported"), evidence
 
 
-def h4(table: pd.DataFrame, smallest_gain: float) -> tuple[str, str]:
+def h4(table: pd.DataFrame, planned: Mapping[str, set[float]], smallest_gain: float) -> tuple[str, str]:
     """Verdict on H4-cnn and its evidence, from the frame of `placebos`."""
     exact = table[table["variant"] == "exact"]
-    if exact.empty:
-        return "undecided", "no runs in the exact form"
+    if _lacks(exact, planned, ["exact"]):
+        return "undecided", "not all runs in the exact form exist"
     evidence = "; ".join(
         f"lambda {row.strength:g}: {row.gain:+.4f} ({row.low:+.4f} to {row.high:+.4f}, n = {row.n})"
         for row in exact.rename(columns={"lambda": "strength"}).itertuples()
@@ -331,6 +345,7 @@ def c7(table: pd.DataFrame, tested: list[Choice], published: pd.DataFrame, h2_ve
         )
         return Verdict("inconclusive", few, "not tested", "")
     rows = table.set_index(["blocks", "width"]).loc[[c.architecture for c in tested]]
+    assert (rows["n"] == REPLICATES).all()
     significant = int((rows["p"] < ALPHA).sum())
     if significant == len(published):
         verdict = "reproduced"
@@ -340,9 +355,9 @@ def c7(table: pd.DataFrame, tested: list[Choice], published: pd.DataFrame, h2_ve
         f"{_name(row.Index)}: {row.gain:+.4f} at lambda {row.best:g} (p = {row.p:.3f}, n = {row.n})"
         for row in rows.rename(columns={"lambda": "best"}).itertuples()
     )
-    after = sum(c.shuffled.p < ALPHA for c in tested)
+    after = sum(c.p_after < ALPHA for c in tested)
     survives = 2 * after >= len(tested) and h2_verdict != "supported"
-    control = "p after choice: " + "; ".join(f"{_name(c.architecture)}: {c.shuffled.p:.3f} (n = {c.n})" for c in tested)
+    control = "p after choice: " + "; ".join(f"{_name(c.architecture)}: {c.p_after:.3f} (n = {c.n})" for c in tested)
     return Verdict(verdict, evidence, "survives" if survives else "does not survive", f"{control}; H2 is {h2_verdict}")
 
 
@@ -357,7 +372,7 @@ def c8(parts: dict[str, tuple[bool, list[Choice]]], published: pd.DataFrame) -> 
         if not tested:
             text = f"{name}: no architecture has ten replicates at all seven lambda"
             return Verdict("inconclusive" if started else "not tested", text, "not tested", "")
-        corrected = multipletests([c.shuffled.p for c in tested], method="holm")[1]
+        corrected = multipletests([c.p_after for c in tested], method="holm")[1]
         no_difference.append(bool((corrected >= ALPHA).all()))
         evidence.append(f"{name}: smallest p {min(corrected):.3f} of {len(tested)} tests")
     mean = float(published["delta_validation_accuracy"].mean())

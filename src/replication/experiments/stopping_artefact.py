@@ -5,7 +5,7 @@ in data/published/hypotheses.yaml and claims.yaml.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +21,14 @@ from replication.training.stopping import stopping_epoch
 
 PUBLISHED, BASE = "published", "base"  # names of the paper's protocol and of its control among the variants
 WIDE = 100
-ENOUGH = 3  # pairs a cell below which nothing is decided
+ENOUGH = 3  # pairs at every lambda without which a width does not count
 TARGET = 2 / 3  # of the unguided run's epochs: the MSE reached by then is the one to reach,
 ROUNDING_ROOM = 1.001  # but for this, so that rounding does not decide
 CELL = ["variant", "width", "lambda"]
 PAIR_COLUMNS = [*CELL, "epsilon", "replicate", "epoch", "unguided_epoch", "mse", "unguided_mse", "replayed_epoch"]
 PAIR_COLUMNS += ["target", "epochs_to_target", "unguided_to_target", "reached", "change", "unguided_change"]
+
+Plan = Mapping[tuple[str, int], Set[float]]  # (variant, width) -> lambda
 
 
 @dataclass(frozen=True)
@@ -40,17 +42,29 @@ class Pair:
 
 def pairs(records: Sequence[Record], settings: Settings, family: str) -> list[Pair]:
     """All pairs at the variant widths. Unguided: the baseline of the published protocol, also for float64."""
-    planned: dict[str, list[Run]] = {
+    planned = _planned(settings, family)
+    return [pair for variant, runs in planned.items() for pair in pair_up(variant, runs, records, settings)]
+
+
+def plan(settings: Settings, family: str) -> Plan:
+    """Which lambda above 0 are to be run, by variant and width."""
+    cells: dict[tuple[str, int], set[float]] = {}
+    for variant, runs in _planned(settings, family).items():
+        for run in runs:
+            if run["lambda"] != 0:
+                cells.setdefault((variant, run["width"]), set()).add(run["lambda"])
+    return cells
+
+
+def _planned(settings: Settings, family: str) -> dict[str, list[Run]]:
+    """The runs of every variant at the variant widths."""
+    widths = settings.autoencoder_grids[family].variant_widths
+    variants = {
         PUBLISHED: autoencoder.published(settings, family),
         BASE: autoencoder.control(settings, family),
         **autoencoder.variants(settings, family),
     }
-    widths = settings.autoencoder_grids[family].variant_widths
-    return [
-        pair
-        for variant, runs in planned.items()
-        for pair in pair_up(variant, [run for run in runs if run["width"] in widths], records, settings)
-    ]
+    return {name: [run for run in runs if run["width"] in widths] for name, runs in variants.items()}
 
 
 def pair_up(variant: str, runs: Iterable[Run], records: Iterable[Record], settings: Settings) -> list[Pair]:
@@ -239,50 +253,56 @@ def determinants(found: Sequence[Pair]) -> pd.DataFrame:
     return _by_cell(pair_frame(found).assign(initial=initial), describe)
 
 
-def h1(runs: pd.DataFrame) -> tuple[str, str]:
+def h1(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
     """Verdict on H1 for one data set, and its evidence."""
-    wide = runs[(runs["width"] >= WIDE) & (runs["lambda"] >= LARGE_LAMBDA)]
-    parts = {name: wide[wide["variant"] == name] for name in (BASE, "float64", PUBLISHED)}
-    if any(_few(part) for part in parts.values()):
-        return "undecided", "too few pairs: " + ", ".join(f"{name} {len(part)}" for name, part in parts.items())
+    large = {
+        (variant, width): {lambda_ for lambda_ in lambdas if lambda_ >= LARGE_LAMBDA}
+        for (variant, width), lambdas in planned.items()
+        if width >= WIDE
+    }
+    parts = {name: _counting(runs, large, name) for name in (BASE, "float64", PUBLISHED)}
+    widths = f"widths that count: {'; '.join(_said(part, large, name) for name, part in parts.items())}"
+    if any(part.empty for part in parts.values()):
+        return "undecided", widths
     ratios = {name: _epoch_ratios(parts[name]) for name in (BASE, "float64")}
     held = [bool(ratio.between(0.9, 1.1).all()) for ratio in ratios.values()]
     near = (parts[PUBLISHED]["replayed_epoch"] - parts[PUBLISHED]["epoch"]).abs() <= 1
     held.append(bool(near.mean() >= 0.9))
+    texts = [
+        f"MSE alone watched, {_span(ratios[BASE])} of the unguided epochs",
+        f"total watched in float64, {_span(ratios['float64'])} of them",
+        f"{near.mean():.0%} of {len(near)} stopping epochs told to within one epoch",
+    ]
     evidence = "; ".join(
         f"({k}) {text}: {'holds' if holds else 'fails'}"
-        for k, (text, holds) in enumerate(
-            zip(
-                [
-                    f"MSE alone watched, {_span(ratios[BASE])} of the unguided epochs",
-                    f"total watched in float64, {_span(ratios['float64'])} of them",
-                    f"{near.mean():.0%} of {len(near)} stopping epochs told to within one epoch",
-                ],
-                held,
-                strict=True,
-            ),
-            1,
-        )
+        for k, (text, holds) in enumerate(zip(texts, held, strict=True), 1)
     )
-    return ("supported" if all(held) else "partly" if any(held) else "refuted"), evidence
+    verdict = "supported" if all(held) else "partly" if any(held) else "refuted"
+    return verdict, f"{evidence}; {widths}"
 
 
-def h4(runs: pd.DataFrame) -> tuple[str, str]:
+def h4(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
     """Verdict on H4 for one data set, and its evidence."""
-    exact = runs[runs["variant"] == "exact-base"]
-    if _few(exact):
-        return "undecided", f"too few pairs: {len(exact)}"
+    exact = _counting(runs, planned, "exact-base")
+    widths = f"widths that count: {_said(exact, planned, 'exact-base')}"
+    if exact.empty:
+        return "undecided", widths
     table = time_to_quality(exact)
     faster = (table["high"] < 0).groupby(table["lambda"])
     evidence = "; ".join(_epochs_saved(row) for _, row in table.iterrows())
-    return ("supported" if faster.all().any() else "partly" if faster.any().any() else "refuted"), evidence
+    verdict = "supported" if faster.all().any() else "partly" if faster.any().any() else "refuted"
+    return verdict, f"{evidence}; {widths}"
 
 
-def c12(runs: pd.DataFrame, families: Sequence[str]) -> Verdict:
-    """Claim C12 by the rule in claims.yaml; `runs` are the pairs of all `families`, named in a column."""
-    wide = runs[runs["width"] >= WIDE]
+def c12(runs: pd.DataFrame, plans: Mapping[str, Plan]) -> Verdict:
+    """Claim C12 by the rule in claims.yaml.
+
+    Args:
+        runs: the pairs of all families, named in a column.
+        plans: what was to be run, by family.
+    """
     (form, evidence), (log_form, log_evidence), (exact, exact_evidence) = (
-        _slower(wide[wide["variant"] == name], families) for name in (BASE, "log-base", "exact-base")
+        _slower(runs, plans, variant) for variant in (BASE, "log-base", "exact-base")
     )
     undecided = {"not tested", "inconclusive"} & {form, log_form}
     if form == "slower":
@@ -295,33 +315,51 @@ def c12(runs: pd.DataFrame, families: Sequence[str]) -> Verdict:
     return Verdict(verdict, f"modified form: {evidence}; log form: {log_evidence}", control, exact_evidence)
 
 
-def _slower(runs: pd.DataFrame, families: Sequence[str]) -> tuple[str, str]:
-    """Whether the largest lambda needs more epochs to the target than none, at every width and data set."""
-    if runs.empty:
+def _slower(runs: pd.DataFrame, plans: Mapping[str, Plan], variant: str) -> tuple[str, str]:
+    """Whether the largest lambda needs more epochs to the target than none, at every width that counts."""
+    if not ((runs["variant"] == variant) & (runs["width"] >= WIDE)).any():
         return "not tested", "no runs"
-    largest = runs[runs["lambda"] == runs["lambda"].max()]
-    cells = largest.groupby("family")
-    if _few(largest, "family") or set(cells.groups) != set(families):
-        counts = ", ".join(f"{family} {int((largest['family'] == family).sum())}" for family in families)
-        return "inconclusive", f"too few pairs: {counts}"
     outcomes, evidence = [], []
-    for family, part in cells:
+    for family, planned in plans.items():
+        largest = {cell: {max(lambdas)} for cell, lambdas in planned.items() if cell[1] >= WIDE}
+        part = _counting(runs[runs["family"] == family], largest, variant)
+        said = f"{family}, widths that count: {_said(part, largest, variant)}"
+        if part.empty:
+            return "inconclusive", said
         for _, row in time_to_quality(part).iterrows():
             outcomes.append(row["low"] > 0 or row["reached"] <= row["n"] / 2)
-            evidence.append(f"{family}, {_epochs_saved(row)}")
+            said += f", {_epochs_saved(row)}"
+        evidence.append(said)
     return ("slower" if all(outcomes) else "not slower"), "; ".join(evidence)
 
 
 def _epochs_saved(row: "pd.Series[float]") -> str:
-    return (
-        f"width {row['width']:g}, lambda {row['lambda']:g}: {row['epochs']:.1f} epochs against "
-        f"{row['unguided_epochs']:.1f} without guidance (difference {row['low']:.1f} to {row['high']:.1f}, "
-        f"{row['reached']:g} of {row['n']:g} got there)"
-    )
+    where = f"width {row['width']:g}, lambda {row['lambda']:g}: "
+    if not row["reached"]:
+        return f"{where}none of {row['n']:g} got there, without guidance all after {row['unguided_epochs']:.1f} epochs"
+    text = f"{where}{row['epochs']:.1f} epochs against {row['unguided_epochs']:.1f} without guidance "
+    text += f"(difference {row['low']:.1f} to {row['high']:.1f}"
+    return text + (")" if row["reached"] == row["n"] else f", {row['reached']:g} of {row['n']:g} got there)")
 
 
-def _few(runs: pd.DataFrame, *by: str) -> bool:
-    return runs.empty or bool(runs.groupby([*by, "width", "lambda"]).size().min() < ENOUGH)
+def _counting(runs: pd.DataFrame, planned: Plan, variant: str) -> pd.DataFrame:
+    """The pairs of a variant at the widths that count: those with enough pairs at every planned lambda."""
+    of_variant = runs[runs["variant"] == variant]
+    sizes = of_variant.groupby(["width", "lambda"]).size()
+    counting: list[tuple[int, float]] = []
+    for (name, width), lambdas in planned.items():
+        cells = [(width, lambda_) for lambda_ in lambdas]
+        if name == variant and all(sizes.get(cell, 0) >= ENOUGH for cell in cells):
+            counting += cells
+    places = pd.MultiIndex.from_frame(of_variant[["width", "lambda"]])
+    return of_variant[places.isin(counting)]
+
+
+def _said(counting: pd.DataFrame, planned: Plan, variant: str) -> str:
+    """Which of a variant's widths count."""
+    widths = sorted(width for name, width in planned if name == variant)
+    found = ", ".join(str(width) for width in widths if (counting["width"] == width).any())
+    return f"{variant} {found or 'none'} of {', '.join(map(str, widths)) or 'none'}"
 
 
 def _epoch_ratios(runs: pd.DataFrame) -> "pd.Series[float]":

@@ -92,7 +92,9 @@ def _claims(sections: list[Section]) -> list[dict[str, Any]]:
             if section.note:
                 given[claim] |= {"verdict": f"not tested ({STAND_IN})", "control": "not tested"}
     return [
-        {"rule": None, "control_rule": claim.pop("control", None)} | claim | given.get(claim["id"], asdict(NOT_TESTED))
+        {"rule": None, "amended": None, "control_rule": claim.pop("control", None)}
+        | claim
+        | given.get(claim["id"], asdict(NOT_TESTED))
         for claim in published.read("claims")
     ]
 

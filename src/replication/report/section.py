@@ -61,7 +61,8 @@ def count_range(counts: pd.Series) -> str:
 def hypothesis(name: str) -> str:
     """One of hypotheses.yaml with its rule, for the reader."""
     (entry,) = (entry for entry in published.read("hypotheses") if entry["id"] == name)
-    return f"{entry['hypothesis']} Rule, fixed beforehand: {entry['rule']}"
+    text = f"{entry['hypothesis']} Rule (written {entry['written']}): {entry['rule']}"
+    return text + (f" Amended: {entry['amended']}" if "amended" in entry else "")
 
 
 def undecided_by(note: str, verdict: str) -> str:

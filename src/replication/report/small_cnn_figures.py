@@ -66,7 +66,7 @@ def choice(chosen: Choice, printed_gain: float | None) -> Figure:
     blocks, width = chosen.architecture
     left.hist(chosen.shuffled.gains, bins=40, density=True, color="lightgrey", label="shuffled labels of lambda")
     left.axvline(chosen.shuffled.expected, color="black", linestyle=":", label="their mean")
-    left.axvline(chosen.shuffled.observed, color="tab:blue", label=f"best lambda, p = {chosen.shuffled.p:.3f}")
+    left.axvline(chosen.shuffled.observed, color="tab:blue", label=f"best lambda, p shuffled {chosen.shuffled.p:.3f}")
     left.axvline(chosen.split.gain, color="tab:green", linestyle="-.", label="lambda chosen on the other half")
     if printed_gain is not None:
         left.axvline(printed_gain, color="firebrick", linestyle="--", label="published")

@@ -19,13 +19,14 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
     paragraphs = [f"**{name}.** {hypothesis(name)}" for name in ("H1", "H4")]
     drawn, tables, frames = [], [], []
     metrics: dict[str, Any] = {}
+    plans = {family: stopping_artefact.plan(settings, family) for family in AUTOENCODERS}
     for family in AUTOENCODERS:
         records = read_current(paths.table(settings.scale, family))
         found = stopping_artefact.pairs(records, settings, family)
         runs = stopping_artefact.pair_frame(found)
         frames.append(runs.assign(family=family))
         for name, decide in (("H1", stopping_artefact.h1), ("H4", stopping_artefact.h4)):
-            verdict, evidence = decide(runs)
+            verdict, evidence = decide(runs, plans[family])
             metrics[f"{name}-{family}"] = undecided_by(note, verdict)
             paragraphs.append(f"**{name} on `{family}`: {metrics[f'{name}-{family}']}.** {evidence}.")
         if found:
@@ -44,7 +45,7 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
         note=note,
         figures=drawn,
         tables=tables,
-        verdicts={"C12": stopping_artefact.c12(pd.concat(frames, ignore_index=True), AUTOENCODERS)},
+        verdicts={"C12": stopping_artefact.c12(pd.concat(frames, ignore_index=True), plans)},
         metrics={"hypotheses": metrics},
     )
 

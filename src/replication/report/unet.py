@@ -142,6 +142,7 @@ class _Writer:
                 "best epoch": run["best_epoch"],
                 "validation MSE": run["validation_loss"],
                 "accuracy gain": run["accuracy_gain"],
+                "accuracy gain, equal epochs": run["accuracy_gain_equal_epochs"],
                 "accuracy gain, 95 %": f"{run['accuracy_gain_low']:.4f} to {run['accuracy_gain_high']:.4f}",
                 "IoU gain": run["iou_gain"],
                 "IoU gain, 95 %": f"{run['iou_gain_low']:.4f} to {run['iou_gain_high']:.4f}",
@@ -151,8 +152,9 @@ class _Writer:
         ]
         note = (
             "Every run against the unguided one of seed 0, which the guided ones share: gains with paired 95 % "
-            "bootstrap intervals over validation images. Unguided runs of other seeds show what a change of seed alone "
-            "does. Watched: total has the penalty in the quantity that early stopping watches, base the MSE alone. "
+            "bootstrap intervals over validation images. Equal epochs: both read after the last epoch that both had; "
+            "the other gains also hold what more or fewer epochs do. Unguided runs of other seeds show what a change "
+            "of seed alone does. Watched: total has the penalty in what early stopping watches, base the MSE alone. "
             "Whether too large a lambda slows convergence (C12) is decided on the autoencoders; these epochs are more "
             "evidence."
         )
@@ -178,7 +180,8 @@ class _Writer:
         }
         figure = unet_figures.histories(curves, published.table(3))
         caption = (
-            "Validation MSE after every epoch; a dot where training ended. Marks on the axis: the published numbers of "
+            "Validation MSE after every epoch; a dot where early stopping ended training, a ring where the limit of "
+            f"{records[0]['run']['max_epochs']} epochs did. Marks on the axis: the published numbers of "
             "epochs, black without guidance."
         )
         path = figures.save(figure, self.folder, f"histories-{self.family}", self.note)

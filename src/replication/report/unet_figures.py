@@ -67,7 +67,8 @@ def histories(curves: dict[str, dict[float, Record]], published: pd.DataFrame) -
             mse = record["history"]["validation_loss"]
             colour = "black" if lambda_ == 0 else colours[lambda_]
             axes.plot(range(1, len(mse) + 1), mse, color=colour, label=f"{lambda_:g}", linewidth=1.4)
-            axes.plot(len(mse), mse[-1], "o", color=colour, markersize=5)
+            filled = colour if record["metrics"]["stopped_early"] else "white"
+            axes.plot(len(mse), mse[-1], "o", color=colour, markerfacecolor=filled, markersize=5)
         _published_ticks(axes, published)
         axes.set(xlabel="epoch", title=title)
         axes.set_ylim(bottom=0)
