@@ -67,8 +67,9 @@ class _Writer:
 
     def beside_published(self, runs: pd.DataFrame, words: list[dict[str, str]]) -> TableEntry:
         note = (
-            f"Section 5.2 in words, and our mean over all runs of widths above {autoencoder_claims.WIDE} with its 95 % "
-            f"t-interval; larger lambda: {autoencoder.LARGE_LAMBDA:g} and more."
+            f"Section 5.2 in words, and our mean over the runs of widths above {autoencoder_claims.WIDE}; its 95 % "
+            "t-interval is over seeds, each with the mean over its lambda, for those runs differ in little else; "
+            f"larger lambda: {autoencoder.LARGE_LAMBDA:g} and more."
         )
         table = autoencoder_claims.beside_published(runs, words)
         return self.write(table, "beside-published", "The published numbers and ours", note)
@@ -79,7 +80,10 @@ class _Writer:
         tests = pairwise_tests(autoencoder_claims.lambda_samples(runs, width, value))
         figure = figures.curves_and_tests(runs, tests, value=value, label=label, test_width=width)
         n = count_range(runs.groupby(["width", "lambda"]).size())
-        caption = f"{len(runs)} runs, n = {n} replicates a point; bars are 95 % t-intervals of the mean."
+        caption = (
+            f"{len(runs)} runs, n = {n} replicates a point; bars are 95 % t-intervals of the mean. Curves stand a "
+            "little beside their width, so that none hides another."
+        )
         path = figures.save(figure, self.folder, f"figure{number}-{self.family}", self.note)
         return FigureEntry(f"Figure {number}: {label}", path, caption)
 

@@ -60,8 +60,8 @@ def _curves(axes: Axes, runs: pd.DataFrame, value: str, label: str) -> None:
     )
     axes.set(xlabel="latent width", ylabel=label, title=f"(a) {label}: mean and 95 % t-interval")
     axes.set_xticks(sorted(runs["width"].unique()))
-    axes.set_ylim(bottom=0)
-    axes.legend(title="lambda")
+    axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))  # a t-interval may reach below 0
+    axes.legend(title="lambda", loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=9)  # on no curve
 
 
 def _test_table(axes: Axes, tests: pd.DataFrame, width: int) -> None:

@@ -101,7 +101,7 @@ def _entry(folder: Path, name: str, title: str, layers: pd.DataFrame, *, kinds: 
     figure = _boxes(layers, kinds, printed=printed)
     caption = (
         "Log of the absolute corner weight of every filter slice, nats per filter and pixel. Boxes: quartiles, "
-        "whiskers by Tukey's rule, dotted to the farthest outlier; red: means."
+        "whiskers by Tukey's rule, dotted towards the farthest outlier, where the axis may cut it; red: means."
     )
     if "random" in kinds:
         caption += (

@@ -9,7 +9,16 @@ from replication import paths
 from replication.experiments import autoencoder, stopping_artefact
 from replication.experiments.stopping_artefact import Pair
 from replication.report import figures, stopping_figures
-from replication.report.section import FigureEntry, Section, TableEntry, hypothesis, made_by, undecided_by, write_table
+from replication.report.section import (
+    FigureEntry,
+    Section,
+    TableEntry,
+    count_range,
+    hypothesis,
+    made_by,
+    undecided_by,
+    write_table,
+)
 from replication.runs import of_grid, read_current
 from replication.settings import AUTOENCODERS, Settings
 
@@ -51,6 +60,9 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
 
 
 def _figures(found: list[Pair], family: str, folder: Path, note: str) -> list[FigureEntry]:
+    sizes = stopping_artefact.time_to_quality(stopping_artefact.pair_frame(found)).get("n", pd.Series([0]))
+    unguided = pd.Series([pair.unguided["key"] for pair in found]).nunique()
+    replicates = f"n = {count_range(sizes)} replicates a guided curve ({unguided} unguided runs in all)"
     wanted = {
         "stopping-epochs": (
             "Stopping epoch against lambda / epsilon",
@@ -61,13 +73,13 @@ def _figures(found: list[Pair], family: str, folder: Path, note: str) -> list[Fi
         "determinants": (
             "log|det W_sq| along training",
             stopping_figures.determinants(found),
-            "Means over replicates, early stopping on the MSE alone. The modified form lies on the unguided curve "
+            f"Means over {replicates}, early stopping on the MSE alone. The modified form lies on the unguided curve "
             "where its gradient is zero.",
         ),
         "time-to-quality": (
             "Epochs to reach a given MSE",
             stopping_figures.time_to_quality(found),
-            "Means over replicates, as far as all of them get; early stopping on the MSE alone.",
+            f"Means over {replicates}, as far as all of them get; early stopping on the MSE alone.",
         ),
     }
     return [

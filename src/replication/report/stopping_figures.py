@@ -18,8 +18,8 @@ from replication.runs import Record
 MARKERS = {  # of a variant: its marker, its colour, its name in the legend
     PUBLISHED: ("o", "tab:red", "published protocol"),
     "epsilon": ("s", "tab:orange", "lambda 1, other epsilon"),
-    "float64": ("^", "tab:blue", "float64"),
     BASE: ("D", "tab:green", "MSE alone watched"),
+    "float64": ("^", "tab:blue", "float64"),
 }
 LINES = {"unguided": "black", BASE: "tab:green", "log-base": "tab:purple", "exact-base": "tab:blue"}
 DASHES = ["-", "--", ":", "-."]
@@ -48,7 +48,18 @@ def stopping_epochs(found: Sequence[Pair], thresholds: pd.DataFrame) -> Figure:
             means = cells.groupby("ratio")["epoch"].agg(["mean", "min", "max"])
             if len(means):
                 spread = (means["mean"] - means["min"], means["max"] - means["mean"])
-                axes.errorbar(means.index, means["mean"], spread, fmt=marker, color=colour, capsize=2, label=label)
+                above = kind == "float64"  # it lies on others: hollow
+                axes.errorbar(
+                    means.index,
+                    means["mean"],
+                    spread,
+                    fmt=marker,
+                    color=colour,
+                    capsize=2,
+                    label=label,
+                    markersize=9 if above else 6,
+                    markerfacecolor="none" if above else colour,
+                )
         axes.set(xscale="log", xlabel="lambda / epsilon", title=f"width {width}")
         axes.set_ylim(bottom=0)
     _finish(panels, "stopping epoch")

@@ -81,7 +81,8 @@ def formulas(layers: pd.DataFrame, filters: pd.DataFrame) -> Figure:
 def _classes(axes: Axes, layers: pd.DataFrame, title: str) -> None:
     named = layers.assign(kind=layers["class"].str.replace(r"^(dense|convolution), ", "", regex=True))
     sns.scatterplot(named, x="exact", y="formula", hue="kind", style="kind", s=22, alpha=0.7, rasterized=True, ax=axes)
-    axes.set(xlabel="exact change, nats per dimension of the range", ylabel="the paper's formula", title=title)
+    axes.set(title=title, xlabel="exact change, nats per dimension of the range")
+    axes.set_ylabel("the paper's formula, nats per dimension")
 
 
 def _corners(axes: Axes, filters: pd.DataFrame) -> None:
