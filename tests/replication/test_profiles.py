@@ -111,7 +111,7 @@ def test_c3_by_its_rule():
         [
             layers("imagenet", TRAINED, log_sigma=TRAINED + residual),
             layers("edges", TRAINED + 0.01, log_sigma=TRAINED + residual),
-            layers("random", LINE),
+            layers("random", LINE, log_sigma=LINE + 0.1 * np.cos(np.arange(13))),
         ]
     )
     assert profile_claims.c3(nothing, nothing, nothing).verdict == "not tested"
