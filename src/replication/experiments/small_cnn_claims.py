@@ -338,7 +338,7 @@ def c7(table: pd.DataFrame, tested: list[Choice], published: pd.DataFrame, h2_ve
         tested: the architectures that count.
     """
     if table.empty:
-        return Verdict("not tested", "no guided runs", "not tested", "")
+        return Verdict("not tested", "no architecture has two replicates at every lambda", "not tested", "")
     if not tested:
         few = (
             f"{len(table)} of {len(published)} architectures have guided runs, none ten replicates at all seven lambda"

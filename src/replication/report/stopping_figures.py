@@ -132,13 +132,14 @@ def _curves(found: Sequence[Pair], width: int) -> dict[str, tuple[tuple[str, str
     """
     curves = {"unguided": (("black", "-"), _unguided(found, width))}
     for variant in (BASE, "log-base", "exact-base"):
-        here = [p.guided for p in found if p.variant == variant and p.guided["run"]["width"] == width]
-        lambdas = sorted({record["run"]["lambda"] for record in here})
+        here = [p.guided for p in found if p.variant == variant]
+        lambdas = sorted({record["run"]["lambda"] for record in here})  # of all widths: a lambda has one style
         for k, lambda_ in enumerate(lambdas[-1:] if variant == BASE else lambdas):
             form = {BASE: "modified", "log-base": "log", "exact-base": "exact"}[variant]
-            records = [record for record in here if record["run"]["lambda"] == lambda_]
+            records = [r for r in here if r["run"]["lambda"] == lambda_ and r["run"]["width"] == width]
             style = (LINES[variant], DASHES[(k + (variant == BASE)) % len(DASHES)])
-            curves[f"{form}, lambda {lambda_:g}"] = (style, records)
+            if records:
+                curves[f"{form}, lambda {lambda_:g}"] = (style, records)
     return curves
 
 
