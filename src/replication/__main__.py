@@ -319,19 +319,19 @@ def _runs_clear(options: argparse.Namespace) -> None:
 
     settings = load(options.scale)
     store = Store(paths.store())
-    count = 0
+    finished, present = set(), store.keys()
     for family in FAMILIES:
-        runs = grid(settings, family)  # some are described by what others have left
+        runs = {run.key for run in grid(settings, family)}  # some are described by what others have left
         for name in (family, calibration_family(family)):
             table = paths.table(settings.scale, name)
-            for record in read_table(table):
-                store.delete(record["key"])
-                count += 1
+            finished |= {record["key"] for record in read_table(table)}
             table.unlink(missing_ok=True)
-        for run in runs:  # those that no table has yet
-            count += run.key in store.keys()
-            store.delete(run.key)
-    print(f"{count} runs of scale {settings.scale} deleted. `git checkout data/runs` brings committed tables back")
+        finished |= runs & present
+        for key in runs | finished:
+            store.delete(key)
+    print(
+        f"{len(finished)} runs of scale {settings.scale} deleted. `git checkout data/runs` brings committed tables back"
+    )
 
 
 if __name__ == "__main__":

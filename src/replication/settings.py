@@ -384,15 +384,15 @@ def _convert(value: Any, type_: Any, where: str) -> Any:
         if not isinstance(value, list) or not value:
             raise UserError(f"params.yaml, {where}: expected a list, got {value!r}")
         return tuple(_convert(item, get_args(type_)[0], where) for item in value)
-    if type_ is float and _is_number(value) and _in_range(value, where.rpartition(".")[2]):
+    name = where.rpartition(".")[2]
+    if type_ is float and _is_number(value) and _in_range(value, name):
         return float(value)
     if type_ is int and isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
     if type_ is str and isinstance(value, str):
         return value
-    wanted = {int: "a positive whole number", float: "a number, not negative", str: "a text"}[type_]
-    if where.endswith(POSITIVE):
-        wanted = "a positive number"
+    number = "a positive number" if name in POSITIVE else "a number, not negative"
+    wanted = {int: "a positive whole number", float: number, str: "a text"}[type_]
     raise UserError(f"params.yaml, {where}: expected {wanted}, got {value!r}")
 
 

@@ -42,13 +42,15 @@ def _read(name: str) -> ImageSet:
 
 def _prepare_mapped(folder: Path) -> None:
     """Write the memory-mapped data set that the folder is named after."""
-    from replication.datasets import coco, imagenette
-
     if folder.name in MAPPED_STAND_INS:
         import_module(f"replication.datasets.{folder.name}").prepare(folder)
     elif match := re.fullmatch(r"coco(-crowds)?-(\d+)-(\d+)", folder.name):
+        from replication.datasets import coco
+
         coco.prepare(folder, crowds=bool(match[1]), train=int(match[2]), validation=int(match[3]))
     elif match := re.fullmatch(r"imagenette-(v[12])", folder.name):
+        from replication.datasets import imagenette
+
         imagenette.prepare(folder, version=match[1])
     else:
         raise _unknown(folder.name)

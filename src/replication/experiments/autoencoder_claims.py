@@ -1,6 +1,6 @@
 """Claims C4 and C5 (MNIST) and C6 (CIFAR-10) by the rules in data/published/claims.yaml, and what they must survive."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -8,6 +8,7 @@ import pandas as pd
 from replication.analysis.statistics import paired_difference, pairwise_tests, t_interval
 from replication.experiments import stopping_artefact
 from replication.experiments.autoencoder import LARGE_LAMBDA, control, frame, published
+from replication.experiments.counting import counting, said
 from replication.experiments.verdict import Verdict
 from replication.runs import Record, of_grid
 from replication.settings import Settings
@@ -87,22 +88,17 @@ class _Runs:
         return bool((wide["lambda"] == 0).any() and (wide["lambda"] >= LARGE_LAMBDA).any())
 
     def counting(self, widths: Iterable[int], lambdas: Iterable[float]) -> list[int]:
-        """The widths that have enough runs at every one of some lambda."""
-        sizes = self.frame.groupby(["width", "lambda"]).size()
-        return [width for width in widths if all(sizes.get((width, lambda_), 0) >= ENOUGH for lambda_ in lambdas)]
+        """Those of some widths that have enough runs at every one of some lambda."""
+        return counting(self.frame, dict.fromkeys(widths, lambdas), ENOUGH)
+
+    def said(self, widths: Iterable[int]) -> str:
+        """Which of the planned widths count, for the evidence."""
+        return f"widths that count: {said(widths, self.widths)}"
 
     def cells(self, widths: Iterable[int], value: str) -> pd.DataFrame:
         """Mean of `value` by width (rows) and lambda (columns)."""
         chosen = self.frame[self.frame["width"].isin(widths)]
         return chosen.pivot_table(index="width", columns="lambda", values=value)
-
-    def said(self, counting: Sequence[int]) -> str:
-        """Which of the planned widths count, for the evidence."""
-        return f"widths that count: {_listed(counting)} of {_listed(self.widths)}"
-
-
-def _listed(widths: Iterable[int]) -> str:
-    return ", ".join(map(str, widths)) or "none"
 
 
 @dataclass(frozen=True)
@@ -112,59 +108,58 @@ class _Epochs:
     unguided: pd.Series
     guided: pd.Series
     complete: bool  # every planned width counts
-    evidence: str
+
+    @property
+    def halved(self) -> bool:
+        return bool((self.guided <= self.unguided / 2).all())
 
 
-def _epochs(runs: _Runs) -> _Epochs | tuple[str, str]:
-    """The comparison, or why there is none: a verdict and its evidence."""
+def _by_epochs(runs: _Runs, decide: Callable[[_Epochs], str], nothing: str = NOTHING) -> tuple[str, str]:
+    """A verdict on the widths that count, and its evidence."""
     if not runs.started:
-        return "not tested", NOTHING
-    counting = runs.counting(runs.widths, runs.compared)
-    if not counting:
-        return "inconclusive", runs.said(counting)
-    cells = runs.cells(counting, "stopping_epoch")
+        return "not tested", nothing
+    widths = runs.counting(runs.widths, runs.compared)
+    if not widths:
+        return "inconclusive", runs.said(widths)
+    cells = runs.cells(widths, "stopping_epoch")
     unguided, guided = cells[0.0], cells.loc[:, cells.columns >= LARGE_LAMBDA].max(axis=1)
     evidence = "; ".join(
         f"width {width}: {unguided[width]:.1f} epochs without, at most {guided[width]:.1f} "
         f"with lambda >= {LARGE_LAMBDA:g}"
         for width in cells.index
     )
-    return _Epochs(unguided, guided, counting == runs.widths, f"{runs.said(counting)}; {evidence}")
+    return decide(_Epochs(unguided, guided, widths == runs.widths)), f"{runs.said(widths)}; {evidence}"
 
 
 def _c4(runs: _Runs) -> tuple[str, str]:
-    found = _epochs(runs)
-    if not isinstance(found, _Epochs):
-        return found
-    if found.complete and (found.unguided > 40).all() and (found.guided <= 12).all():
-        return "reproduced", found.evidence
-    return ("partly" if (found.guided <= found.unguided / 2).all() else "not reproduced"), found.evidence
+    def decide(epochs: _Epochs) -> str:
+        if epochs.complete and (epochs.unguided > 40).all() and (epochs.guided <= 12).all():
+            return "reproduced"
+        return "partly" if epochs.halved else "not reproduced"
+
+    return _by_epochs(runs, decide)
 
 
 def _c4_control(watched: _Runs) -> tuple[str, str]:
-    if not watched.started:
-        return "not tested", "no runs with early stopping on the MSE alone"
-    found = _epochs(watched)
-    if not isinstance(found, _Epochs):
-        return found
-    return ("survives" if (found.guided <= found.unguided / 2).all() else "does not survive"), found.evidence
+    nothing = "no runs with early stopping on the MSE alone"
+    return _by_epochs(watched, lambda epochs: "survives" if epochs.halved else "does not survive", nothing)
 
 
 def _c5(runs: _Runs, test_width: int) -> tuple[str, str]:
     if not runs.started:
         return "not tested", NOTHING
-    counting = runs.counting(runs.widths, runs.lambdas)
-    if not counting or not runs.counting([test_width], runs.lambdas):
-        return "inconclusive", f"{runs.said(counting)}; tested width {test_width}"
-    cells = runs.cells(counting, "validation_mse")
+    widths = runs.counting(runs.widths, runs.lambdas)
+    if not widths or not runs.counting([test_width], runs.lambdas):
+        return "inconclusive", f"{runs.said(widths)}; tested width {test_width}"
+    cells = runs.cells(widths, "validation_mse")
     small = cells.loc[:, cells.columns < LARGE_LAMBDA].mean(axis=1)
     large = cells.loc[:, cells.columns >= LARGE_LAMBDA].mean(axis=1)
-    evidence = f"{runs.said(counting)}; " + "; ".join(
+    evidence = f"{runs.said(widths)}; " + "; ".join(
         f"width {w}: MSE {small[w]:.4f} (small lambda), {large[w]:.4f} (large)" for w in cells.index
     )
     near = small.between(0.0015, 0.0045).all() and large.between(0.005, 0.015).all()
     grouped = _two_groups(runs.frame, test_width)
-    if counting == runs.widths and near and grouped:
+    if widths == runs.widths and near and grouped:
         return "reproduced", evidence
     evidence += f"; the two groups are {'' if grouped else 'not '}homogeneous at width {test_width}"
     return ("partly" if (large > small).all() else "not reproduced"), evidence
@@ -178,16 +173,20 @@ def _two_groups(runs: pd.DataFrame, width: int) -> bool:
 
 
 def _c6(runs: _Runs, test_width: int) -> tuple[str, str]:
-    found = _epochs(runs)
-    if not isinstance(found, _Epochs):
-        return found
-    if not runs.counting([test_width], runs.lambdas):
-        return "inconclusive", f"{found.evidence}; too few runs at the tested width {test_width}"
-    halved, grouped = (found.guided < found.unguided / 2).all(), _two_groups(runs.frame, test_width)
-    evidence = f"{found.evidence}; two homogeneous groups of MSE at width {test_width}: {'yes' if grouped else 'no'}"
-    if found.complete and halved and (found.guided <= 12).all() and grouped:
-        return "reproduced", evidence
-    return ("partly" if halved else "not reproduced"), evidence
+    tested = bool(runs.counting([test_width], runs.lambdas))
+    grouped = tested and _two_groups(runs.frame, test_width)
+
+    def decide(epochs: _Epochs) -> str:
+        if not tested:
+            return "inconclusive"
+        more_than_twice = bool((epochs.guided < epochs.unguided / 2).all())
+        if epochs.complete and more_than_twice and (epochs.guided <= 12).all() and grouped:
+            return "reproduced"
+        return "partly" if more_than_twice else "not reproduced"
+
+    verdict, evidence = _by_epochs(runs, decide)
+    groups = {True: "yes", False: "no"}[grouped] if tested else "too few runs"
+    return verdict, f"{evidence}; two homogeneous groups of MSE at width {test_width}: {groups}"
 
 
 def _c6_control(watched: _Runs, pairs: pd.DataFrame) -> tuple[str, str]:

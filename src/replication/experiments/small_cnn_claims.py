@@ -250,14 +250,15 @@ def by_variant(records: list[Record], settings: Settings, family: str) -> dict[s
     All with guidance of the first layer.
     """
     chosen = settings.cnn_grids[family]
-    variants = small_cnn.variants(settings, family)
-    lambdas = {BASELINE} | {run["lambda"] for runs in variants.values() for run in runs}
+    lambdas = {BASELINE}.union(*planned_lambdas(settings, family).values())
     corner = [
         run
         for run in small_cnn.published(settings, family, "first")
         if (run["blocks"], run["width"]) == small_cnn.smallest(chosen) and run["lambda"] in lambdas
     ]
-    return {name: of_grid(records, runs) for name, runs in {CORNER: corner, **variants}.items()}
+    return {
+        name: of_grid(records, runs) for name, runs in {CORNER: corner, **small_cnn.variants(settings, family)}.items()
+    }
 
 
 def _variant_runs(records: list[Record], settings: Settings, family: str) -> pd.DataFrame:

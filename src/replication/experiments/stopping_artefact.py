@@ -14,12 +14,14 @@ import pandas as pd
 from replication.analysis.statistics import t_interval
 from replication.experiments import autoencoder
 from replication.experiments.autoencoder import LARGE_LAMBDA
+from replication.experiments.counting import counting, said
 from replication.experiments.verdict import Verdict
 from replication.runs import Record, Run
 from replication.settings import Settings
 from replication.training.stopping import stopping_epoch
 
 PUBLISHED, BASE = "published", "base"  # names of the paper's protocol and of its control among the variants
+WATCHING_MSE = (BASE, "log-base", "exact-base")  # variants whose early stopping the penalty has no part in
 WIDE = 100
 ENOUGH = 3  # pairs at every lambda without which a width does not count
 TARGET = 2 / 3  # of the unguided run's epochs: the MSE reached by then is the one to reach,
@@ -28,7 +30,8 @@ CELL = ["variant", "width", "lambda"]
 PAIR_COLUMNS = [*CELL, "epsilon", "replicate", "epoch", "unguided_epoch", "mse", "unguided_mse", "replayed_epoch"]
 PAIR_COLUMNS += ["target", "epochs_to_target", "unguided_to_target", "reached", "change", "unguided_change"]
 
-Plan = Mapping[tuple[str, int], Set[float]]  # (variant, width) -> lambda
+Cells = Mapping[int, Set[float]]  # width -> lambda
+Plan = Mapping[str, Cells]  # by variant
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,12 @@ def pairs(records: Sequence[Record], settings: Settings, family: str) -> list[Pa
 
 def plan(settings: Settings, family: str) -> Plan:
     """Which lambda above 0 are to be run, by variant and width."""
-    cells: dict[tuple[str, int], set[float]] = {}
+    cells: dict[str, dict[int, set[float]]] = {}
     for variant, runs in _planned(settings, family).items():
+        widths = cells.setdefault(variant, {})
         for run in runs:
             if run["lambda"] != 0:
-                cells.setdefault((variant, run["width"]), set()).add(run["lambda"])
+                widths.setdefault(run["width"], set()).add(run["lambda"])
     return cells
 
 
@@ -229,7 +233,7 @@ def time_to_quality(runs: pd.DataFrame) -> pd.DataFrame:
             "high": high,
         }
 
-    return _by_cell(runs[runs["variant"].isin([BASE, "log-base", "exact-base"])], describe)
+    return _by_cell(runs[runs["variant"].isin(WATCHING_MSE)], describe)
 
 
 def determinants(found: Sequence[Pair]) -> pd.DataFrame:
@@ -256,12 +260,11 @@ def determinants(found: Sequence[Pair]) -> pd.DataFrame:
 def h1(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
     """Verdict on H1 for one data set, and its evidence."""
     large = {
-        (variant, width): {lambda_ for lambda_ in lambdas if lambda_ >= LARGE_LAMBDA}
-        for (variant, width), lambdas in planned.items()
-        if width >= WIDE
+        name: {w: {x for x in lambdas if x >= LARGE_LAMBDA} for w, lambdas in planned[name].items() if w >= WIDE}
+        for name in (BASE, "float64", PUBLISHED)
     }
-    parts = {name: _counting(runs, large, name) for name in (BASE, "float64", PUBLISHED)}
-    widths = f"widths that count: {'; '.join(_said(part, large, name) for name, part in parts.items())}"
+    parts = {name: _counting(runs, cells, name) for name, cells in large.items()}
+    widths = f"widths that count: {'; '.join(_said(part, large[name], name) for name, part in parts.items())}"
     if any(part.empty for part in parts.values()):
         return "undecided", widths
     ratios = {name: _epoch_ratios(parts[name]) for name in (BASE, "float64")}
@@ -283,8 +286,8 @@ def h1(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
 
 def h4(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
     """Verdict on H4 for one data set, and its evidence."""
-    exact = _counting(runs, planned, "exact-base")
-    widths = f"widths that count: {_said(exact, planned, 'exact-base')}"
+    exact = _counting(runs, planned["exact-base"], "exact-base")
+    widths = f"widths that count: {_said(exact, planned['exact-base'], 'exact-base')}"
     if exact.empty:
         return "undecided", widths
     table = time_to_quality(exact)
@@ -302,7 +305,7 @@ def c12(runs: pd.DataFrame, plans: Mapping[str, Plan]) -> Verdict:
         plans: what was to be run, by family.
     """
     (form, evidence), (log_form, log_evidence), (exact, exact_evidence) = (
-        _slower(runs, plans, variant) for variant in (BASE, "log-base", "exact-base")
+        _slower(runs, plans, variant) for variant in WATCHING_MSE
     )
     undecided = {"not tested", "inconclusive"} & {form, log_form}
     if form == "slower":
@@ -321,15 +324,15 @@ def _slower(runs: pd.DataFrame, plans: Mapping[str, Plan], variant: str) -> tupl
         return "not tested", "no runs"
     outcomes, evidence = [], []
     for family, planned in plans.items():
-        largest = {cell: {max(lambdas)} for cell, lambdas in planned.items() if cell[1] >= WIDE}
+        largest = {width: {max(lambdas)} for width, lambdas in planned[variant].items() if width >= WIDE}
         part = _counting(runs[runs["family"] == family], largest, variant)
-        said = f"{family}, widths that count: {_said(part, largest, variant)}"
+        text = f"{family}, widths that count: {_said(part, largest, variant)}"
         if part.empty:
-            return "inconclusive", said
+            return "inconclusive", text
         for _, row in time_to_quality(part).iterrows():
             outcomes.append(row["low"] > 0 or row["reached"] <= row["n"] / 2)
-            said += f", {_epochs_saved(row)}"
-        evidence.append(said)
+            text += f", {_epochs_saved(row)}"
+        evidence.append(text)
     return ("slower" if all(outcomes) else "not slower"), "; ".join(evidence)
 
 
@@ -342,24 +345,15 @@ def _epochs_saved(row: "pd.Series[float]") -> str:
     return text + (")" if row["reached"] == row["n"] else f", {row['reached']:g} of {row['n']:g} got there)")
 
 
-def _counting(runs: pd.DataFrame, planned: Plan, variant: str) -> pd.DataFrame:
-    """The pairs of a variant at the widths that count: those with enough pairs at every planned lambda."""
-    of_variant = runs[runs["variant"] == variant]
-    sizes = of_variant.groupby(["width", "lambda"]).size()
-    counting: list[tuple[int, float]] = []
-    for (name, width), lambdas in planned.items():
-        cells = [(width, lambda_) for lambda_ in lambdas]
-        if name == variant and all(sizes.get(cell, 0) >= ENOUGH for cell in cells):
-            counting += cells
-    places = pd.MultiIndex.from_frame(of_variant[["width", "lambda"]])
-    return of_variant[places.isin(counting)]
+def _counting(runs: pd.DataFrame, planned: Cells, variant: str) -> pd.DataFrame:
+    """The pairs of a variant in planned cells, at the widths that count."""
+    chosen = runs[(runs["variant"] == variant) & runs["lambda"].isin(set().union(*planned.values()))]
+    return chosen[chosen["width"].isin(counting(chosen, planned, ENOUGH))]
 
 
-def _said(counting: pd.DataFrame, planned: Plan, variant: str) -> str:
+def _said(pairs: pd.DataFrame, planned: Cells, variant: str) -> str:
     """Which of a variant's widths count."""
-    widths = sorted(width for name, width in planned if name == variant)
-    found = ", ".join(str(width) for width in widths if (counting["width"] == width).any())
-    return f"{variant} {found or 'none'} of {', '.join(map(str, widths)) or 'none'}"
+    return f"{variant} {said(pairs['width'], planned)}"
 
 
 def _epoch_ratios(runs: pd.DataFrame) -> "pd.Series[float]":

@@ -29,6 +29,7 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
     drawn, tables, frames = [], [], []
     metrics: dict[str, Any] = {}
     plans = {family: stopping_artefact.plan(settings, family) for family in AUTOENCODERS}
+    exist = planned = 0
     for family in AUTOENCODERS:
         records = read_current(paths.table(settings.scale, family))
         found = stopping_artefact.pairs(records, settings, family)
@@ -38,15 +39,11 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
             verdict, evidence = decide(runs, plans[family])
             metrics[f"{name}-{family}"] = undecided_by(note, verdict)
             paragraphs.append(f"**{name} on `{family}`: {metrics[f'{name}-{family}']}.** {evidence}.")
+        for variant in autoencoder.variants(settings, family).values():
+            exist, planned = exist + len(of_grid(records, variant)), planned + len(variant)
         if found:
-            drawn += _figures(found, family, folder, note)
+            drawn += _figures(found, runs, family, folder, note)
             tables += _tables(found, runs, family, folder, settings)
-    planned = sum(len(runs) for family in AUTOENCODERS for runs in autoencoder.variants(settings, family).values())
-    exist = sum(
-        len(of_grid(read_current(paths.table(settings.scale, family)), runs))
-        for family in AUTOENCODERS
-        for runs in autoencoder.variants(settings, family).values()
-    )
     paragraphs.append(f"{exist} of the {planned} runs of the variants exist; `params.yaml`, variants, defines them.")
     return Section(
         title="What ends guided training early (H1), and whether guidance helps (H4)",
@@ -59,10 +56,10 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
     )
 
 
-def _figures(found: list[Pair], family: str, folder: Path, note: str) -> list[FigureEntry]:
-    sizes = stopping_artefact.time_to_quality(stopping_artefact.pair_frame(found)).get("n", pd.Series([0]))
-    unguided = pd.Series([pair.unguided["key"] for pair in found]).nunique()
-    replicates = f"n = {count_range(sizes)} replicates a guided curve ({unguided} unguided runs in all)"
+def _figures(found: list[Pair], runs: pd.DataFrame, family: str, folder: Path, note: str) -> list[FigureEntry]:
+    curves = runs[runs["variant"].isin(stopping_artefact.WATCHING_MSE)].groupby(stopping_artefact.CELL)
+    unguided = len({pair.unguided["key"] for pair in found})
+    replicates = f"n = {count_range(curves.size())} replicates a guided curve ({unguided} unguided runs in all)"
     wanted = {
         "stopping-epochs": (
             "Stopping epoch against lambda / epsilon",

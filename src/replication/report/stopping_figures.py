@@ -1,6 +1,7 @@
 """Figures on what ends guided training early: one panel a latent width in each."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -11,15 +12,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from replication.experiments import stopping_artefact
-from replication.experiments.stopping_artefact import BASE, PUBLISHED, Pair
+from replication.experiments.stopping_artefact import BASE, PUBLISHED, WATCHING_MSE, Pair
 from replication.report.figures import house_style
 from replication.runs import Record
 
-MARKERS = {  # of a variant: its marker, its colour, its name in the legend
-    PUBLISHED: ("o", "tab:red", "published protocol"),
-    "epsilon": ("s", "tab:orange", "lambda 1, other epsilon"),
-    BASE: ("D", "tab:green", "MSE alone watched"),
-    "float64": ("^", "tab:blue", "float64"),
+MARKERS: dict[str, dict[str, Any]] = {  # of a variant; float64 lies on others, so it comes last and hollow
+    PUBLISHED: {"fmt": "o", "color": "tab:red", "label": "published protocol"},
+    "epsilon": {"fmt": "s", "color": "tab:orange", "label": "lambda 1, other epsilon"},
+    BASE: {"fmt": "D", "color": "tab:green", "label": "MSE alone watched"},
+    "float64": {"fmt": "^", "color": "tab:blue", "label": "float64", "markersize": 9, "markerfacecolor": "none"},
 }
 LINES = {"unguided": "black", BASE: "tab:green", "log-base": "tab:purple", "exact-base": "tab:blue"}
 DASHES = ["-", "--", ":", "-."]
@@ -43,23 +44,12 @@ def stopping_epochs(found: Sequence[Pair], thresholds: pd.DataFrame) -> Figure:
             axes.axvline(value, color="grey", linestyle=":", label="rounding step =\ntypical improvement")
         here = runs[runs["width"] == width]
         kinds = here["variant"].str.replace(r"^epsilon-.*", "epsilon", regex=True)
-        for kind, (marker, colour, label) in MARKERS.items():
+        for kind, style in MARKERS.items():
             cells = here[kinds == kind].assign(ratio=lambda r: r["lambda"] / r["epsilon"])
             means = cells.groupby("ratio")["epoch"].agg(["mean", "min", "max"])
             if len(means):
                 spread = (means["mean"] - means["min"], means["max"] - means["mean"])
-                above = kind == "float64"  # it lies on others: hollow
-                axes.errorbar(
-                    means.index,
-                    means["mean"],
-                    spread,
-                    fmt=marker,
-                    color=colour,
-                    capsize=2,
-                    label=label,
-                    markersize=9 if above else 6,
-                    markerfacecolor="none" if above else colour,
-                )
+                axes.errorbar(means.index, means["mean"], spread, capsize=2, **style)
         axes.set(xscale="log", xlabel="lambda / epsilon", title=f"width {width}")
         axes.set_ylim(bottom=0)
     _finish(panels, "stopping epoch")
@@ -131,7 +121,7 @@ def _curves(found: Sequence[Pair], width: int) -> dict[str, tuple[tuple[str, str
     Of the modified form only the largest lambda: its curves coincide.
     """
     curves = {"unguided": (("black", "-"), _unguided(found, width))}
-    for variant in (BASE, "log-base", "exact-base"):
+    for variant in WATCHING_MSE:
         here = [p.guided for p in found if p.variant == variant]
         lambdas = sorted({record["run"]["lambda"] for record in here})  # of all widths: a lambda has one style
         for k, lambda_ in enumerate(lambdas[-1:] if variant == BASE else lambdas):
