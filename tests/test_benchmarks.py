@@ -10,6 +10,7 @@ import pytest
 import small_cnn
 import torch
 import unet_speed
+import workers
 from PIL import Image
 
 from replication.datasets.images import ImageSet
@@ -68,3 +69,8 @@ def test_small_cnn(way, monkeypatch):
     small_cnn.work(way, (1, 4, 8), theirs)
     seconds = [ours.recv(), ours.recv()]
     assert np.all(np.array(seconds) > 0)
+
+
+def test_workers():
+    row = workers.measure("U-Net, 4 to 64 filters", workers=1, threads=1, n=1)
+    assert 0 < row["fastest"] <= row["seconds"]

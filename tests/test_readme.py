@@ -19,7 +19,7 @@ def test_the_example_runs(capsys):
 
 def test_the_speed_table_is_the_committed_measurement():
     cells = pd.read_csv(ROOT / "data/benchmarks/engine.csv").set_index(["width", "batch", "way"])
-    ways = ("ours", "ours, by autograd", "plain torch loop, resident tensors", "Keras fit")
+    ways = ("ours", "ours, a stack of 70", "ours, by autograd", "plain torch loop, resident tensors", "Keras fit")
     ways += ("torch DataLoader, torchvision's MNIST",)
     rows = re.findall(r"^\| (\d+), (\d+) \| (.*) \|$", TEXT, flags=re.M)
     assert len(rows) == len(cells.groupby(["width", "batch"]))
@@ -27,6 +27,12 @@ def test_the_speed_table_is_the_committed_measurement():
         row = cells.loc[(int(width), int(batch))]
         expected = [f"{row.loc[way, 'cpu_seconds']:.3g}" for way in ways]
         assert printed.split(" | ") == [*expected, f"{row.loc['ours', 'share_of_floor_rate']:.0%}"]
+
+
+def test_the_table_of_workers_is_the_committed_measurement():
+    cells = pd.read_csv(ROOT / "data/benchmarks/workers.csv").set_index(["model", "threads"])["seconds"]
+    for model in cells.index.unique("model"):
+        assert f"| {model} | {cells[model, 1]:.3g} | {cells[model, 2]:.3g} |" in TEXT
 
 
 def test_the_small_cnns_speed_table_is_the_committed_measurement():

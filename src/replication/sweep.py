@@ -79,12 +79,13 @@ def sweep(
     if share:
         stacks = _stacks(share, device)
         if device.type == "cpu" and trainer(share[0].family).one_thread(share[0]):
-            epochs = executors.local_workers(stacks, min(workers or _cores(), len(stacks)), deadline)
+            epochs = executors.local_workers(stacks, min(workers or cores(), len(stacks)), deadline)
         else:
             epochs = executors.in_process(stacks, device, deadline)
-        # miniters=0: an epoch within a run is news too, though the count of runs stands still.
+        # miniters=0: an epoch within a run is news too, though the count of runs stands still. smoothing=0: runs end in
+        # bursts, several workers' or a stack's at once, and only the mean over all says how much time is left.
         interval = 0.5 if sys.stderr.isatty() else 10
-        bar = tqdm(total=len(share), unit="run", desc=share[0].family, mininterval=interval, miniters=0)
+        bar = tqdm(total=len(share), unit="run", desc=share[0].family, mininterval=interval, miniters=0, smoothing=0)
         try:
             with _sigterm_as_interrupt(), bar:
                 for epoch in epochs:
@@ -121,7 +122,8 @@ def _stacks(runs: Sequence[Run], device: torch.device) -> list[Stack]:
     return sorted(stacks, key=lambda stack: (stack[0]["replicate"], -trains.cost(stack[0])))
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

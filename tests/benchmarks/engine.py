@@ -4,9 +4,10 @@ Two tables, as CSV under data/benchmarks with `--write`. Everything runs in one 
 in CPU seconds, which other work on the machine does not stretch much; ways take turns, so that all meet the same load.
 
 - engine.csv: CPU seconds per model-epoch (60,000 training and 10,000 validation images of MNIST, measured on a share
-  of them) of the trainer and of the usual ways to write the same training. A sweep trains one model a core; the other
-  ways, which share the cores for one model, are thus credited with perfect scaling. `floor`: the matrix products alone,
-  at the rate of a large product: nothing that multiplies in float32 can be faster.
+  of them) of the trainer and of the usual ways to write the same training. A sweep trains one model a core, as
+  workers.py measures to be best; the other ways, which share the cores for one model, are thus credited with perfect
+  scaling. `floor`: the matrix products alone, at the rate of a large product: nothing that multiplies in float32 can be
+  faster.
 - guidance.csv: what the penalty adds to a training step; the ratio is the median of n paired steps.
 
 Keras is measured if it is installed; it is no dependency.
@@ -20,6 +21,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,8 @@ from replication.runs import Run
 from replication.training import replicas
 
 INPUTS, TRAIN, VALIDATION = 784, 60_000, 10_000
-SHARE = 10  # an epoch is measured on a tenth of the images
+SHARE = 10  # an epoch is measured on a tenth of the images, divided among the models of a stack,
+LEAST = 4  # but on so many batches at least
 OUT = Path("data/benchmarks")
 Epochs = Iterator[Any]  # advances by one epoch of every model
 
@@ -49,10 +52,6 @@ def runs(width: int, batch: int, models: int, lambda_: float = 0.0, **changes: A
 
 def ours(width: int, batch: int, images: ImageSet, models: int = 1) -> Epochs:
     return replicas.train(runs(width, batch, models), images, torch.device("cpu"))
-
-
-def stack_of_10(width: int, batch: int, images: ImageSet) -> Epochs:
-    return ours(width, batch, images, models=10)
 
 
 def autograd(width: int, batch: int, images: ImageSet) -> Epochs:
@@ -115,7 +114,8 @@ def keras_fit(width: int, batch: int, images: ImageSet) -> Epochs:
 
 WAYS: dict[str, tuple[Callable[[int, int, ImageSet], Epochs], int]] = {  # how, models
     "ours": (ours, 1),
-    "ours, a stack of 10": (stack_of_10, 10),
+    "ours, a stack of 10": (partial(ours, models=10), 10),
+    "ours, a stack of 70": (partial(ours, models=70), 70),
     "ours, by autograd": (autograd, 1),
     "plain torch loop, resident tensors": (plain_loop, 1),
     "torch DataLoader, torchvision's MNIST": (data_loader, 1),
@@ -135,18 +135,32 @@ def product_rate() -> float:
     return float(2 * 1024**3 / min(cpu_seconds(lambda: torch.mm(a, b, out=out)) for _ in range(30)))
 
 
+def part_of(full: ImageSet, batch: int, models: int) -> tuple[ImageSet, float]:
+    """Whole batches of images for each model of a stack, and how many epochs on them make one model-epoch."""
+    train = max(LEAST * batch, TRAIN // SHARE // models // batch * batch)
+    validation = VALIDATION * train // TRAIN
+    used = ImageSet(
+        full.train_images[:train],
+        full.train_labels[:train],
+        full.validation_images[:validation],
+        full.validation_labels[:validation],
+    )
+    return used, TRAIN / train / models
+
+
 def engine_table(n: int, width: int, batch: int) -> pd.DataFrame:
     """One cell: every way's first epoch warms up, then all take turns, `n` epochs each."""
     full = datasets.load("mnist")
-    ways: dict[str, Epochs] = {}
+    ways: dict[str, tuple[Epochs, float]] = {}
     for way, (how, models) in WAYS.items():
         if way != "Keras fit" or importlib.util.find_spec("keras"):
-            ways[way] = how(width, batch, ImageSet(*(t[: len(t) // SHARE // models] for t in vars(full).values())))
-            next(ways[way])
+            images, share = part_of(full, batch, models)
+            ways[way] = how(width, batch, images), share
+            next(ways[way][0])
     rates, seconds = [], []
     for _ in range(n):
         rates.append(product_rate())
-        seconds.append([SHARE * cpu_seconds(lambda epochs=epochs: next(epochs)) for epochs in ways.values()])
+        seconds.append([share * cpu_seconds(lambda epochs=epochs: next(epochs)) for epochs, share in ways.values()])
     table = np.array(seconds)
     rate = float(np.median(rates))
     floor = (10 * TRAIN + 4 * VALIDATION) * INPUTS * width / rate

@@ -90,10 +90,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=16, help="an epoch")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
-    parser.add_argument("--threads", type=int, help="of the CPU (default: one a core)")
     parser.add_argument("--write", action="store_true", help="write data/benchmarks/unet.csv")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads or torch.get_num_threads())
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     with tempfile.TemporaryDirectory() as folder:

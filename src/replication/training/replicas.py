@@ -47,7 +47,7 @@ def stack_size(run: Run, data: ImageSet, device: torch.device) -> int:
 
 
 def one_thread(run: Run) -> bool:  # noqa: ARG001
-    """Always."""
+    """Always (tests/benchmarks/workers.py)."""
     return True
 
 

@@ -76,7 +76,7 @@ def guided_layers(model: nn.Module, run: Run) -> list[str]:
 
 
 def one_thread(run: Run) -> bool:
-    """For a narrow U-Net (tests/benchmarks/unet_speed.py --widths 4 8 16 32 64 --batch 2 --threads 1, or 2)."""
+    """For a narrow U-Net (tests/benchmarks/workers.py)."""
     return run["network"] == "unet" and max(map(int, run["widths"].split("-"))) <= NARROW
 
 
