@@ -35,6 +35,13 @@ def test_the_table_of_workers_is_the_committed_measurement():
         assert f"| {model} | {cells[model, 1]:.3g} | {cells[model, 2]:.3g} |" in TEXT
 
 
+def test_the_report_has_the_committed_measurements():
+    for name in ("engine", "guidance"):
+        measured = pd.read_csv(ROOT / f"data/benchmarks/{name}.csv").drop(columns=["hardware", "versions"])
+        printed = pd.read_csv(ROOT / f"reports/paper/tables/cost-{name}.csv")
+        pd.testing.assert_frame_equal(printed, measured)
+
+
 def test_the_small_cnns_speed_table_is_the_committed_measurement():
     cells = pd.read_csv(ROOT / "data/benchmarks/small-cnn.csv").set_index(["blocks", "width", "batch", "way"])
     ways = ("the trainer", "the trainer, not kept", "stack of 4", "unfold of 4")

@@ -211,6 +211,8 @@ def test_a_variant_that_lacks_a_lambda_decides_nothing(few):
         small_cnn_claims.planned_lambdas(few, CIFAR10),
     )
     assert small_cnn_claims.h2(table, planned, 0.005)[0] == "supported"
+    harmful = table.assign(corner_low=table["corner_low"] - 0.1, corner_high=table["corner_high"] - 0.1)
+    assert small_cnn_claims.h2(harmful, planned, 0.005)[0] == "undecided"  # the corner alone does harm
     lacking = table[(table["variant"] != "center") | (table["lambda"] != 1.0)]
     assert small_cnn_claims.h2(lacking, planned, 0.005)[0] == "undecided"
     lacking = table[(table["variant"] != "exact") | (table["lambda"] != 1.0)]

@@ -177,18 +177,20 @@ def test_c12_needs_a_width_that_counts_in_every_family(settings, plan):
         (lambda run: 1.5 if run["form"] == "exact" and run["lambda"] == 0.01 else 1.0, "supported"),
         (lambda run: 1.5 if run["form"] == "exact" and run["width"] == 260 else 1.0, "partly"),
         (lambda run: 0.5 if run["form"] == "exact" else 1.0, "refuted"),
+        (lambda run: [1.2, 0.8][run["replicate"] % 2] if run["form"] == "exact" else 1.0, "undecided"),
     ],
 )
 def test_h4(settings, plan, speed, verdict):
     assert stopping_artefact.h4(frame_of(settings, made(settings, speed=speed)), plan)[0] == verdict
 
 
-def test_a_target_not_reached_counts_as_one_epoch_more(settings):
+def test_where_a_target_is_not_reached_there_is_no_interval(settings):
     runs = frame_of(settings, made(settings, speed=lambda run: 0.01 if run["form"] == "exact" else 1.0))
     table = stopping_artefact.time_to_quality(runs).set_index(["variant", "width", "lambda"])
     slow, same = table.loc[("exact-base", 100, 1.0)], table.loc[("base", 100, 1.0)]
-    assert (slow["reached"], slow["epochs"]) == (0, 46)
-    assert (same["reached"], same["difference"]) == (4, 0)
+    assert slow["reached"] == 0 and slow[["epochs", "low", "high"]].isna().all()
+    assert slow["common_mse"] > slow["unguided_common_mse"]
+    assert (same["reached"], same["low"], same["high"]) == (4, 0, 0)
     assert same["unguided_epochs"] == pytest.approx(30, abs=1)
 
 
@@ -201,7 +203,7 @@ def test_stopping_early_without_getting_there_is_not_fast(settings, plan):
     row = (
         stopping_artefact.time_to_quality(runs).set_index(["variant", "width", "lambda"]).loc[("exact-base", 100, 1.0)]
     )
-    assert (row["reached"], row["epochs"]) == (0, 46)
+    assert row["reached"] == 0 and np.isnan(row["epochs"])
     assert stopping_artefact.h4(runs, plan)[0] == "refuted"
 
 

@@ -74,7 +74,7 @@ class SplitChoice:
     """A candidate chosen on half of the replicates and tested on the other half, over many random halves."""
 
     gain: float  # mean over the splits
-    p: float  # twice the median one-tailed p: valid whatever the dependence between splits
+    p: float  # twice the median one-tailed p: valid whatever the dependence between splits; NaN for one value a half
     chosen: dict[float, float]  # candidate -> share of the splits that choose it
 
 
@@ -96,6 +96,6 @@ def split_choice(cells: pd.DataFrame, baseline: float, *, splits: int, seed: int
     shares = pd.Series(candidates.columns[picks]).value_counts(normalize=True).sort_index()
     return SplitChoice(
         gain=float((chosen - base).mean()),
-        p=min(1.0, 2 * float(np.median(ps))),
+        p=float(np.minimum(1.0, 2 * np.median(ps))),
         chosen={float(candidate): float(share) for candidate, share in shares.items()},
     )

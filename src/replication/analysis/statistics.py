@@ -49,14 +49,18 @@ def pooled_t_test(a: ArrayLike, b: ArrayLike) -> float:
     return float(stats.ttest_ind_from_stats(*moments).pvalue)
 
 
-def pairwise_tests(samples: Mapping[float, Sequence[float]]) -> pd.DataFrame:
+def pairwise_tests(samples: Mapping[float, Sequence[float]], *, paired: bool = False) -> pd.DataFrame:
     """All pairs of samples, tested as the paper prints them and with Holm's correction.
+
+    Args:
+        paired: values of the same place belong together.
 
     Columns: a, b (labels), difference (mean a - mean b), p, p_holm, sign, sign_holm: "+" where a is significantly
     higher at 5 %, "-" where it is lower, "" where neither (Figure 3b's marks).
     """
+    test = paired_t_test if paired else pooled_t_test
     rows = [
-        (a, b, float(np.mean(samples[a]) - np.mean(samples[b])), pooled_t_test(samples[a], samples[b]))
+        (a, b, float(np.mean(samples[a]) - np.mean(samples[b])), test(samples[a], samples[b]))
         for a, b in combinations(samples, 2)
     ]
     table = pd.DataFrame(rows, columns=["a", "b", "difference", "p"])

@@ -289,7 +289,7 @@ def h2(table: pd.DataFrame, planned: Mapping[str, set[float]], smallest_gain: fl
     )
     if both["corner_n"].min() < REPLICATES:
         return "undecided", evidence
-    if (both["corner_high"] < smallest_gain).all():
+    if (both["corner_low"].gt(-smallest_gain) & both["corner_high"].lt(smallest_gain)).all():
         return "supported", evidence
     above = both[both["bonferroni_low"] > 0].groupby("lambda")["variant"].nunique()
     return ("refuted" if (above.reindex(lambdas) == 2).any() else "undecided"), evidence
@@ -377,13 +377,15 @@ def c8(parts: dict[str, tuple[bool, list[Choice]]], published: pd.DataFrame) -> 
         no_difference.append(bool((corrected >= ALPHA).all()))
         evidence.append(f"{name}: smallest p {min(corrected):.3f} of {len(tested)} tests")
     mean = float(published["delta_validation_accuracy"].mean())
-    tested = [c for _, counted in parts.values() for c in counted]
-    control = f"published mean gain {mean:.4f}; detectable: " + "; ".join(
-        f"{name}, {_name(c.architecture)}: {c.detectable:.4f} (n = {c.n})"
+    detectable = {
+        f"{name}, {_name(c.architecture)}": power.detectable_gain(c.sd, c.n, ALPHA / c.lambdas / len(counted))
         for name, (_, counted) in parts.items()
         for c in counted
+    }
+    control = f"published mean gain {mean:.4f}; detectable: " + "; ".join(
+        f"{name}: {gain:.4f}" for name, gain in detectable.items()
     )
-    survives = all(c.detectable <= mean for c in tested)
+    survives = all(gain <= mean for gain in detectable.values())
     verdict = ("not reproduced", "partly", "reproduced")[sum(no_difference)]
     return Verdict(verdict, "; ".join(evidence), "survives" if survives else "does not survive", control)
 

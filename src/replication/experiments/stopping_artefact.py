@@ -28,7 +28,8 @@ TARGET = 2 / 3  # of the unguided run's epochs: the MSE reached by then is the o
 ROUNDING_ROOM = 1.001  # but for this, so that rounding does not decide
 CELL = ["variant", "width", "lambda"]
 PAIR_COLUMNS = [*CELL, "epsilon", "replicate", "epoch", "unguided_epoch", "mse", "unguided_mse", "replayed_epoch"]
-PAIR_COLUMNS += ["target", "epochs_to_target", "unguided_to_target", "reached", "change", "unguided_change"]
+PAIR_COLUMNS += ["target", "epochs_to_target", "unguided_to_target", "common_mse", "unguided_common_mse"]
+PAIR_COLUMNS += ["change", "unguided_change"]
 
 Cells = Mapping[int, Set[float]]  # width -> lambda
 Plan = Mapping[str, Cells]  # by variant
@@ -89,8 +90,9 @@ def pair_frame(found: Iterable[Pair]) -> pd.DataFrame:
 
     Columns: variant, width, lambda, epsilon, replicate; epoch and unguided_epoch (stopping epochs); mse (last) and
     unguided_mse (at the guided run's stopping epoch: the stopped baseline); replayed_epoch (see `replayed_epoch`, only
-    where the reciprocal penalty is in a watched float32 sum); target (MSE), epochs_to_target, unguided_to_target and
-    reached (see `epochs_to_reach`); change and unguided_change (log|det W_sq| in nats after the last epoch of both).
+    where the reciprocal penalty is in a watched float32 sum); target (MSE), epochs_to_target (missing where early
+    stopping came first) and unguided_to_target (see `epochs_to_reach`); after the last epoch that both have, common_mse
+    and unguided_common_mse, change and unguided_change (log|det W_sq| in nats).
     """
     return pd.DataFrame([_row(pair) for pair in found], columns=PAIR_COLUMNS)
 
@@ -99,7 +101,6 @@ def _row(pair: Pair) -> dict[str, float | int | str | bool]:
     run, unguided = pair.guided["run"], pair.unguided["history"]
     mse, baseline = pair.guided["history"]["validation_mse"], unguided["validation_mse"]
     target = ROUNDING_ROOM * min(baseline[: math.ceil(TARGET * len(baseline))])
-    reached = epochs_to_reach(mse, target)
     hidden = run["form"] == "reciprocal" and run["monitor"] == "total" and run["precision"] == "float32"
     common = min(len(mse), len(baseline))
     return {
@@ -111,10 +112,10 @@ def _row(pair: Pair) -> dict[str, float | int | str | bool]:
         "unguided_mse": baseline[len(mse) - 1] if len(mse) <= len(baseline) else math.nan,
         "replayed_epoch": replayed_epoch(pair.unguided, run["lambda"], run["epsilon"]) if hidden else math.nan,
         "target": target,
-        # Stopping early without getting there is not fast: such a run needs more than either was given.
-        "epochs_to_target": reached or max(len(mse), len(baseline)) + 1,
+        "epochs_to_target": epochs_to_reach(mse, target) or math.nan,
         "unguided_to_target": epochs_to_reach(baseline, target) or math.nan,
-        "reached": reached is not None,
+        "common_mse": mse[common - 1],
+        "unguided_common_mse": baseline[common - 1],
         "change": pair.guided["history"]["entropy_change"][common - 1],
         "unguided_change": unguided["entropy_change"][common - 1],
     }
@@ -218,19 +219,26 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def time_to_quality(runs: pd.DataFrame) -> pd.DataFrame:
-    """Epochs to the target MSE where the MSE alone is watched: paired differences with 95 % t-intervals."""
+    """Epochs to the target MSE where the MSE alone is watched.
+
+    Columns: variant, width, lambda, n; target_mse; reached, the guided runs that got there; epochs and unguided_epochs,
+    with low and high, the 95 % t-interval of their paired difference: missing where early stopping ended some guided
+    run before, since nobody knows when it would have got there; common_mse and unguided_common_mse after the last epoch
+    that both runs of a pair have. All but n and reached are means.
+    """
 
     def describe(cell: pd.DataFrame) -> dict[str, float]:
         difference = cell["epochs_to_target"] - cell["unguided_to_target"]
-        low, high = t_interval(difference)
+        low, high = t_interval(difference) if difference.notna().all() else (math.nan, math.nan)
         return {
             "target_mse": cell["target"].mean(),
-            "reached": int(cell["reached"].sum()),
-            "epochs": cell["epochs_to_target"].mean(),
+            "reached": int(cell["epochs_to_target"].count()),
+            "epochs": cell["epochs_to_target"].mean(skipna=False),
             "unguided_epochs": cell["unguided_to_target"].mean(),
-            "difference": difference.mean(),
             "low": low,
             "high": high,
+            "common_mse": cell["common_mse"].mean(),
+            "unguided_common_mse": cell["unguided_common_mse"].mean(),
         }
 
     return _by_cell(runs[runs["variant"].isin(WATCHING_MSE)], describe)
@@ -291,10 +299,11 @@ def h4(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
     if exact.empty:
         return "undecided", widths
     table = time_to_quality(exact)
-    faster = (table["high"] < 0).groupby(table["lambda"])
-    evidence = "; ".join(_epochs_saved(row) for _, row in table.iterrows())
-    verdict = "supported" if faster.all().any() else "partly" if faster.any().any() else "refuted"
-    return verdict, f"{evidence}; {widths}"
+    sooner = (table["high"] < 0).groupby(table["lambda"])
+    evidence = f"{'; '.join(_epochs_saved(row) for _, row in table.iterrows())}; {widths}"
+    if sooner.any().any():
+        return ("supported" if sooner.all().any() else "partly"), evidence
+    return ("refuted" if _later_than(-1, table).all() else "undecided"), evidence
 
 
 def c12(runs: pd.DataFrame, plans: Mapping[str, Plan]) -> Verdict:
@@ -329,20 +338,28 @@ def _slower(runs: pd.DataFrame, plans: Mapping[str, Plan], variant: str) -> tupl
         text = f"{family}, widths that count: {_said(part, largest, variant)}"
         if part.empty:
             return "inconclusive", text
-        for _, row in time_to_quality(part).iterrows():
-            outcomes.append(row["low"] > 0 or row["reached"] <= row["n"] / 2)
-            text += f", {_epochs_saved(row)}"
-        evidence.append(text)
+        table = time_to_quality(part)
+        outcomes += _later_than(0, table).tolist()
+        evidence.append(", ".join([text, *(_epochs_saved(row) for _, row in table.iterrows())]))
     return ("slower" if all(outcomes) else "not slower"), "; ".join(evidence)
+
+
+def _later_than(epochs: float, table: pd.DataFrame) -> "pd.Series[bool]":
+    """By cell: guided runs need more than so many epochs on top of the unguided ones', or at most half get there."""
+    return (table["low"] > epochs) | (table["reached"] <= table["n"] / 2)
 
 
 def _epochs_saved(row: "pd.Series[float]") -> str:
     where = f"width {row['width']:g}, lambda {row['lambda']:g}: "
-    if not row["reached"]:
-        return f"{where}none of {row['n']:g} got there, without guidance all after {row['unguided_epochs']:.1f} epochs"
-    text = f"{where}{row['epochs']:.1f} epochs against {row['unguided_epochs']:.1f} without guidance "
-    text += f"(difference {row['low']:.1f} to {row['high']:.1f}"
-    return text + (")" if row["reached"] == row["n"] else f", {row['reached']:g} of {row['n']:g} got there)")
+    if row["reached"] == row["n"]:
+        text = f"{where}{row['epochs']:.1f} epochs against {row['unguided_epochs']:.1f} without guidance "
+        return f"{text}(difference {row['low']:.1f} to {row['high']:.1f})"
+    reached = f"{row['reached']:g} of {row['n']:g}" if row["reached"] else f"none of {row['n']:g}"
+    return (
+        f"{where}{reached} had got there when early stopping ended them (at the last common epoch, MSE "
+        f"{row['common_mse']:.4f} against {row['unguided_common_mse']:.4f}), without guidance all after "
+        f"{row['unguided_epochs']:.1f} epochs"
+    )
 
 
 def _counting(runs: pd.DataFrame, planned: Cells, variant: str) -> pd.DataFrame:

@@ -93,7 +93,7 @@ def c11(runs: pd.DataFrame, published: pd.DataFrame) -> Verdict:
     evidence = (
         f"accuracy better at {better['accuracy']} of {len(guided)} lambda, IoU at {better['iou']} (published: "
         f"{nearly_always} of {len(published) - 1}); fewest epochs {epochs.min():.0%} of the unguided run's, at "
-        f"lambda {epochs.idxmin():g}{limit}; {_where(base)}"
+        f"lambda {epochs.idxmin():g}{limit}; at equal epochs: the table of gains; {_where(base)}"
     )
     complete = set(published["lambda"]) <= set(total.index)
     enough = _enough(base)

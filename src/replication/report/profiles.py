@@ -213,7 +213,8 @@ def _scale_table(folder: Path, everything: pd.DataFrame) -> TableEntry:
         "mean_range: largest minus smallest layer mean; residual_range: the same after subtracting log sigma of each "
         "layer's weights; share: their ratio (C2 survives above 0.25); residual: its mean (-0.635 for normal, -0.451 "
         "for uniform weights); slope, r2: layer mean against log sigma; r2_fan_in: against log fan-in; "
-        "position_spread: largest difference between two filter positions, mean over layers."
+        "position_spread: largest difference between two filter positions, mean over layers. sigma is a standard "
+        "deviation, which says little of a layer with a handful of weights (the U-Net's last)."
     )
     table = profile_claims.scale_table(everything)
     return write_table(folder, "profiles-weight-scale", "H5: profile and weight scale", table, text)

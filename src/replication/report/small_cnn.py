@@ -239,8 +239,9 @@ class _Writer:
         if not found:
             return []
         note = (
-            "First layer, all n replicates that have all lambda. p printed: as in Table 1. p after choice: Dunnett's, "
-            "exact for normal samples that share one baseline. p shuffled: lambda permuted within each replicate, the "
+            "First layer, all n replicates that have all lambda. p printed: as in Table 1. p after choice: Dunnett's "
+            "distribution for candidates that share one baseline, with the spread of the two samples compared; runs of "
+            "a seed are more alike than it takes them for. p shuffled: lambda permuted within each replicate, the "
             "best chosen anew: a test of lambda's having any effect, harm included; what such shuffles print on "
             "average stands in the two columns without effect. Chosen on half: lambda from a random half of the "
             f"replicates, gain and p from the other, {small_cnn_claims.SPLITS} halves; p is twice the median. "
@@ -259,8 +260,9 @@ class _Writer:
         own["unguided"] = _at_lambda(named[CORNER], BASELINE)
         path = figures.save(small_cnn_figures.placebos(table, own), self.folder, f"{CIFAR10}-placebos", self.note)
         caption = (
-            f"Smallest architecture, first layer; n = {count_range(table['n'])} pairs a point, 95 % "
-            "t-intervals. (b) Means over replicates; of weight decay and the exact form at the corner."
+            f"Smallest architecture, first layer. Run so far: {', '.join(table['variant'].unique())}; n = "
+            f"{count_range(table['n'])} pairs a point, 95 % t-intervals. (b) Means over replicates; of weight decay "
+            "and the exact form at the corner."
         )
         return [FigureEntry("H2 and H4: the corner weight, placebos and the exact form", path, caption)]
 

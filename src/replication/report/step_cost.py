@@ -37,7 +37,7 @@ def section(folder: Path) -> Section:
             tables.append(write_table(folder, f"cost-{name}", title, shown, f"{note} {machine}. Made by `{COMMAND}`."))
     return Section(
         title="What it costs (C13)",
-        about="Measured on one core of a CPU, whole epochs while other work ran on the machine. "
+        about="Measured on one core of a CPU, epochs on a tenth of the images scaled up. "
         f"`{COMMAND}` measures anew and needs MNIST.",
         tables=tables,
         verdicts={"C13": step_cost.c13(guidance)},

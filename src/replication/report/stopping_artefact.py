@@ -64,8 +64,9 @@ def _figures(found: list[Pair], runs: pd.DataFrame, family: str, folder: Path, n
         "stopping-epochs": (
             "Stopping epoch against lambda / epsilon",
             stopping_figures.stopping_epochs(found, stopping_artefact.thresholds(found)),
-            "Points: means over guided runs, bars: smallest and largest. Line: mean stopping epoch of the unguided "
-            "runs if the constant lambda/epsilon is added to their recorded MSE in float32; no guided run enters it.",
+            f"Points: means over n = {count_range(runs.groupby([*stopping_artefact.CELL, 'epsilon']).size())} guided "
+            "runs, bars: smallest and largest. Line: mean stopping epoch of the unguided runs if the constant "
+            "lambda/epsilon is added to their recorded MSE in float32; no guided run enters it.",
         ),
         "determinants": (
             "log|det W_sq| along training",
@@ -92,7 +93,8 @@ def _tables(found: list[Pair], runs: pd.DataFrame, family: str, folder: Path, se
             stopping_artefact.summary(runs),
             "Means over n pairs of a guided run and the unguided run of its seed. replayed_epoch: predicted from the "
             "unguided run. stopped_baseline: MSE of the unguided run at the guided run's stopping epoch, as far as it "
-            "ran; difference_low and _high: 95 % t-interval of guided minus that.",
+            "ran; difference_low and _high: 95 % t-interval of guided minus that. A run in float64 stands beside the "
+            "unguided one in float32, which may end an epoch or two apart for rounding alone.",
         ),
         "threshold": (
             "Rounding threshold in lambda / epsilon",
@@ -112,8 +114,8 @@ def _tables(found: list[Pair], runs: pd.DataFrame, family: str, folder: Path, se
             "Epochs to a given MSE",
             stopping_artefact.time_to_quality(runs),
             "Target: the best MSE that the unguided run had reached after two thirds of its epochs, to 0.1 %. "
-            "reached: guided runs that get there; the others count as one epoch more than the longer of the two ran. "
-            "low, high: 95 % t-interval of the paired difference.",
+            "reached: guided runs that got there before early stopping ended them. Where all did: mean epochs, and "
+            "low, high, the 95 % t-interval of the paired difference. common_mse: after the last epoch that both have.",
         ),
     }
     made = made_by(settings.scale, family)

@@ -74,6 +74,8 @@ class _Writer:
         return [
             f'Data: {"; ".join(data)}. Without any network, "no object anywhere" has an accuracy of '
             f'{trivial["accuracy"]:.4f}, and "object everywhere" an IoU of {trivial["iou"]:.4f}.',
+            "Early stopping on the total goes on as long as the penalty falls by more than the minimum change, "
+            "whatever the error does: runs at different lambda may end after very different numbers of epochs.",
             self.timing(records),
         ]
 
@@ -161,13 +163,18 @@ class _Writer:
         return self.write(pd.DataFrame(rows), "gains", "All runs against the unguided one", note)
 
     def figure10(self, records: list[Record], baseline: Record) -> FigureEntry:
-        guided = list(self.by_lambda(records, self.settings.unet.monitor).values())
-        figure = unet_figures.masks(baseline, [r for r in guided if r["run"]["lambda"] != 0])
+        found = self.by_lambda(records, self.settings.unet.monitor).values()
+        guided = [record for record in found if record["run"]["lambda"] != 0]
+        figure = unet_figures.masks(baseline, guided)
         ids = ", ".join(str(entry["id"]) for entry in baseline["shown"])
         caption = (
             "Masks at a threshold of 0.5, white is object. The images are the first of the validation split, by "
             f"number, whose licence allows passing them on and whose objects cover 10 to 90 % (numbers {ids}): a rule, "
-            "not a choice by eye."
+            "not a choice by eye. Each run after its last epoch: "
+            + ", ".join(
+                f"{r['metrics']['stopping_epoch']} (lambda {r['run']['lambda']:g})" for r in [baseline, *guided]
+            )
+            + "."
         )
         path = figures.save(figure, self.folder, f"figure10-{self.family}", self.note)
         return FigureEntry("Figure 10: masks without and with guidance", path, caption)
@@ -176,8 +183,8 @@ class _Writer:
         curves = {
             f"early stopping on {'the total' if monitor == 'total' else 'the MSE alone'}": found
             for monitor in ("total", "base")
-            if len(found := self.by_lambda(records, monitor)) > (monitor == "total")
-        }
+            if len(found := self.by_lambda(records, monitor)) > 1
+        } or {"no guidance": self.by_lambda(records, "base")}
         figure = unet_figures.histories(curves, published.table(3))
         caption = (
             "Validation MSE after every epoch; a dot where early stopping ended training, a ring where the limit of "

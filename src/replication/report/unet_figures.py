@@ -71,7 +71,6 @@ def histories(curves: dict[str, dict[float, Record]], published: pd.DataFrame) -
             axes.plot(len(mse), mse[-1], "o", color=colour, markerfacecolor=filled, markersize=5)
         _published_ticks(axes, published)
         axes.set(xlabel="epoch", title=title)
-        axes.set_ylim(bottom=0)
         axes.legend(title="lambda", fontsize=8)
     panels[0, 0].set_ylabel("validation MSE, without penalty")
     return figure
