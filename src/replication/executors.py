@@ -46,6 +46,8 @@ def in_process(stacks: Sequence[Stack], device: torch.device, deadline: float) -
     """
     keep_freed_memory()
     for stack in stacks:
+        if time.time() > deadline:
+            raise OutOfTime
         data = datasets.load(stack[0]["dataset"])
         for epoch in trainer(stack[0].family).train(stack, data, device):
             yield epoch

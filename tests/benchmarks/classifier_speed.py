@@ -102,6 +102,7 @@ def reference(options: argparse.Namespace, network: str, files: list[Path], devi
         num_workers=workers,
         pin_memory=device.type == "cuda",
         persistent_workers=workers > 0,
+        multiprocessing_context="forkserver" if workers else None,
     )
 
     def forever() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -116,7 +117,7 @@ def reference(options: argparse.Namespace, network: str, files: list[Path], devi
     criterion = nn.CrossEntropyLoss()
 
     def steps() -> None:
-        with torch.backends.cudnn.flags(benchmark=True):
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True):
             for _ in range(options.steps):
                 image, target = next(batches)
                 image, target = image.to(device, non_blocking=True), target.to(device, non_blocking=True)

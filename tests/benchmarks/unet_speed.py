@@ -103,7 +103,14 @@ def main() -> None:
         model = segmentation.build(make_run(options, "unet")).to(device)
         optimizer = torch.optim.Adam(model.parameters())
         workers = len(os.sched_getaffinity(0)) if device.type == "cuda" else 0
-        loader = DataLoader(Items(data), batch_size=options.batch, shuffle=True, num_workers=workers)
+        loader = DataLoader(
+            Items(data),
+            batch_size=options.batch,
+            shuffle=True,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            multiprocessing_context="forkserver" if workers else None,
+        )
         ways = {
             "this trainer": lambda: trainings["this trainer"]._train_epoch(1),
             "plain DataLoader loop": lambda: plain_epoch(model, optimizer, loader, device),

@@ -6,10 +6,11 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from replication import datasets
 from replication.errors import UserError
-from replication.executors import OutOfTime, local_workers
+from replication.executors import OutOfTime, in_process, local_workers
 
 FOREVER = float("inf")
 
@@ -50,7 +51,7 @@ def test_a_deadline_ends_the_workers(digits):
 
 MANY = """
 import sys
-from replication.executors import OutOfTime, local_workers
+from replication.executors import OutOfTime, in_process, local_workers
 from replication.runs import Run
 
 if __name__ == "__main__":
@@ -93,3 +94,8 @@ def test_freed_memory_is_kept():
     done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
     handed_back, kept = map(int, done.stdout.split())
     assert handed_back > 20 * 1000 and kept < 100  # 4 MB are 1,024 pages
+
+
+def test_nothing_is_begun_after_the_deadline(make_run):
+    with pytest.raises(OutOfTime):
+        next(in_process([[make_run(dataset="no such data")]], torch.device("cpu"), deadline=0.0))

@@ -183,8 +183,27 @@ def test_a_committed_run_is_what_this_code_trains():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
-def test_gpu_agrees_with_cpu(make_run, images):
-    runs = [make_run(lambda_=lambda_) for lambda_ in (0.0, 0.01)]
-    gpu = {r["key"]: r for r in finished(runs, images, torch.device("cuda"))}
-    for key, record in train(runs, images).items():
+@pytest.mark.parametrize(("width", "replicates"), [(5, 1), (20, 12), (144, 10)])
+def test_gpu_agrees_with_cpu(width, replicates, make_run, images):
+    """Up to large stacks, of which one model after another stops: each time another graph is captured."""
+    large = replace(
+        images,
+        train_images=images.train_images.repeat(1, 1, 3, 3),
+        validation_images=images.validation_images.repeat(1, 1, 3, 3),
+    )
+    runs = [
+        make_run(width=width, lambda_=lambda_, replicate=k, form=form if lambda_ else "none", max_epochs=30)
+        for form, lambda_ in (("none", 0.0), ("reciprocal", 0.01), ("exact", 1e-4))
+        for k in range(replicates)
+    ]
+    gpu = {r["key"]: r for r in finished(runs, large, torch.device("cuda"))}
+    for key, record in train(runs, large).items():
         assert gpu[key]["history"]["validation_mse"] == pytest.approx(record["history"]["validation_mse"], rel=1e-6)
+
+
+def test_a_small_batch_of_determinants_is_filled_up():
+    weights = torch.randn(4, 6, 9, dtype=torch.float64, requires_grad=True)
+    rows = torch.tensor([2])
+    plain, filled = replicas._change("log", weights[rows]), replicas._batched_change("log", weights, rows)
+    assert torch.equal(plain, filled)
+    assert torch.equal(*(torch.autograd.grad(change.sum(), weights)[0] for change in (plain, filled)))

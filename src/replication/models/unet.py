@@ -55,7 +55,9 @@ class UNet(nn.Module):
         x = self.bottleneck(x)
         for up, block, skip in zip(self.up, self.decoder, reversed(skips), strict=True):
             x = block(torch.cat([skip, up(x)], dim=1))
-        return self.output(x).sigmoid()
+        logits = self.output(x)
+        # In bfloat16 a sigmoid is 1 from 6.2 on, without a gradient
+        return (logits.float() if logits.dtype == torch.bfloat16 else logits).sigmoid()
 
 
 def keras_layers(model: UNet) -> list[str]:

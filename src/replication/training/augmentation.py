@@ -44,7 +44,10 @@ def transform(x_BCHW: Tensor, flipped_B: Tensor, angle_B: Tensor, zoom_B: Tensor
     side = torch.where(flipped_B, -1.0, 1.0)
     # Where an output pixel comes from, (x, y) in half sides from the centre
     rows = [torch.stack([side * cos, side * sin], dim=1), torch.stack([-sin, cos], dim=1)]
-    theta_B23 = F.pad(torch.stack(rows, dim=1), (0, 1)).to(x_BCHW)
+    theta_B23 = F.pad(torch.stack(rows, dim=1), (0, 1)).to(x_BCHW.dtype)
+    if x_BCHW.is_cuda:
+        theta_B23 = theta_B23.pin_memory()  # else the copy waits for all that the GPU has still to do
+    theta_B23 = theta_B23.to(x_BCHW.device, non_blocking=True)
     grid = F.affine_grid(theta_B23, list(x_BCHW.shape), align_corners=False)
     sampled = F.grid_sample(x_BCHW, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
     return sampled.contiguous(memory_format=torch.channels_last)

@@ -21,10 +21,11 @@ from replication.models.autoencoder import Autoencoders
 from replication.runs import Record, Run, make_record
 from replication.training.backpropagation import Backpropagation
 from replication.training.stopping import EarlyStopping
-from replication.training.trainers import Epoch, Orders, environment, fitting, shared_settings
+from replication.training.trainers import Epoch, Orders, environment, fitting, prepare, shared_settings
 
 VALIDATION_CHUNK = 2000  # images
 EAGER_STEPS = 3  # before a CUDA graph is captured: libraries choose kernels and workspaces in them
+LEAST_LU = 3  # matrices of a batch on a GPU: fewer go to cuSOLVER, which cannot be relied on in a CUDA graph
 
 
 def stack_key(run: Run) -> Hashable:
@@ -116,6 +117,7 @@ class _Stack:
 
     def __init__(self, runs: Sequence[Run], images: ImageSet, device: torch.device) -> None:
         first = runs[0]
+        prepare(device)
         self.device = device
         self.dtype = getattr(torch, first["precision"])
         self.output_activation: str = first["output_activation"]
@@ -160,6 +162,7 @@ class _Stack:
         self.squared_error_M = torch.zeros(len(runs), dtype=torch.float64, device=self.device)
         self.index_MB = torch.zeros(len(runs), self.batch_size, dtype=torch.int64, device=self.device)
         self.graph: torch.cuda.CUDAGraph | None = None
+        self.eager_steps = EAGER_STEPS
         self.written: Backpropagation | None = None  # the gradient without autograd
         if self.device.type == "cpu":
             self.written = Backpropagation(self.models, self.batch_size, self.output_activation)
@@ -189,7 +192,7 @@ class _Stack:
         for first in range(0, images, self.batch_size):
             batch_MB = order_MN[:, first : first + self.batch_size]
             if self.device.type == "cuda" and batch_MB.shape[1] == self.batch_size:
-                self._replay(batch_MB, warm=number > 1 or first >= EAGER_STEPS * self.batch_size)
+                self._replay(batch_MB)
             else:
                 self._step(batch_MB)
 
@@ -230,7 +233,7 @@ class _Stack:
         # The models share no parameter, so the gradient of the sum is the gradient of each.
         loss = base_M.sum()
         for form, rows_G in self.guided.items():
-            loss = loss + self._penalty(_change(form, self.models.encoder_MLI[rows_G]), form, rows_G).sum()
+            loss = loss + self._penalty(_batched_change(form, self.models.encoder_MLI, rows_G), form, rows_G).sum()
         loss.backward()
         self.optimizer.step()
         self.squared_error_M += base_M.detach() * batch_MB.shape[1]
@@ -257,12 +260,13 @@ class _Stack:
     def _penalty(self, change_G: Tensor, form: Form, rows_G: Tensor) -> Tensor:
         return penalty(change_G, self.lambda_M[rows_G], form=form, epsilon=self.epsilon_M[rows_G])
 
-    def _replay(self, batch_MB: Tensor, *, warm: bool) -> None:
+    def _replay(self, batch_MB: Tensor) -> None:
         """The same step as a CUDA graph: one launch instead of about eighty."""
         self.index_MB.copy_(batch_MB)
         if self.graph is not None:
             self.graph.replay()
-        elif not warm:
+        elif self.eager_steps:
+            self.eager_steps -= 1
             side = torch.cuda.Stream()
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
@@ -292,3 +296,9 @@ class _Stack:
 def _change(form: Form, weights_GLI: Tensor) -> Tensor:
     """The entropy change that a form penalises, (G,)."""
     return exact_dense_entropy_change(weights_GLI) if form == "exact" else dense_entropy_change(weights_GLI)
+
+
+def _batched_change(form: Form, weights_MLI: Tensor, rows_G: Tensor) -> Tensor:
+    """The same of some models, (G,), taken of LEAST_LU models at least; those added get no gradient."""
+    padded = rows_G.repeat(LEAST_LU)[: max(LEAST_LU, len(rows_G))]
+    return _change(form, weights_MLI[padded])[: len(rows_G)]

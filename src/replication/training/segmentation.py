@@ -141,24 +141,25 @@ def extras(model: nn.Module, run: Run, data: MappedSet, counts: Tensor) -> dict[
     """`per_image`: counts of every validation image. `shown`: predicted masks of the images of Figure 10."""
     return {
         "per_image": {name: counts[:, column].tolist() for column, name in enumerate(COUNTS)},
-        "shown": _shown(model, data, with_image=run["lambda"] == 0),
+        "shown": _shown(model, run, data),
     }
 
 
 @torch.no_grad()
-def _shown(model: nn.Module, data: MappedSet, *, with_image: bool) -> list[dict[str, Any]]:
-    """The true masks and the images themselves are kept once, with the unguided run."""
+def _shown(model: nn.Module, run: Run, data: MappedSet) -> list[dict[str, Any]]:
+    """Predicted in the run's precision. True masks and the images themselves are kept once, with the unguided run."""
     parameter = next(model.parameters())
     rows = torch.tensor(data.about["shown"], dtype=torch.int64)
     if not len(rows):
         return []
     model.eval()
     inputs, targets = data.batch("validation", rows, parameter.device, parameter.dtype)
-    predicted = (model(inputs) >= THRESHOLD)[:, 0].cpu().numpy()
+    with torch.autocast(parameter.device.type, torch.bfloat16, enabled=run["precision"] == "bfloat16"):
+        predicted = (model(inputs) >= THRESHOLD)[:, 0].cpu().numpy()
     found = []
     for place, row in enumerate(rows.tolist()):
         entry = {"id": data.about["validation"]["ids"][row], "prediction": encode_mask(predicted[place])}
-        if with_image:
+        if run["lambda"] == 0:
             picture = data.validation_images[row].cpu().numpy()
             entry |= {"truth": encode_mask(targets[place].cpu().numpy() > 0), "image": encode_image(picture)}
         found.append(entry)

@@ -23,7 +23,7 @@ from replication.errors import UserError
 from replication.files import write_whole
 from replication.runs import Record, Run, Store, make_record
 from replication.training.stopping import EarlyStopping
-from replication.training.trainers import Epoch, environment
+from replication.training.trainers import Epoch, environment, prepare
 
 GPU_MEMORY_SHARE = 0.5  # of what is free, for the data
 
@@ -115,6 +115,7 @@ def _task(family: str) -> Task:
 
 class _Training:
     def __init__(self, run: Run, data: MappedSet, device: torch.device, task: Task) -> None:
+        prepare(device)
         self.run = run
         self.task = task
         self.device = device
@@ -181,7 +182,8 @@ class _Training:
         )
         images = self.data.count("train")
         losses = torch.zeros((), dtype=torch.float64, device=self.device)
-        for rows in torch.randperm(images, generator=generator).split(self.run["batch_size"]):
+        order = torch.randperm(images, generator=generator).to(self.data.train_images.device)
+        for rows in order.split(self.run["batch_size"]):
             inputs, targets = self.data.batch("train", rows, self.device, self.dtype)
             inputs = self.task.augment(inputs, self.run, augmentation)
             self.optimizer.zero_grad()
@@ -207,7 +209,8 @@ class _Training:
         images = self.data.count("validation")
         losses = torch.zeros((), dtype=torch.float64, device=self.device)
         counts = []
-        for rows in torch.arange(images).split(self.run["batch_size"]):
+        order = torch.arange(images, device=self.data.validation_images.device)
+        for rows in order.split(self.run["batch_size"]):
             inputs, targets = self.data.batch("validation", rows, self.device, self.dtype)
             output = self._forward(inputs)
             losses += self.task.loss(output, targets).double() * len(rows)

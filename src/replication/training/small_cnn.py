@@ -26,10 +26,11 @@ from entropy_guidance import conv_entropy_change, exact_conv_entropy_change, pen
 from replication.datasets.images import ImageSet
 from replication.models.small_cnn import FILTER, SmallCNNs, feature_sides
 from replication.runs import Record, Run, make_record
-from replication.training.trainers import Epoch, Orders, environment, fitting, shared_settings
+from replication.training.trainers import Epoch, Orders, environment, fitting, prepare, shared_settings
 
 CPU_PART = 32  # images whose gradient is computed at once: their features stay near the cache
 VALIDATION_PART = 500  # images
+LARGEST_STACK = 32  # on a GPU: its runs end together, and a killed sweep loses all of them
 FREQUENCIES = (8, 8)  # at which the exact form samples a filter's spectrum
 HISTORIES = (
     "train_loss",  # cross-entropy and accuracy while training, a mean over the epoch's batches, as Keras prints them
@@ -47,13 +48,13 @@ def stack_key(run: Run) -> Hashable:
 
 
 def stack_size(run: Run, data: ImageSet, device: torch.device) -> int:
-    """How many models like this one train together: on a CPU one, on a GPU as many as fit."""
+    """How many models like this one train together: on a CPU one, on a GPU LARGEST_STACK if so many fit."""
     if device.type == "cpu":
         return 1
     sides = feature_sides(data.train_images.shape[-1], run["blocks"], run["padding"])
     # Of each block: the convolution, its gradient, and at a quarter of the size places (int64), sums, activations
     floats = sum(4 * run["width"] * side**2 for side in sides[:-1])
-    return fitting(max(run["batch_size"], VALIDATION_PART) * floats, run, device)
+    return min(LARGEST_STACK, fitting(max(run["batch_size"], VALIDATION_PART) * floats, run, device))
 
 
 def one_thread(run: Run) -> bool:  # noqa: ARG001
@@ -93,6 +94,7 @@ class _Stack:
 
     def __init__(self, runs: Sequence[Run], images: ImageSet, device: torch.device) -> None:
         first = runs[0]
+        prepare(device)
         self.runs, self.device = runs, device
         self.dtype: torch.dtype = getattr(torch, first["precision"])
         self.batch_size: int = first["batch_size"]
@@ -197,7 +199,7 @@ class _Stack:
         part = CPU_PART if self.device.type == "cpu" else VALIDATION_PART
         pairs = zip(self.validation_VHWC.split(part), self.validation_labels_V.split(part), strict=True)
         for images_VHWC, labels_V in pairs:
-            x = self._images(images_VHWC[None]).repeat(1, len(self.runs), 1, 1)
+            x = self._images(images_VHWC.expand(len(self.runs), *images_VHWC.shape))
             loss_M, right_M = _loss_and_right(self.models.scores(x), labels_V.expand(len(self.runs), -1))
             sums_M2 += torch.stack([loss_M, right_M], dim=1)
         return sums_M2 / len(self.validation_VHWC)

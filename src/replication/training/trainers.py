@@ -45,6 +45,15 @@ class Trainer(Protocol):
         """Train one stack until all its runs have finished."""
 
 
+def prepare(device: torch.device) -> None:
+    """Tell a GPU's libraries what every trainer here needs; more than once does no harm."""
+    if device.type == "cuda":
+        # The other choice, MAGMA, waits for the device in the LU of a batch, which no CUDA graph can capture.
+        torch.backends.cuda.preferred_linalg_library("cusolver")
+        torch.backends.cudnn.allow_tf32 = False  # float32 is float32 in a convolution too
+        torch.backends.cudnn.benchmark = True
+
+
 def shared_settings(run: Run, own: Set[str]) -> Hashable:
     """Key of a stack: all settings but those that each of its models may have of its own."""
     return (run.family, *((name, value) for name, value in sorted(run.settings.items()) if name not in own))
