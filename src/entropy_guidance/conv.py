@@ -3,6 +3,7 @@
 Shapes: O output channels, I input channels (of one group), filter p x q, image l x w, pixels row by row.
 """
 
+import math
 from typing import Literal
 
 import torch
@@ -138,6 +139,8 @@ def exact_conv_entropy_change(
         return half_log_det_gram(torch.cat([torch.cat(row, dim=1) for row in blocks]))
     if padding != "circular":
         raise ValueError(f"unknown padding {padding!r}: choose circular or valid")
+    if kernel.shape[-2:] == (1, 1):  # the same matrix at every frequency
+        return half_log_det_gram(kernel[..., 0, 0]) * math.prod(image_size)
     transfer = torch.fft.fft2(kernel, s=image_size).movedim((-2, -1), (-4, -3))  # (..., l, w, O, I)
     return half_log_det_gram(transfer).sum(dim=(-2, -1))
 

@@ -63,17 +63,7 @@ def dense_entropy_change(weight: Tensor) -> Tensor:
     >>> dense_entropy_change(torch.diag(torch.tensor([2.0, 3.0]))).exp()
     tensor(6.)
     """
-    square = square_part(weight).clone()  # a node of its own, so that the hook sees this gradient alone
-    change: Tensor = torch.linalg.slogdet(square).logabsdet
-    if square.requires_grad:
-        singular = torch.isneginf(change.detach())[..., None, None]
-
-        def zero_where_singular(gradient: Tensor | None) -> Tensor | None:
-            return None if gradient is None else gradient.masked_fill(singular, 0.0)
-
-        # W^-T does not exist at a singular matrix; LU would answer NaN and poison every weight.
-        square.register_hook(zero_where_singular)  # type: ignore[no-untyped-call]
-    return change
+    return log_abs_det(square_part(weight))
 
 
 def exact_dense_entropy_change(weight: Tensor) -> Tensor:
@@ -84,7 +74,8 @@ def exact_dense_entropy_change(weight: Tensor) -> Tensor:
     H(W x) - H(x) = the value - (I - O)/2 log(2 pi e). For any other law of x the difference is another: no function of
     W alone gives it. Tall W: H(W x) is -inf, W maps into a subspace; the value is the change within it, for every x.
 
-    Shape: (..., O, I) -> (...). A W of lower rank gives -inf or a very negative number.
+    Shape: (..., O, I) -> (...). A W of lower rank gives -inf, with a gradient of zero, or a very negative number. Unless
+    W is square its condition number is squared: in float32 value and gradient are good up to about 1e3.
 
     Raises:
         ValueError: `weight` is not a floating-point tensor with at least two dimensions.
@@ -99,9 +90,21 @@ def exact_dense_entropy_change(weight: Tensor) -> Tensor:
 def half_log_det_gram(matrix: Tensor) -> Tensor:
     """1/2 log det of the smaller Gram matrix, real or complex: the sum of log singular values. (..., r, c) -> (...)."""
     if matrix.shape[-2] == matrix.shape[-1]:  # the same number without squaring the condition
-        log_abs_det: Tensor = torch.linalg.slogdet(matrix).logabsdet
-        return log_abs_det
+        return log_abs_det(matrix)
     wide = matrix.shape[-2] <= matrix.shape[-1]
-    gram = matrix @ matrix.mH if wide else matrix.mH @ matrix
-    change: Tensor = torch.linalg.slogdet(gram).logabsdet
-    return 0.5 * change
+    return 0.5 * log_abs_det(matrix @ matrix.mH if wide else matrix.mH @ matrix)
+
+
+def log_abs_det(matrix: Tensor) -> Tensor:
+    """log|det| of square matrices, real or complex, (..., n, n) -> (...); at a singular one -inf with gradient zero."""
+    own = matrix.clone()  # a node of its own, so that the hook sees this gradient alone
+    log_abs: Tensor = torch.linalg.slogdet(own).logabsdet
+    if own.requires_grad:
+        singular = torch.isneginf(log_abs.detach())[..., None, None]
+
+        def zero_where_singular(gradient: Tensor | None) -> Tensor | None:
+            return None if gradient is None else gradient.masked_fill(singular, 0.0)
+
+        # The inverse does not exist at a singular matrix; LU would answer NaN and poison every weight.
+        own.register_hook(zero_where_singular)  # type: ignore[no-untyped-call]
+    return log_abs

@@ -4,6 +4,7 @@ Sign convention: a positive lambda preserves entropy (penalises its decrease), a
 """
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Literal, get_args
 
@@ -16,6 +17,7 @@ from entropy_guidance.dense import dense_entropy_change, exact_dense_entropy_cha
 
 Form = Literal["reciprocal", "log", "exact"]
 FORMS: tuple[Form, ...] = get_args(Form)
+FLAT = 16  # nats below log epsilon: there float32 does not tell the reciprocal from lambda / epsilon
 
 
 def penalty(
@@ -37,7 +39,9 @@ def penalty(
         ValueError: unknown form, or epsilon not positive.
     """
     if form in ("log", "exact"):
-        return -lambda_ * change
+        if not isinstance(lambda_, Tensor):
+            return -lambda_ * change if lambda_ else torch.zeros_like(change)
+        return torch.where(lambda_ == 0, 0.0, -lambda_ * change)  # no penalty, though the change be -inf
     if form != "reciprocal":
         raise ValueError(f"unknown form {form!r}: choose one of {', '.join(FORMS)}")
     if isinstance(epsilon, Tensor):
@@ -66,21 +70,31 @@ class EntropyGuidance(nn.Module):
       the layer's exact change per pixel, with circular padding (see `exact_conv_entropy_change`; a dilation that
       shares no factor with the image size does not change it).
 
+    The reciprocal of a whole linear layer is the constant lambda / epsilon, without a gradient, where |det W_sq| is far
+    below epsilon, as it is in all but the smallest layers: a warning says so, and `log` is the form to take. A single
+    weight's reciprocal is as steep as lambda / (|c11| + epsilon)^2: with plain SGD choose epsilon near the size of the
+    weights (1e-2, say), or train with Adam. A negative lambda drives `log` towards its pole at det = 0.
+
+    Half-precision weights are penalised in float32. A module that only the forward pass gives its weight (the older
+    `weight_norm`, `prune`) is to be guided after it: `loss(model(x)) + guidance()`. Copy model and guidance together. Compile the model, not the guidance:
+    `torch.compile` cannot take the gradient of a log-determinant that is guarded against singular matrices.
+
     Args:
-        model: any module; its layers are looked up once, by the names of `model.named_modules()`.
+        model: any module; its layers are found by the names of `model.named_modules()` at every call.
         layers: name of a layer -> lambda, a number of either sign, or a tensor: (O,) or (O, I) for each filter of a
             convolution with O outputs and I inputs a group; (M,) for a linear layer whose weight is a stack of models
             (M, O, I).
         form: `reciprocal` (the paper's modified form), `log`, or `exact`; see `penalty`.
         epsilon: the constant in the reciprocal's denominator.
         anchor: the weight that stands for c11, see `conv_entropy_change`; other places than the corner are placebos.
-        image_size: (l, w) in pixels; `exact` samples a convolution's spectrum at l x w frequencies.
+        image_size: (l, w) in pixels; `exact` samples a convolution's spectrum at l x w frequencies. 8 x 8 to 16 x 16
+            are enough for filters of 3 x 3; the cost grows with l w.
 
     The guided model is not registered as a submodule: parameters and state dict stay those of the model alone.
 
     Raises:
         ValueError: no layers, a name that the model does not have, a layer of an unsupported kind, an unknown form, an
-            epsilon that is not positive, a lambda whose shape does not fit the layer, an anchor outside of a filter;
+            epsilon that is not positive, a lambda that is no finite number or does not fit the layer, an anchor outside of a filter;
             `exact` for a convolution without an image size or with a stride.
     """
 
@@ -106,14 +120,14 @@ class EntropyGuidance(nn.Module):
         self.anchor: Anchor = anchor
         self.image_size = image_size
         self.lambdas = dict(layers)
-        # A dict of modules, unlike an attribute that is one, is not registered by nn.Module.
-        self._layers = {name: _supported_layer(model, name) for name in layers}
-        for name, layer in self._layers.items():
-            self._check(name, layer)
+        self._model = (model,)  # in a tuple, unlike as an attribute, it is not registered by nn.Module
+        for name in layers:
+            self._check(name, _supported_layer(model, name))
 
     def terms(self) -> dict[str, Tensor]:
         """Penalty of each guided layer, a scalar each: the sum over its filters, or over a stack of models."""
-        return {name: self._term(layer, self.lambdas[name]) for name, layer in self._layers.items()}
+        (model,) = self._model
+        return {name: self._term(_supported_layer(model, name), lambda_) for name, lambda_ in self.lambdas.items()}
 
     def forward(self) -> Tensor:
         """The sum of all terms: a scalar to add to a loss."""
@@ -133,14 +147,19 @@ class EntropyGuidance(nn.Module):
 
     def _change(self, layer: nn.Linear | nn.Conv2d) -> Tensor:
         """(O, I) for a convolution, () for a linear layer or for an exact change, (M,) for a stack of models."""
+        weight = layer.weight
+        if weight.dtype in (torch.float16, torch.bfloat16):
+            weight = weight.float()
+        with torch.autocast(weight.device.type, enabled=False):
+            return self._change_of(layer, weight)
+
+    def _change_of(self, layer: nn.Linear | nn.Conv2d, weight: Tensor) -> Tensor:
         if isinstance(layer, nn.Linear):
-            return (
-                exact_dense_entropy_change(layer.weight) if self.form == "exact" else dense_entropy_change(layer.weight)
-            )
+            return exact_dense_entropy_change(weight) if self.form == "exact" else dense_entropy_change(weight)
         if self.form != "exact":
-            return conv_entropy_change(layer.weight, anchor=self.anchor)
+            return conv_entropy_change(weight, anchor=self.anchor)
         assert self.image_size is not None  # checked in __init__
-        groups = layer.weight.reshape(layer.groups, -1, *layer.weight.shape[1:])
+        groups = weight.reshape(layer.groups, -1, *weight.shape[1:])
         return exact_conv_entropy_change(groups, self.image_size).sum() / math.prod(self.image_size)
 
     def _check(self, name: str, layer: nn.Linear | nn.Conv2d) -> None:
@@ -152,23 +171,39 @@ class EntropyGuidance(nn.Module):
                 raise ValueError(f"layer {name!r}: the exact change is not known for stride {tuple(layer.stride)}")
         with torch.no_grad():
             try:
-                shape = tuple(self._change(layer).shape)
+                change = self._change(layer)
             except ValueError as error:
                 raise ValueError(f"layer {name!r}: {error}") from None
+        shape = tuple(change.shape)
         fitting = sorted({(), shape[:1], shape})
         lambda_ = self.lambdas[name]
+        if not isinstance(lambda_, float | int | Tensor) or not torch.as_tensor(lambda_).isfinite().all():
+            raise ValueError(f"layer {name!r}: its lambda must be a finite number or a tensor of them, got {lambda_!r}")
+        if isinstance(layer, nn.Linear) and self.form == "reciprocal" and not change.is_meta:
+            self._warn_of_a_constant(name, change.max().item())
         if isinstance(lambda_, Tensor) and tuple(lambda_.shape) not in fitting:
             raise ValueError(
                 f"layer {name!r} with a weight of shape {tuple(layer.weight.shape)}: its lambda must be a number or a "
                 f"tensor of shape {' or '.join(map(str, fitting))}, got shape {tuple(lambda_.shape)}"
             )
 
+    def _warn_of_a_constant(self, name: str, change: float) -> None:
+        if change < math.log(self.epsilon) - FLAT:
+            warnings.warn(
+                f"layer {name!r}: log|det W_sq| = {change:.0f}, log epsilon = {math.log(self.epsilon):.0f}: its penalty "
+                "is the constant lambda / epsilon, without a gradient; form='log' has one",
+                stacklevel=4,
+            )
+
 
 def _supported_layer(model: nn.Module, name: str) -> nn.Linear | nn.Conv2d:
-    modules = dict(model.named_modules())
-    layer = modules.get(name)
+    try:
+        layer = model.get_submodule(name)
+    except AttributeError:
+        layer = None
     if isinstance(layer, nn.Linear | nn.Conv2d):
         return layer
+    modules = dict(model.named_modules())
     problem = "no such layer" if layer is None else f"{type(layer).__name__} is not supported"
     supported = [key for key, module in modules.items() if isinstance(module, nn.Linear | nn.Conv2d)]
     raise ValueError(f"{name!r}: {problem}. Layers that can be guided: {', '.join(supported) or 'none'}")

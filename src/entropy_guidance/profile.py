@@ -75,14 +75,14 @@ def profile(model: nn.Module, *, anchor: Anchor = "corner") -> Profile:
         anchor: the weight that stands for c11, see `conv_entropy_change`; a 1 x 1 filter has only one.
     """
     parts: list[dict[str, Any]] = []
-    seen: set[int] = set()
+    seen: dict[int, Any] = {}  # kept: a parametrised weight is made anew at every look, and ids are re-used
     layer = 0
     for name, module in model.named_modules():
         weight = getattr(module, "weight", None)
         shape = str(tuple(weight.shape)) if isinstance(weight, torch.Tensor) else ""
         part: dict[str, Any] = {"name": name, "type": type(module).__name__, "shape": shape, "layer": 0}
         if isinstance(module, nn.Conv2d | nn.Linear) and id(weight) not in seen:
-            seen.add(id(weight))
+            seen[id(weight)] = weight
             layer += 1
             parts.append(part | {"layer": layer, "skipped": ""} | _changes(module, anchor))
         elif isinstance(module, nn.Conv2d | nn.Linear):
@@ -169,7 +169,7 @@ def _repeated(values: list[str], sizes: list[int]) -> pd.Categorical:
 
 def _tukey(values: Any) -> dict[str, float | int]:
     finite = values[np.isfinite(values)].astype(np.float64)
-    zeros = int(len(values) - len(finite))
+    zeros = int(np.isneginf(values).sum())
     if not len(finite):
         return {"n": 0, "zeros": zeros, "outliers_low": 0, "outliers_high": 0}
     q1, median, q3 = np.percentile(finite, [25, 50, 75])

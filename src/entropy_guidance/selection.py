@@ -132,7 +132,8 @@ class _Graph:
             model.eval()
             tensors = {name: _on_meta(tensor) for name, tensor in model.named_parameters()}
             buffers = {name: tensor.to("meta") for name, tensor in model.named_buffers()}
-            output = torch.func.functional_call(model, tensors | buffers, (_on_meta(example),))
+            with torch.enable_grad():
+                output = torch.func.functional_call(model, tensors | buffers, (_on_meta(example),))
         finally:
             for module, mode in training.items():
                 module.training = mode
@@ -212,8 +213,8 @@ def _on_meta(tensor: Tensor) -> Tensor:
 
 
 def _roots(output: Any) -> list[Any]:
-    """Graph nodes of whatever a model returns: a tensor, or tensors in tuples, lists and mappings."""
+    """Graph nodes of whatever a model returns: tensors, alone or in tuples, lists and mappings; else none."""
     if isinstance(output, Tensor):
         return [output.grad_fn] if output.grad_fn is not None else []
-    values = output.values() if isinstance(output, dict) else output
+    values = output.values() if isinstance(output, dict) else output if isinstance(output, list | tuple) else []
     return [root for value in values for root in _roots(value)]

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entropy_guidance import conv_entropy_change, convolution_matrix, exact_conv_entropy_change
+from entropy_guidance.dense import half_log_det_gram
 
 
 def draw(*shape, seed=0):
@@ -140,3 +141,10 @@ def test_one_by_one_kernels_are_dense_layers_per_pixel():
 def test_refusals_say_why(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_filter_of_one_pixel_is_a_matrix():
+    kernel = draw(3, 5, 1, 1)
+    transfer = torch.fft.fft2(kernel, s=(4, 6)).movedim((-2, -1), (0, 1))
+    expected = half_log_det_gram(transfer).sum()
+    assert exact_conv_entropy_change(kernel, (4, 6)).item() == pytest.approx(expected.item(), rel=1e-12)

@@ -189,11 +189,59 @@ def test_the_model_is_not_registered():
     assert list(guidance.parameters()) == [] and guidance.state_dict() == {}
 
 
-def test_a_singular_layer_keeps_training_possible():
-    net = nn.Sequential(nn.Linear(3, 3))
+@pytest.mark.filterwarnings("ignore:layer '0'. log.det W_sq. = -inf")
+@pytest.mark.parametrize("form", ["reciprocal", "log", "exact"])
+@pytest.mark.parametrize("layer", [nn.Linear(3, 3), nn.Linear(5, 3), nn.Linear(3, 5), nn.Conv2d(2, 3, 3)])
+def test_a_singular_layer_keeps_training_possible(layer, form):
+    net = nn.Sequential(layer)
     nn.init.zeros_(net[0].weight)
-    EntropyGuidance(net, {"0": 1.0})().backward()
+    net.zero_grad()
+    EntropyGuidance(net, {"0": 1.0}, form=form, image_size=(4, 4))().backward()
     assert torch.isfinite(net[0].weight.grad).all()
+
+
+def test_a_constant_penalty_is_warned_of():
+    net = nn.Sequential(nn.Linear(300, 200))
+    with pytest.warns(UserWarning, match=r"log.det W_sq. = -\d+, log epsilon = -16: its penalty is the constant"):
+        guidance = EntropyGuidance(net, {"0": 1e-3})
+    guidance().backward()
+    assert guidance().item() == pytest.approx(1e4) and not net[0].weight.grad.any()
+    EntropyGuidance(net, {"0": 1e-3}, form="log")
+
+
+def test_no_lambda_no_penalty_though_the_weight_be_zero():
+    net = nn.Sequential(nn.Conv2d(1, 3, 3))
+    with torch.no_grad():
+        net[0].weight[0] = 0.0
+    value = EntropyGuidance(net, {"0": torch.tensor([0.0, 1.0, 1.0])}, form="log")()
+    expected = -net[0].weight[1:, 0, 0, 0].abs().log().sum()
+    assert value.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert EntropyGuidance(net, {"0": 0.0}, form="log")().item() == 0.0
+
+
+@pytest.mark.parametrize("form", ["reciprocal", "log", "exact"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision(dtype, form):
+    net = nn.Sequential(nn.Linear(4, 3), nn.Conv2d(2, 2, 3))
+    whole = EntropyGuidance(net, {"0": 1.0, "1": 1.0}, form=form, epsilon=0.1, image_size=(4, 4))
+    expected = whole()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert whole().item() == pytest.approx(expected.item(), rel=1e-6)
+    net.to(dtype)
+    whole().backward()
+    assert whole().item() == pytest.approx(expected.item(), rel=0.05)
+    assert all(torch.isfinite(layer.weight.grad).all() for layer in net)
+
+
+def test_a_layer_put_in_anothers_place_is_guided():
+    net = model()
+    guidance = EntropyGuidance(net, {"0": 1.0}, form="log")
+    net[0] = nn.Linear(4, 4)
+    guidance().backward()
+    assert net[0].weight.grad.any()
+    net[0] = nn.Sigmoid()
+    with pytest.raises(ValueError, match="Sigmoid is not supported"):
+        guidance()
 
 
 @pytest.mark.parametrize(
@@ -202,6 +250,8 @@ def test_a_singular_layer_keeps_training_possible():
         ({"nine": 1.0}, "'nine': no such layer.*0, 2, 3"),
         ({"1": 1.0}, "Sigmoid is not supported.*0, 2, 3"),
         ({"0": torch.ones(2)}, "must be a number or a tensor of shape"),
+        ({"0": math.nan}, "must be a finite number or a tensor of them, got nan"),
+        ({"3": [1.0]}, "must be a finite number or a tensor of them"),
     ],
 )
 def test_names_that_cannot_be_guided(layers, message):

@@ -103,3 +103,15 @@ def test_a_large_network_and_its_plot():
     axes = found.plot()
     assert len(axes.get_lines()) >= 54 and axes.get_ylabel() == "entropy change (nats)"
     mpl.pyplot.close(axes.figure)
+
+
+def test_parametrised_layers_are_layers_of_their_own():
+    net = nn.Sequential(*(nn.utils.parametrizations.weight_norm(nn.Conv2d(2, 2, 3)) for _ in range(6)))
+    assert len(profile(net).summary()) == 6
+
+
+def test_a_diverged_weight_is_no_zero():
+    net = nn.Sequential(nn.Conv2d(1, 3, 1))
+    with torch.no_grad():
+        net[0].weight[:, 0, 0, 0] = torch.tensor([math.nan, 0.0, 2.0])
+    assert profile(net).summary().loc[0, ["n", "zeros"]].tolist() == [1, 1]

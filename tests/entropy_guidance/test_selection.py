@@ -123,3 +123,8 @@ def test_describe_prints_every_layer(resnet):
 def test_refusals(resnet, call, message):
     with pytest.raises(ValueError, match=message):
         call(resnet)
+
+
+def test_roles_are_found_without_gradients_too():
+    with torch.no_grad():
+        assert selection.by_role(resnet18(), "pre-skip", IMAGE)[0] == "conv1"
