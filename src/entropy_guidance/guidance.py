@@ -76,8 +76,8 @@ class EntropyGuidance(nn.Module):
     weights (1e-2, say), or train with Adam. A negative lambda drives `log` towards its pole at det = 0.
 
     Half-precision weights are penalised in float32. A module that only the forward pass gives its weight (the older
-    `weight_norm`, `prune`) is to be guided after it: `loss(model(x)) + guidance()`. Copy model and guidance together. Compile the model, not the guidance:
-    `torch.compile` cannot take the gradient of a log-determinant that is guarded against singular matrices.
+    `weight_norm`, `prune`) is to be guided after it: `loss(model(x)) + guidance()`. Copy model and guidance together.
+    Compile the model, not the guidance: `torch.compile` fails on the hook that guards a log-determinant's gradient.
 
     Args:
         model: any module; its layers are found by the names of `model.named_modules()` at every call.
@@ -94,8 +94,8 @@ class EntropyGuidance(nn.Module):
 
     Raises:
         ValueError: no layers, a name that the model does not have, a layer of an unsupported kind, an unknown form, an
-            epsilon that is not positive, a lambda that is no finite number or does not fit the layer, an anchor outside of a filter;
-            `exact` for a convolution without an image size or with a stride.
+            epsilon that is not positive, a lambda that is no finite number or does not fit the layer, an anchor outside
+            of a filter; `exact` for a convolution without an image size or with a stride.
     """
 
     def __init__(
@@ -188,10 +188,11 @@ class EntropyGuidance(nn.Module):
             )
 
     def _warn_of_a_constant(self, name: str, change: float) -> None:
-        if change < math.log(self.epsilon) - FLAT:
+        log_epsilon = math.log(self.epsilon)
+        if change < log_epsilon - FLAT:
             warnings.warn(
-                f"layer {name!r}: log|det W_sq| = {change:.0f}, log epsilon = {math.log(self.epsilon):.0f}: its penalty "
-                "is the constant lambda / epsilon, without a gradient; form='log' has one",
+                f"layer {name!r}: log|det W_sq| = {change:.0f}, log epsilon = {log_epsilon:.0f}: its penalty is the "
+                "constant lambda / epsilon, without a gradient; form='log' has one",
                 stacklevel=4,
             )
 
