@@ -74,8 +74,8 @@ def exact_dense_entropy_change(weight: Tensor) -> Tensor:
     H(W x) - H(x) = the value - (I - O)/2 log(2 pi e). For any other law of x the difference is another: no function of
     W alone gives it. Tall W: H(W x) is -inf, W maps into a subspace; the value is the change within it, for every x.
 
-    Shape: (..., O, I) -> (...). A W of lower rank gives -inf, with gradient zero, or a very negative number. Unless W is
-    square its condition number is squared: in float32 value and gradient are good up to about 1e3.
+    Shape: (..., O, I) -> (...). A W of lower rank gives -inf, with gradient zero, or a very negative number. Unless W
+    is square its condition number is squared: in float32 value and gradient are good up to about 1e3.
 
     Raises:
         ValueError: `weight` is not a floating-point tensor with at least two dimensions.
