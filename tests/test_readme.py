@@ -80,6 +80,12 @@ def test_the_verdicts_are_the_reports():
     assert re.findall(r"^\| C\d.*$", SECTION, flags=re.M) == rows
 
 
+def test_the_small_cnns_gain_is_the_reports():
+    row = pd.read_csv(ROOT / "reports/paper/tables/cnn-cifar10-table1-first.csv").iloc[0]
+    text = " ".join(SECTION.split())
+    assert f"n = {row['n']} replicates exist. Its best lambda gains {row['validation gain'].split()[0]} " in text
+
+
 def test_the_numbers_are_the_reports():
     report = (ROOT / "reports/paper/report.md").read_text()
     numbers = re.findall(r"-?\d+\.\d+%?", re.sub(r"\(published[^)]*\)", "", SECTION))
