@@ -71,6 +71,7 @@ def choice(chosen: Choice, printed_gain: float | None) -> Figure:
     if printed_gain is not None:
         left.axvline(printed_gain, color="firebrick", linestyle="--", label="published")
     left.set(xlabel="gain in validation accuracy", ylabel="density")
+    left.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5))
     left.set_title(f"(a) {blocks} block{'s' * (blocks > 1)}, {width} filters, {chosen.n} replicates")
     left.set_ylim(top=1.45 * left.get_ylim()[1])
     left.legend(loc="upper left", fontsize=8, framealpha=1)

@@ -59,11 +59,14 @@ def stopping_epochs(found: Sequence[Pair], thresholds: pd.DataFrame) -> Figure:
 def determinants(found: Sequence[Pair]) -> Figure:
     """log|det W_sq| after each epoch, means over replicates, by form and lambda where the MSE alone is watched."""
     figure, panels = _panels([pair.guided["run"]["width"] for pair in found])
+    epsilons = sorted({pair.guided["run"]["epsilon"] for pair in found if pair.variant in (PUBLISHED, BASE)})
     for width, axes in panels.items():
         for label, (style, records) in _curves(found, width).items():
             axes.plot(*_mean_history(records, "entropy_change"), label=label, color=style[0], linestyle=style[1])
-        axes.axhline(np.log(1e-7), color="grey", linewidth=0.8, label="log epsilon = log 1e-7")
+        for epsilon in epsilons:
+            axes.axhline(np.log(epsilon), color="grey", linewidth=0.8, label=f"log epsilon = log {epsilon:g}")
         axes.set(xlabel="epoch", title=f"width {width}")
+        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(6, integer=True))
     _finish(panels, "log|det W_sq| (nats)")
     return figure
 
