@@ -151,16 +151,13 @@ class EntropyGuidance(nn.Module):
         if weight.dtype in (torch.float16, torch.bfloat16):
             weight = weight.float()
         with torch.autocast(weight.device.type, enabled=False):
-            return self._change_of(layer, weight)
-
-    def _change_of(self, layer: nn.Linear | nn.Conv2d, weight: Tensor) -> Tensor:
-        if isinstance(layer, nn.Linear):
-            return exact_dense_entropy_change(weight) if self.form == "exact" else dense_entropy_change(weight)
-        if self.form != "exact":
-            return conv_entropy_change(weight, anchor=self.anchor)
-        assert self.image_size is not None  # checked in __init__
-        groups = weight.reshape(layer.groups, -1, *weight.shape[1:])
-        return exact_conv_entropy_change(groups, self.image_size).sum() / math.prod(self.image_size)
+            if isinstance(layer, nn.Linear):
+                return exact_dense_entropy_change(weight) if self.form == "exact" else dense_entropy_change(weight)
+            if self.form != "exact":
+                return conv_entropy_change(weight, anchor=self.anchor)
+            assert self.image_size is not None  # checked in __init__
+            groups = weight.reshape(layer.groups, -1, *weight.shape[1:])
+            return exact_conv_entropy_change(groups, self.image_size).sum() / math.prod(self.image_size)
 
     def _check(self, name: str, layer: nn.Linear | nn.Conv2d) -> None:
         """Everything that can be wrong with one layer's guidance is said before training."""

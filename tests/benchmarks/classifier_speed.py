@@ -17,7 +17,6 @@ With `--write` the table is data/benchmarks/classifiers.csv.
 """
 
 import argparse
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,6 +36,7 @@ from replication.datasets import imagenette
 from replication.datasets.mapped import MappedSet
 from replication.models import classifiers
 from replication.runs import Run
+from replication.sweep import cores
 from replication.training import classification
 from replication.training.single import _Training
 
@@ -94,7 +94,7 @@ def make_run(options: argparse.Namespace, network: str, layers: str) -> Run:
 
 def reference(options: argparse.Namespace, network: str, files: list[Path], device: torch.device) -> Callable[[], None]:
     """Some steps of the plain loop, each call going on where the last one ended."""
-    workers = len(os.sched_getaffinity(0)) if device.type == "cuda" else 0
+    workers = cores() if device.type == "cuda" else 0
     loader = DataLoader(
         Files(files, options.size),
         batch_size=options.batch,

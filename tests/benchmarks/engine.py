@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from machine import processor
+from machine import processor, product_rate
 from torch import nn
 
 from replication import datasets, settings
@@ -127,12 +127,6 @@ def cpu_seconds(action: Callable[[], Any]) -> float:
     start = time.process_time()
     action()
     return time.process_time() - start
-
-
-def product_rate() -> float:
-    """Floating-point operations a second of a 1024 x 1024 x 1024 float32 product."""
-    a, b, out = (torch.rand(1024, 1024) for _ in range(3))
-    return float(2 * 1024**3 / min(cpu_seconds(lambda: torch.mm(a, b, out=out)) for _ in range(30)))
 
 
 def part_of(full: ImageSet, batch: int, models: int) -> tuple[ImageSet, float]:

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from machine import processor
+from machine import processor, product_rate
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -191,17 +191,6 @@ def at_work(shape: tuple[int, int, int]) -> Iterator[list[Connection]]:
     for end, process in zip(ours, processes, strict=True):
         end.send(None)
         process.join()
-
-
-def product_rate() -> float:
-    """Floating-point operations a second of a 1024 x 1024 x 1024 float32 product."""
-    a, b = torch.rand(1024, 1024), torch.rand(1024, 1024)
-    seconds = []
-    for _ in range(20):
-        start = time.thread_time()
-        a @ b
-        seconds.append(time.thread_time() - start)
-    return 2 * 1024**3 / min(seconds)
 
 
 def multiplications(blocks: int, width: int) -> float:

@@ -10,7 +10,6 @@ data/benchmarks/unet.csv.
 """
 
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -25,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from replication.datasets import mapped
 from replication.datasets.mapped import Example, MappedSet
 from replication.runs import Run
+from replication.sweep import cores
 from replication.training import segmentation
 from replication.training.single import _Training
 
@@ -102,7 +102,7 @@ def main() -> None:
         }
         model = segmentation.build(make_run(options, "unet")).to(device)
         optimizer = torch.optim.Adam(model.parameters())
-        workers = len(os.sched_getaffinity(0)) if device.type == "cuda" else 0
+        workers = cores() if device.type == "cuda" else 0
         loader = DataLoader(
             Items(data),
             batch_size=options.batch,

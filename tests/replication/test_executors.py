@@ -51,7 +51,7 @@ def test_a_deadline_ends_the_workers(digits):
 
 MANY = """
 import sys
-from replication.executors import OutOfTime, in_process, local_workers
+from replication.executors import OutOfTime, local_workers
 from replication.runs import Run
 
 if __name__ == "__main__":

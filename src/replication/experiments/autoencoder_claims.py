@@ -1,6 +1,6 @@
 """Claims C4 and C5 (MNIST) and C6 (CIFAR-10) by the rules in data/published/claims.yaml, and what they must survive."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -159,36 +159,35 @@ def _c5(runs: _Runs, test_width: int) -> tuple[str, str]:
         f"width {w}: MSE {small[w]:.4f} (small lambda), {large[w]:.4f} (large)" for w in cells.index
     )
     near = small.between(0.0015, 0.0045).all() and large.between(0.005, 0.015).all()
-    grouped = _two_groups(runs.frame, test_width)
+    grouped, groups = _groups(runs.frame, test_width)
+    evidence += f"; {groups}"
     if widths == runs.widths and near and grouped:
         return "reproduced", evidence
-    evidence += f"; {_groups_said(runs.frame, test_width)}"
     return ("partly" if (large > small).all() else "not reproduced"), evidence
 
 
-def _two_groups(runs: pd.DataFrame, width: int, *, paired: bool = False) -> bool:
-    """There are two groups of lambda, all pairs across them differ in MSE, and no pair within one does.
+def _groups(runs: pd.DataFrame, width: int) -> tuple[bool, str]:
+    """Whether all pairs of lambda across the two groups differ in MSE and no pair within one does; and the evidence.
 
-    Tested as the paper does or, paired, by seed, over the seeds that have every lambda.
+    Decided by the paper's test; the evidence has the paired one too, over the seeds that have every lambda.
     """
-    samples: Mapping[float, Sequence[float]] = lambda_samples(runs, width, "validation_mse")
-    if paired:
-        cells = runs[runs["width"] == width].pivot_table(index="replicate", columns="lambda", values="validation_mse")
-        samples = {float(name): list(cells.dropna()[name]) for name in cells}
-    tests = pairwise_tests(samples, paired=paired)
+    here = runs[runs["width"] == width]
+    cells = here.pivot_table(index="replicate", columns="lambda", values="validation_mse").dropna()
+    found = _two_groups(pairwise_tests(lambda_samples(runs, width, "validation_mse")))
+    by_seed = _two_groups(pairwise_tests({float(name): list(cells[name]) for name in cells}, paired=True))
+    said = {True: "yes", False: "no"}
+    return found, f"two homogeneous groups of MSE at width {width}: {said[found]} (tested by seed: {said[by_seed]})"
+
+
+def _two_groups(tests: pd.DataFrame) -> bool:
     across = (tests["a"] < LARGE_LAMBDA) & (tests["b"] >= LARGE_LAMBDA)
     return bool(across.any() and (tests["sign_holm"] != "").eq(across).all())
 
 
-def _groups_said(runs: pd.DataFrame, width: int) -> str:
-    """For the evidence."""
-    found, paired = (("yes" if _two_groups(runs, width, paired=p) else "no") for p in (False, True))
-    return f"two homogeneous groups of MSE at width {width}: {found} (tested by seed: {paired})"
-
-
 def _c6(runs: _Runs, test_width: int) -> tuple[str, str]:
     tested = bool(runs.counting([test_width], runs.lambdas))
-    grouped = tested and _two_groups(runs.frame, test_width)
+    few = f"too few runs at the tested width {test_width}"
+    grouped, groups = _groups(runs.frame, test_width) if tested else (False, few)
 
     def decide(epochs: _Epochs) -> str:
         if not tested:
@@ -199,7 +198,6 @@ def _c6(runs: _Runs, test_width: int) -> tuple[str, str]:
         return "partly" if more_than_twice else "not reproduced"
 
     verdict, evidence = _by_epochs(runs, decide)
-    groups = _groups_said(runs.frame, test_width) if tested else f"too few runs at the tested width {test_width}"
     return verdict, f"{evidence}; {groups}"
 
 

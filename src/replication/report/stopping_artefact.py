@@ -57,6 +57,7 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
 
 
 def _figures(found: list[Pair], runs: pd.DataFrame, family: str, folder: Path, note: str) -> list[FigureEntry]:
+    points = runs[runs["epsilon"] > 0].groupby([*stopping_artefact.CELL, "epsilon"])  # the reciprocal form's
     curves = runs[runs["variant"].isin(stopping_artefact.WATCHING_MSE)].groupby(stopping_artefact.CELL)
     unguided = len({pair.unguided["key"] for pair in found})
     replicates = f"n = {count_range(curves.size())} replicates a guided curve ({unguided} unguided runs in all)"
@@ -64,9 +65,9 @@ def _figures(found: list[Pair], runs: pd.DataFrame, family: str, folder: Path, n
         "stopping-epochs": (
             "Stopping epoch against lambda / epsilon",
             stopping_figures.stopping_epochs(found, stopping_artefact.thresholds(found)),
-            f"Points: means over n = {count_range(runs.groupby([*stopping_artefact.CELL, 'epsilon']).size())} guided "
-            "runs, bars: smallest and largest. Line: mean stopping epoch of the unguided runs if the constant "
-            "lambda/epsilon is added to their recorded MSE in float32; no guided run enters it.",
+            f"Points: means over n = {count_range(points.size())} guided runs, bars: smallest and largest. Line: mean "
+            "stopping epoch of the unguided runs if the constant lambda/epsilon is added to their recorded MSE in "
+            "float32; no guided run enters it.",
         ),
         "determinants": (
             "log|det W_sq| along training",
