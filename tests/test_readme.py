@@ -86,6 +86,22 @@ def test_the_small_cnns_gain_is_the_reports():
     assert f"n = {row['n']} replicates exist. Its best lambda gains {row['validation gain'].split()[0]} " in text
 
 
+def test_what_the_square_part_sees_is_the_reports():
+    tables = ROOT / "reports/paper/tables"
+    mnist, cifar10 = (
+        pd.read_csv(tables / f"autoencoder-{name}-square-part.csv").set_index("width") for name in ("mnist", "cifar10")
+    )
+    equal = pd.read_csv(tables / "autoencoder-mnist-equal-epochs.csv")
+    text = " ".join(SECTION.split())
+    assert round(mnist["images"][20] * 60_000) == 2 and "two of 60,000 training images light any" in text
+    shares = [f"{100 * table['variance'][width]:.2g}" for table in (mnist, cifar10) for width in (100, 260)]
+    wide = "At width 100 its pixels hold {} % of the images' variance, at width 260 {} % (CIFAR-10: {} and {} %)"
+    assert wide.format(*shares) in text
+    assert (equal[["low", "high"]].abs() < 1e-5).all(axis=None) and f"n = {equal['n'].unique()[0]} pairs" in text
+    moved = equal["change"] - equal["unguided_change"]
+    assert moved.between(35, 45).all() and equal["n"].nunique() == 1
+
+
 def test_the_numbers_are_the_reports():
     report = (ROOT / "reports/paper/report.md").read_text()
     numbers = re.findall(r"-?\d+\.\d+%?", re.sub(r"\(published[^)]*\)", "", SECTION))

@@ -59,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     formulas = commands.add_parser("theory", help="the paper's entropy formulas beside the exact change of layers")
     formulas.set_defaults(command=_theory)
 
+    columns = commands.add_parser("square-part", help="what the autoencoders' guided square parts see of their images")
+    columns.set_defaults(command=_square_part)
+
     audit = commands.add_parser(
         "published-audit",
         help="what the published Tables 1 to 3 can support, from their numbers alone (no training)",
@@ -103,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     scale.add_argument("name")
     scale.set_defaults(command=lambda options: set_scale(options.name))
 
-    for command in (prepare, train, calibrate, formulas, record, audit, report, listing, clear):
+    for command in (prepare, train, calibrate, formulas, columns, record, audit, report, listing, clear):
         command.add_argument("--scale", help="demo or paper; by default the one in params.yaml")
     return parser
 
@@ -215,6 +218,12 @@ def _is_float(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _square_part(options: argparse.Namespace) -> None:
+    from replication.experiments import square_part
+
+    print(f"What the square parts see is in {square_part.write(load(options.scale))}.")
 
 
 def _theory(options: argparse.Namespace) -> None:

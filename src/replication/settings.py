@@ -39,6 +39,7 @@ class AutoencoderGrid:
     batch_size: int
     max_epochs: int
     control_widths: tuple[int, ...]
+    unstopped_widths: tuple[int, ...]
     variant_widths: tuple[int, ...]
     variant_replicates: int
 

@@ -55,6 +55,7 @@ def clone(tmp_path_factory):
             "replicates": 2,
             "max_epochs": 9,
             "control_widths": [120],
+            "unstopped_widths": [8],
             "variant_widths": [120],
         }
     params["scales"]["demo"]["profiles"]["vgg16"]["weights"] = ["random"]

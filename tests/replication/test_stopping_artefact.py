@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from replication import settings as settings_module
-from replication.experiments import autoencoder, stopping_artefact
-from replication.runs import make_record, of_grid, read_table
+from replication.experiments import autoencoder, stopping_artefact, stopping_claims
+from replication.runs import Run, make_record, of_grid, read_table
 from replication.training import replicas
 
 FAMILY = "autoencoder-mnist"
@@ -23,6 +23,7 @@ def settings():
         loaded.autoencoder_grids[FAMILY],
         widths=(100, 260),
         control_widths=(100, 260),
+        unstopped_widths=(260,),
         variant_widths=(100, 260),
         lambdas=(0.0, 1e-4, 0.01, 1.0),
         replicates=4,
@@ -127,19 +128,19 @@ def test_h1_is_supported_by_the_artefact_and_refuted_by_a_real_effect(settings, 
     runs = frame_of(settings, made(settings, artefact))
     published = runs[runs["variant"] == "published"]
     assert (published["replayed_epoch"] == published["epoch"]).all() and published["epoch"].min() < 12
-    assert stopping_artefact.h1(runs, plan)[0] == "supported"
+    assert stopping_claims.h1(runs, plan)[0] == "supported"
 
     def real(run):  # guided runs end early whatever is watched
         return 20 if run["lambda"] >= 0.01 else 45
 
-    assert stopping_artefact.h1(frame_of(settings, made(settings, real)), plan)[0] == "refuted"
+    assert stopping_claims.h1(frame_of(settings, made(settings, real)), plan)[0] == "refuted"
 
     def half(run):
         return 20 if run["lambda"] >= 0.01 and run["precision"] == "float32" and run["monitor"] == "total" else 45
 
-    assert stopping_artefact.h1(frame_of(settings, made(settings, half)), plan)[0] == "partly"
-    assert stopping_artefact.h1(runs[runs["replicate"] < 2], plan)[0] == "undecided"
-    assert stopping_artefact.h1(runs.iloc[:0], plan)[0] == "undecided"
+    assert stopping_claims.h1(frame_of(settings, made(settings, half)), plan)[0] == "partly"
+    assert stopping_claims.h1(runs[runs["replicate"] < 2], plan)[0] == "undecided"
+    assert stopping_claims.h1(runs.iloc[:0], plan)[0] == "undecided"
 
 
 def without(runs, **cell):
@@ -150,25 +151,25 @@ def without(runs, **cell):
 def test_a_width_that_lacks_a_planned_lambda_does_not_count(settings, plan):
     runs = frame_of(settings, made(settings, artefact))
     one = without(runs, variant="float64", width=100, **{"lambda": 0.01})
-    verdict, evidence = stopping_artefact.h1(one, plan)
+    verdict, evidence = stopping_claims.h1(one, plan)
     assert verdict == "supported" and "float64 260 of 100, 260" in evidence
     both = without(runs, variant="float64", **{"lambda": 0.01})
-    assert stopping_artefact.h1(both, plan) == (
+    assert stopping_claims.h1(both, plan) == (
         "undecided",
         "widths that count: base 100, 260 of 100, 260; float64 none of 100, 260; published 100, 260 of 100, 260",
     )
     # One lambda of the exact form cannot refute that some lambda helps
     only = runs[(runs["variant"] != "exact-base") | (runs["lambda"] == 1.0)]
-    assert stopping_artefact.h4(runs, plan)[0] == "refuted" and stopping_artefact.h4(only, plan)[0] == "undecided"
+    assert stopping_claims.h4(runs, plan)[0] == "refuted" and stopping_claims.h4(only, plan)[0] == "undecided"
 
 
 def test_c12_needs_a_width_that_counts_in_every_family(settings, plan):
     runs = frame_of(settings, made(settings)).assign(family=FAMILY)
     narrow = without(runs, variant="base", width=260, **{"lambda": 1.0})
-    assert stopping_artefact.c12(narrow, {FAMILY: plan}).verdict == "not reproduced"
-    assert "base 100 of 100, 260" in stopping_artefact.c12(narrow, {FAMILY: plan}).evidence
+    assert stopping_claims.c12(narrow, {FAMILY: plan}).verdict == "not reproduced"
+    assert "base 100 of 100, 260" in stopping_claims.c12(narrow, {FAMILY: plan}).evidence
     none = without(runs, variant="base", **{"lambda": 1.0})
-    assert stopping_artefact.c12(none, {FAMILY: plan}).verdict == "inconclusive"
+    assert stopping_claims.c12(none, {FAMILY: plan}).verdict == "inconclusive"
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ def test_c12_needs_a_width_that_counts_in_every_family(settings, plan):
     ],
 )
 def test_h4(settings, plan, speed, verdict):
-    assert stopping_artefact.h4(frame_of(settings, made(settings, speed=speed)), plan)[0] == verdict
+    assert stopping_claims.h4(frame_of(settings, made(settings, speed=speed)), plan)[0] == verdict
 
 
 def test_where_a_target_is_not_reached_there_is_no_interval(settings):
@@ -204,7 +205,7 @@ def test_stopping_early_without_getting_there_is_not_fast(settings, plan):
         stopping_artefact.time_to_quality(runs).set_index(["variant", "width", "lambda"]).loc[("exact-base", 100, 1.0)]
     )
     assert row["reached"] == 0 and np.isnan(row["epochs"])
-    assert stopping_artefact.h4(runs, plan)[0] == "refuted"
+    assert stopping_claims.h4(runs, plan)[0] == "refuted"
 
 
 @pytest.mark.parametrize(
@@ -219,14 +220,14 @@ def test_stopping_early_without_getting_there_is_not_fast(settings, plan):
 def test_c12(settings, plan, slow_forms, expected):
     records = made(settings, speed=lambda run: 0.5 if run["lambda"] == 1.0 and run["form"] in slow_forms else 1.0)
     runs = frame_of(settings, records).assign(family=FAMILY)
-    verdict = stopping_artefact.c12(runs, {FAMILY: plan})
+    verdict = stopping_claims.c12(runs, {FAMILY: plan})
     assert (verdict.verdict, verdict.control) == expected
-    none = stopping_artefact.c12(frame_of(settings, []).assign(family=FAMILY), {FAMILY: plan})
+    none = stopping_claims.c12(frame_of(settings, []).assign(family=FAMILY), {FAMILY: plan})
     assert (none.verdict, none.control) == ("not tested", "not tested")
     few = frame_of(settings, [r for r in records if r["run"]["replicate"] < 2]).assign(family=FAMILY)
-    assert stopping_artefact.c12(few, {FAMILY: plan}).verdict == "inconclusive"
-    assert stopping_artefact.c12(runs, {FAMILY: plan, "another": plan}).verdict == "inconclusive"
-    no_log = stopping_artefact.c12(runs[runs["variant"] != "log-base"], {FAMILY: plan}).verdict
+    assert stopping_claims.c12(few, {FAMILY: plan}).verdict == "inconclusive"
+    assert stopping_claims.c12(runs, {FAMILY: plan, "another": plan}).verdict == "inconclusive"
+    no_log = stopping_claims.c12(runs[runs["variant"] != "log-base"], {FAMILY: plan}).verdict
     assert no_log == ("reproduced" if "reciprocal" in slow_forms else "inconclusive")
 
 
@@ -236,6 +237,31 @@ def test_determinants_compare_the_last_common_epoch(settings):
     table = stopping_artefact.determinants(found).set_index(["variant", "width", "lambda"])
     assert table.loc[("exact-base", 260, 1.0), ["initial", "unguided", "guided"]].tolist() == [-100, -80, -80]
     assert table.loc[("log-base", 260, 1.0), ["unguided", "guided"]].tolist() == [-55, -10]
+
+
+def test_guided_runs_that_outlast_the_unguided_stand_beside_longer_ones(settings):
+    def epochs(run):
+        unstopped = run["patience"] == 200
+        return 200 if unstopped else 45 if run["lambda"] == 0 else 60 + run["replicate"]
+
+    records = made(settings, epochs, lambda run: 2.0 if run["lambda"] == 1.0 else 1.0)
+    found = stopping_artefact.unstopped_pairs(records, settings, FAMILY)
+    assert {pair.variant for pair in found} == {"published"}
+    assert {len(pair.unguided["history"]["validation_mse"]) for pair in found} == {200}
+    for pair in found:
+        unguided = autoencoder.make_run(settings, FAMILY, 260, 0.0, pair.guided["run"]["replicate"])
+        seeds = {Run(FAMILY, run).seed("weights") for run in (pair.guided["run"], pair.unguided["run"])}
+        assert seeds == {unguided.seed("weights")}
+
+    table = stopping_artefact.equal_epochs(stopping_artefact.pair_frame(found)).set_index(["width", "lambda"])
+    assert table.index.tolist() == [(260, 1e-4), (260, 0.01), (260, 1.0)] and (table["n"] == 4).all()
+    ends = [(60 + k) * (1 + 1e-3 * k) for k in range(4)]
+    same, faster = table.loc[(260, 0.01)], table.loc[(260, 1.0)]
+    assert same["epochs"] == 61.5 and same["low"] == same["high"] == 0
+    assert same["mse"] == pytest.approx(np.mean([falling(end) for end in ends]))
+    assert faster["unguided_mse"] == pytest.approx(same["mse"])
+    assert faster["mse"] == pytest.approx(np.mean([falling(2 * end) for end in ends])) and faster["high"] < 0
+    assert (faster["change"], faster["unguided_change"]) == (-100 + 2 * 61.5, -100 + 61.5)
 
 
 def test_the_committed_runs_belong_to_the_grid():

@@ -36,8 +36,8 @@ def make_run(settings: Settings, family: str, width: int, lambda_: float, replic
 
 
 def grid(settings: Settings, family: str) -> list[Run]:
-    """Every run of a family: the paper's grid, its control, and the variants of the protocol."""
-    runs = published(settings, family) + control(settings, family)
+    """Every run of a family: the paper's grid, its controls, and the variants of the protocol."""
+    runs = published(settings, family) + control(settings, family) + unstopped(settings, family)
     for variant in variants(settings, family).values():
         runs += variant
     return list({run.key: run for run in runs}.values())
@@ -61,6 +61,16 @@ def control(settings: Settings, family: str) -> list[Run]:
         make_run(settings, family, width, lambda_, replicate, monitor="base")
         for width in chosen.control_widths
         for lambda_ in settings.lambdas_of(chosen)
+        for replicate in range(chosen.replicates)
+    ]
+
+
+def unstopped(settings: Settings, family: str) -> list[Run]:
+    """Unguided runs to the epoch limit, where guided ones outlast those that early stopping ends."""
+    chosen = settings.autoencoder_grids[family]
+    return [
+        make_run(settings, family, width, 0.0, replicate, patience=chosen.max_epochs)
+        for width in chosen.unstopped_widths
         for replicate in range(chosen.replicates)
     ]
 

@@ -6,6 +6,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -92,6 +93,34 @@ def time_to_quality(found: Sequence[Pair]) -> Figure:
         axes.invert_xaxis()
         axes.set_ylim(bottom=0)
     _finish(panels, "epochs")
+    return figure
+
+
+@house_style()
+def along_training(found: Sequence[Pair]) -> Figure:
+    """Validation MSE and log|det W_sq| after each epoch: a row a width, a curve a lambda, means over replicates."""
+    lambdas = sorted({pair.guided["run"]["lambda"] for pair in found})
+    # Curves that coincide are seen beneath one another: the larger lambda the thinner, unguided dashed on top
+    styles = {
+        lambda_: {"color": colour, "linewidth": linewidth, "label": f"lambda {lambda_:g}"}
+        for lambda_, colour, linewidth in zip(
+            lambdas, sns.color_palette("viridis_r", len(lambdas)), np.linspace(6, 2, len(lambdas)), strict=True
+        )
+    }
+    widths = sorted({pair.guided["run"]["width"] for pair in found})
+    figure, rows = plt.subplots(len(widths), 2, figsize=(10, 3.8 * len(widths)), squeeze=False, layout="constrained")
+    for width, row in zip(widths, rows, strict=True):
+        here = [pair.guided for pair in found if pair.guided["run"]["width"] == width]
+        for axes, name in zip(row, ("validation_mse", "entropy_change"), strict=True):
+            for lambda_, style in styles.items():
+                if guided := [record for record in here if record["run"]["lambda"] == lambda_]:
+                    axes.plot(*_mean_history(guided, name), **style)
+            axes.plot(*_mean_history(_unguided(found, width), name), color="black", linestyle="--", label="unguided")
+            axes.set(xlabel="epoch", title=f"width {width}")
+            axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(6, integer=True))
+        row[0].set_ylabel("validation MSE")
+        row[1].set_ylabel("log|det W_sq| (nats)")
+        row[1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8)
     return figure
 
 

@@ -37,7 +37,8 @@ def stack_size(run: Run, data: ImageSet, device: torch.device) -> int:
     """How many models like this one train together.
 
     On a CPU one: a process a core, each with weights that stay in its cache, beats any stack (tests/benchmarks). On a
-    GPU as many as fit: steps are bound by latency, so that a model more costs almost nothing.
+    GPU as many as fit: while a step is bound by latency a model more costs almost nothing, and a large stack is left
+    with few models only once. (Expected, not measured; tests/benchmarks/engine.py measures stacks of 1, 10 and 70.)
     """
     if device.type == "cpu":
         return 1

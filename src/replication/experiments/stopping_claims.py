@@ -1,0 +1,132 @@
+"""Hypotheses H1 and H4 and claim C12 by the rules in data/published/hypotheses.yaml and claims.yaml."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from replication.experiments import stopping_artefact
+from replication.experiments.autoencoder import LARGE_LAMBDA
+from replication.experiments.counting import counting, said
+from replication.experiments.stopping_artefact import BASE, PUBLISHED, WATCHING_MSE, Cells, Plan
+from replication.experiments.verdict import Verdict
+
+WIDE = 100
+ENOUGH = 3  # pairs at every lambda without which a width does not count
+
+
+def h1(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
+    """Verdict on H1 for one data set, and its evidence."""
+    large = {
+        name: {w: {x for x in lambdas if x >= LARGE_LAMBDA} for w, lambdas in planned[name].items() if w >= WIDE}
+        for name in (BASE, "float64", PUBLISHED)
+    }
+    parts = {name: _counting(runs, cells, name) for name, cells in large.items()}
+    widths = f"widths that count: {'; '.join(_said(part, large[name], name) for name, part in parts.items())}"
+    if any(part.empty for part in parts.values()):
+        return "undecided", widths
+    ratios = {name: _epoch_ratios(parts[name]) for name in (BASE, "float64")}
+    held = [bool(ratio.between(0.9, 1.1).all()) for ratio in ratios.values()]
+    near = (parts[PUBLISHED]["replayed_epoch"] - parts[PUBLISHED]["epoch"]).abs() <= 1
+    held.append(bool(near.mean() >= 0.9))
+    texts = [
+        f"MSE alone watched, {_span(ratios[BASE])} of the unguided epochs",
+        f"total watched in float64, {_span(ratios['float64'])} of them",
+        f"{near.mean():.0%} of {len(near)} stopping epochs told to within one epoch",
+    ]
+    evidence = "; ".join(
+        f"({k}) {text}: {'holds' if holds else 'fails'}"
+        for k, (text, holds) in enumerate(zip(texts, held, strict=True), 1)
+    )
+    verdict = "supported" if all(held) else "partly" if any(held) else "refuted"
+    return verdict, f"{evidence}; {widths}"
+
+
+def h4(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
+    """Verdict on H4 for one data set, and its evidence."""
+    exact = _counting(runs, planned["exact-base"], "exact-base")
+    widths = f"widths that count: {_said(exact, planned['exact-base'], 'exact-base')}"
+    if exact.empty:
+        return "undecided", widths
+    table = stopping_artefact.time_to_quality(exact)
+    sooner = (table["high"] < 0).groupby(table["lambda"])
+    evidence = f"{'; '.join(_epochs_saved(row) for _, row in table.iterrows())}; {widths}"
+    if sooner.any().any():
+        return ("supported" if sooner.all().any() else "partly"), evidence
+    return ("refuted" if _later_than(-1, table).all() else "undecided"), evidence
+
+
+def c12(runs: pd.DataFrame, plans: Mapping[str, Plan]) -> Verdict:
+    """Claim C12 by the rule in claims.yaml.
+
+    Args:
+        runs: the pairs of all families, named in a column.
+        plans: what was to be run, by family.
+    """
+    (form, evidence), (log_form, log_evidence), (exact, exact_evidence) = (
+        _slower(runs, plans, variant) for variant in WATCHING_MSE
+    )
+    undecided = {"not tested", "inconclusive"} & {form, log_form}
+    if form == "slower":
+        verdict = "reproduced"
+    elif undecided:
+        verdict = "not tested" if form == log_form == "not tested" else "inconclusive"
+    else:
+        verdict = "partly" if log_form == "slower" else "not reproduced"
+    control = {"slower": "survives", "not slower": "does not survive"}.get(exact, exact)
+    return Verdict(verdict, f"modified form: {evidence}; log form: {log_evidence}", control, exact_evidence)
+
+
+def _slower(runs: pd.DataFrame, plans: Mapping[str, Plan], variant: str) -> tuple[str, str]:
+    """Whether the largest lambda needs more epochs to the target than none, at every width that counts."""
+    if not ((runs["variant"] == variant) & (runs["width"] >= WIDE)).any():
+        return "not tested", "no runs"
+    outcomes, evidence = [], []
+    for family, planned in plans.items():
+        largest = {width: {max(lambdas)} for width, lambdas in planned[variant].items() if width >= WIDE}
+        part = _counting(runs[runs["family"] == family], largest, variant)
+        text = f"{family}, widths that count: {_said(part, largest, variant)}"
+        if part.empty:
+            return "inconclusive", text
+        table = stopping_artefact.time_to_quality(part)
+        outcomes += _later_than(0, table).tolist()
+        evidence.append(", ".join([text, *(_epochs_saved(row) for _, row in table.iterrows())]))
+    return ("slower" if all(outcomes) else "not slower"), "; ".join(evidence)
+
+
+def _later_than(epochs: float, table: pd.DataFrame) -> "pd.Series[bool]":
+    """By cell: guided runs need more than so many epochs on top of the unguided ones', or at most half get there."""
+    return (table["low"] > epochs) | (table["reached"] <= table["n"] / 2)
+
+
+def _epochs_saved(row: "pd.Series[float]") -> str:
+    where = f"width {row['width']:g}, lambda {row['lambda']:g}: "
+    if row["reached"] == row["n"]:
+        text = f"{where}{row['epochs']:.1f} epochs against {row['unguided_epochs']:.1f} without guidance "
+        return f"{text}(difference {row['low']:.1f} to {row['high']:.1f})"
+    reached = f"{row['reached']:g} of {row['n']:g}" if row["reached"] else f"none of {row['n']:g}"
+    return (
+        f"{where}{reached} had got there when early stopping ended them (at the last common epoch, MSE "
+        f"{row['common_mse']:.4f} against {row['unguided_common_mse']:.4f}), without guidance all after "
+        f"{row['unguided_epochs']:.1f} epochs"
+    )
+
+
+def _counting(runs: pd.DataFrame, planned: Cells, variant: str) -> pd.DataFrame:
+    """The pairs of a variant in planned cells, at the widths that count."""
+    chosen = runs[(runs["variant"] == variant) & runs["lambda"].isin(set().union(*planned.values()))]
+    return chosen[chosen["width"].isin(counting(chosen, planned, ENOUGH))]
+
+
+def _said(pairs: pd.DataFrame, planned: Cells, variant: str) -> str:
+    """Which of a variant's widths count."""
+    return f"{variant} {said(pairs['width'], planned)}"
+
+
+def _epoch_ratios(runs: pd.DataFrame) -> "pd.Series[float]":
+    """Mean stopping epoch over the mean unguided one, by width and lambda."""
+    cells = runs.groupby(["width", "lambda"])[["epoch", "unguided_epoch"]].mean()
+    return cells["epoch"] / cells["unguided_epoch"]
+
+
+def _span(values: "pd.Series[float]") -> str:
+    return f"{values.min():.0%} to {values.max():.0%}"
