@@ -98,6 +98,9 @@ def test_what_the_square_part_sees_is_the_reports():
     wide = "At width 100 its pixels hold {} % of the images' variance, at width 260 {} % (CIFAR-10: {} and {} %)"
     assert wide.format(*shares) in text
     assert (equal[["low", "high"]].abs() < 1e-5).all(axis=None) and f"n = {equal['n'].unique()[0]} pairs" in text
+    narrow = pd.read_csv(tables / "autoencoder-cifar10-equal-epochs.csv").set_index("lambda").loc[1.0]
+    assert f"({narrow['mse']:.4g} against {narrow['unguided_mse']:.4g}, n = {narrow['n']:g})" in text
+    assert narrow["high"] > 0 and narrow["epochs"] == 200
     moved = equal["change"] - equal["unguided_change"]
     assert moved.between(35, 45).all() and equal["n"].nunique() == 1
 
