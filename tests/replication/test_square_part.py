@@ -1,7 +1,5 @@
 """What square parts see, against numpy and on images whose answer is plain."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -9,6 +7,7 @@ import torch
 from replication import datasets, paths
 from replication import settings as settings_module
 from replication.experiments import square_part
+from replication.training import replicas
 from replication.training.replicas import pixels
 
 
@@ -47,19 +46,12 @@ def test_written_for_every_family_and_read_again(tmp_path, monkeypatch):
 
 def test_where_no_image_lights_the_square_part_guidance_changes_no_mse(make_run, images):
     """Why it matters: such a determinant can be moved at will, and the network stays the same function."""
-    from replication.training import replicas
-
-    dark = dataclasses.replace(
-        images,
-        train_images=images.train_images.clone(),
-        validation_images=images.validation_images.clone(),
-    )
-    changes = {"width": 4, "precision": "float64", "max_epochs": 5, "monitor": "base", "patience": 5}
-    for part in (dark.train_images, dark.validation_images):
-        part.flatten(2)[:, :, :4] = 0
-    assert square_part.seen(pixels(dark.train_images), [4])["lit"].tolist() == [0]
+    for part in (images.train_images, images.validation_images):
+        part[:, :, 0] = 0  # the first row, four pixels
+    assert square_part.seen(pixels(images.train_images), [4])["lit"].tolist() == [0]
+    changes = {"width": 4, "max_epochs": 5, "monitor": "base", "patience": 5}
     runs = [make_run(**changes), make_run(lambda_=1e-3, form="log", **changes)]
-    records = {r["key"]: r for e in replicas.train(runs, dark, torch.device("cpu")) for r in e.finished}
+    records = {r["key"]: r for e in replicas.train(runs, images, torch.device("cpu")) for r in e.finished}
     unguided, guided = (records[run.key]["history"] for run in runs)
     assert guided["validation_mse"] == pytest.approx(unguided["validation_mse"], rel=1e-12)
     assert guided["entropy_change"][-1] > unguided["entropy_change"][-1] + 0.01

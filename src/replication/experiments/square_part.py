@@ -19,7 +19,7 @@ from replication.settings import Settings
 from replication.training.replicas import pixels
 
 NAME = "square-part"
-CHUNK = 5000  # images
+CHUNK = 128  # inputs of all images held in float64
 
 
 def write(settings: Settings) -> Path:
@@ -49,9 +49,7 @@ def seen(inputs_NI: Tensor, widths: Iterable[int]) -> pd.DataFrame:
     Columns: width; lit (inputs of the square part that are above zero in some image); images (share of the images that
     light any of them); variance (their share of the variance of all inputs).
     """
-    chunks = inputs_NI.split(CHUNK)
-    mean_I = torch.stack([chunk.double().sum(0) for chunk in chunks]).sum(0) / len(inputs_NI)
-    variance_I = torch.stack([(chunk.double() - mean_I).square().sum(0) for chunk in chunks]).sum(0)
+    variance_I = torch.cat([part.double().var(0, correction=0) for part in inputs_NI.split(CHUNK, dim=1)])
     lit_I = inputs_NI.amax(0) > 0
     rows = [
         {

@@ -280,15 +280,9 @@ def equal_epochs(runs: pd.DataFrame) -> pd.DataFrame:
     """
 
     def describe(cell: pd.DataFrame) -> dict[str, float]:
+        means = cell[["epoch", "mse", "unguided_mse", "change", "unguided_change"]].mean()
         low, high = t_interval(cell["mse"] - cell["unguided_mse"])
-        return {
-            "epochs": cell["epoch"].mean(),
-            "mse": cell["mse"].mean(),
-            "unguided_mse": cell["unguided_mse"].mean(),
-            "low": low,
-            "high": high,
-            "change": cell["change"].mean(),
-            "unguided_change": cell["unguided_change"].mean(),
-        }
+        return means.to_dict() | {"low": low, "high": high}
 
-    return _by_cell(runs, describe).drop(columns="variant")
+    columns = ["width", "lambda", "n", "epoch", "mse", "unguided_mse", "low", "high", "change", "unguided_change"]
+    return _by_cell(runs, describe)[columns].rename(columns={"epoch": "epochs"})

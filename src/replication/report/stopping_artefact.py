@@ -45,8 +45,9 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
             drawn += _figures(found, runs, family, folder, note)
             tables += _tables(found, runs, family, folder, settings)
         if unstopped := stopping_artefact.unstopped_pairs(records, settings, family):
-            drawn.append(_along_training(unstopped, family, folder, note))
-            tables.append(_equal_epochs(unstopped, family, folder, settings))
+            table = stopping_artefact.equal_epochs(stopping_artefact.pair_frame(unstopped))
+            drawn.append(_along_training(unstopped, table["n"], family, folder, note))
+            tables.append(_equal_epochs(table, family, folder, settings))
         if len(seen := square_part.read(settings.scale, family)):
             tables.append(_square_part(seen, family, folder, settings))
     paragraphs.append(f"{exist} of the {planned} runs of the variants exist; `params.yaml`, variants, defines them.")
@@ -92,22 +93,21 @@ def _figures(found: list[Pair], runs: pd.DataFrame, family: str, folder: Path, n
     ]
 
 
-def _along_training(found: list[Pair], family: str, folder: Path, note: str) -> FigureEntry:
-    cells = stopping_artefact.pair_frame(found).groupby(stopping_artefact.CELL).size()
+def _along_training(found: list[Pair], counts: pd.Series, family: str, folder: Path, note: str) -> FigureEntry:
     path = figures.save(stopping_figures.along_training(found), folder, f"along-training-{family}", note)
     caption = (
-        f"Means over n = {count_range(cells)} replicates, as far as all of them get. The unguided runs have no early "
+        f"Means over n = {count_range(counts)} replicates, as far as all of them get. The unguided runs have no early "
         "stopping here; that of the guided ones watches the total, as published."
     )
     return FigureEntry(f"Guided and unguided training at equal epochs, `{family}`", path, caption)
 
 
-def _equal_epochs(found: list[Pair], family: str, folder: Path, settings: Settings) -> TableEntry:
+def _equal_epochs(table: pd.DataFrame, family: str, folder: Path, settings: Settings) -> TableEntry:
     return write_table(
         folder,
         f"{family}-equal-epochs",
         f"Guided and unguided training at equal epochs, `{family}`",
-        stopping_artefact.equal_epochs(stopping_artefact.pair_frame(found)),
+        table,
         "For widths at which guided runs outlast those that early stopping ends: each guided run after its last epoch "
         "beside the unguided run of its seed, trained on without early stopping, after as many. Means over n pairs; "
         "low, high: 95 % t-interval of guided minus unguided MSE; change: log|det W_sq| in nats. Looked into after the "
