@@ -108,11 +108,11 @@ def _equal_epochs(table: pd.DataFrame, family: str, folder: Path, settings: Sett
         f"{family}-equal-epochs",
         f"Guided and unguided training at equal epochs, `{family}`",
         table,
-        "Each guided run after its last epoch beside the unguided run of its seed, trained without early stopping, after "
-        "as many, at the widths that params.yaml names for it (unstopped_widths): of the paper's, the one at which "
-        "guided runs on MNIST outlast those that early stopping ends. Means over n pairs; low, high: 95 % t-interval of "
-        "guided minus unguided MSE; change: log|det W_sq| in nats. Planned after MNIST's guided runs had been seen: no "
-        f"rule was written before. {made_by(settings.scale, family)}",
+        "Each guided run after its last epoch beside the unguided run of its seed, trained without early stopping, "
+        "after as many, at the widths that params.yaml names for it (unstopped_widths): of the paper's, the one at "
+        "which guided runs on MNIST outlast those that early stopping ends. Means over n pairs; low, high: 95 % "
+        "t-interval of guided minus unguided MSE; change: log|det W_sq| in nats. Planned after MNIST's guided runs "
+        f"had been seen: no rule was written before. {made_by(settings.scale, family)}",
     )
 
 
