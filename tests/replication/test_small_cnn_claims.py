@@ -174,6 +174,14 @@ def test_an_effect_at_any_position_does_not_survive(few):
     assert (c7.verdict, c7.control, h2) == ("partly", "does not survive", "supported")
 
 
+@pytest.mark.parametrize(("less", "expected"), [(0.01, "supported"), (0.025, "undecided")])
+def test_a_placebo_does_the_same_to_a_fifth_of_a_large_effect(few, less, expected):
+    def harm(run):
+        return (run["lambda"] == 1) * (less * (run["anchor"] == "center") - 0.1)
+
+    assert verdicts(few, harm)[1] == expected
+
+
 def test_no_effect(few):
     c7, h2, h3, h4 = verdicts(few, lambda _: 0.0)
     assert (c7.verdict, c7.control) == ("not reproduced", "does not survive")

@@ -27,6 +27,7 @@ SPLITS = 500  # random halves
 SEED = 20230814
 PLACEBOS = ("center", "random")
 CORNER = "corner"  # the published guidance, beside the names of the variants
+EQUIVALENCE = 0.2  # a placebo does the same as the corner if it differs by less than this share of the corner's effect
 STARS = {0.001: "***", 0.01: "**", 0.05: "*"}
 PLACEBO_COLUMNS = ["variant", "lambda", "n", "gain", "low", "high", "anchor_weight", "unguided_anchor_weight"]
 PLACEBO_COLUMNS += ["corner_n", "corner_minus", "corner_low", "corner_high", "bonferroni_low", "bonferroni_gain_low"]
@@ -289,7 +290,9 @@ def h2(table: pd.DataFrame, planned: Mapping[str, set[float]], smallest_gain: fl
     )
     if both["corner_n"].min() < REPLICATES:
         return "undecided", evidence
-    if (both["corner_low"].gt(-smallest_gain) & both["corner_high"].lt(smallest_gain)).all():
+    effects = table[table["variant"] == CORNER].set_index("lambda")["gain"].abs()
+    margins = both["lambda"].map(np.maximum(smallest_gain, EQUIVALENCE * effects))
+    if (both["corner_low"].gt(-margins) & both["corner_high"].lt(margins)).all():
         return "supported", evidence
     above = both[both["bonferroni_low"] > 0].groupby("lambda")["variant"].nunique()
     return ("refuted" if (above.reindex(lambdas) == 2).any() else "undecided"), evidence
