@@ -28,6 +28,7 @@ from replication.report.section import Section
 from replication.settings import AUTOENCODERS, Settings
 
 STAND_IN = "stand-in data, not comparable"
+LONG_TABLE = 12  # rows; longer tables are folded
 NOT_TESTED = Verdict("not tested", "no runs yet", "not tested", "")
 
 
@@ -47,6 +48,7 @@ def write(settings: Settings) -> str:
         note=note,
         claims=claims,
         sections=sections,
+        long_table=LONG_TABLE,
         assumptions=published.read("assumptions"),
         settings={
             "Autoencoder": vars(settings.autoencoder),

@@ -1,5 +1,6 @@
 """What one section of the report holds. Each module beside this one writes the sections of one kind of experiment."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,11 +59,20 @@ def count_range(counts: pd.Series) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def hypothesis(name: str) -> str:
-    """One of hypotheses.yaml with its rule, for the reader."""
+def hypothesis(name: str, found: Iterable[str]) -> str:
+    """One of hypotheses.yaml for the reader: what it says, what was found (a line each), and its rule, folded."""
     (entry,) = (entry for entry in published.read("hypotheses") if entry["id"] == name)
-    text = f"{entry['hypothesis']} Rule (written {entry['written']}): {entry['rule']}"
-    return text + (f" Amended: {entry['amended']}" if "amended" in entry else "")
+    rule = f"{entry['rule']}\n\nAmended: {entry['amended']}" if "amended" in entry else entry["rule"]
+    since = ", amended since" if "amended" in entry else ""
+    return "\n\n".join(
+        [
+            f"**{name}.** {entry['hypothesis']}",
+            "\n".join(f"- {line}" for line in found),
+            f"<details><summary>The rule, written {entry['written']}{since}</summary>",
+            rule,
+            "</details>",
+        ]
+    )
 
 
 def undecided_by(note: str, verdict: str) -> str:

@@ -210,7 +210,7 @@ class _Writer:
         paragraphs, verdicts = [], {}
         for name, (verdict, evidence) in self.decided.items():
             verdicts[name] = undecided_by(self.note, verdict)
-            paragraphs.append(f"**{name}: {verdicts[name]}.** {hypothesis(name)}\n\nEvidence: {evidence}.")
+            paragraphs.append(hypothesis(name, [f"**{verdicts[name].capitalize()}**: {evidence}."]))
         found, table = self.choices[CIFAR10]["first"], self.placebos
         return Section(
             title="Is Table 1 more than a choice (H3), and is it the corner weight (H2, H4)?",

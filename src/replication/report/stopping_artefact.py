@@ -25,7 +25,7 @@ from replication.settings import AUTOENCODERS, Settings
 
 def section(settings: Settings, folder: Path, note: str) -> Section:
     """Write figures and tables for every family of autoencoders under `folder`. Needs the run tables alone."""
-    paragraphs = [f"**{name}.** {hypothesis(name)}" for name in ("H1", "H4")]
+    decided: dict[str, list[str]] = {"H1": [], "H4": []}
     drawn, tables, frames = [], [], []
     metrics: dict[str, Any] = {}
     plans = {family: stopping_artefact.plan(settings, family) for family in AUTOENCODERS}
@@ -38,7 +38,7 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
         for name, decide in (("H1", stopping_claims.h1), ("H4", stopping_claims.h4)):
             verdict, evidence = decide(runs, plans[family])
             metrics[f"{name}-{family}"] = undecided_by(note, verdict)
-            paragraphs.append(f"**{name} on `{family}`: {metrics[f'{name}-{family}']}.** {evidence}.")
+            decided[name].append(f"**{metrics[f'{name}-{family}'].capitalize()}** on `{family}`: {evidence}.")
         for variant in autoencoder.variants(settings, family).values():
             exist, planned = exist + len(of_grid(records, variant)), planned + len(variant)
         if found:
@@ -50,6 +50,7 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
             tables.append(_equal_epochs(table, family, folder, settings))
         if len(seen := square_part.read(settings.scale, family)):
             tables.append(_square_part(seen, family, folder, settings))
+    paragraphs = [hypothesis(name, found) for name, found in decided.items()]
     paragraphs.append(f"{exist} of the {planned} runs of the variants exist; `params.yaml`, variants, defines them.")
     return Section(
         title="What ends guided training early (H1), and whether guidance helps (H4)",
