@@ -74,7 +74,7 @@ def variants(settings: Settings, family: str) -> dict[str, list[Run]]:
             make_run(settings, family, smallest(chosen), lambda_, replicate, **variant.changes)
             for lambda_ in variant.lambdas
             if lambda_ in lambdas
-            for replicate in range(chosen.replicates)
+            for replicate in range(chosen.smallest_replicates)
         ]
         for name, variant in named.items()
     }

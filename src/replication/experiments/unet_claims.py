@@ -116,8 +116,12 @@ def _control(runs: pd.DataFrame, guided: pd.DataFrame, base: pd.Series, wanted: 
         held.append(gain > noise)
     if len(watched):
         better = int((watched["accuracy"] > base["accuracy"]).sum())
-        said.append(f"with early stopping on the MSE accuracy is better at {better} of {len(watched)} lambda")
-        held.append(better == len(watched))
+        fewest = (watched["stopping_epoch"] / base["stopping_epoch"]).min()
+        said.append(
+            f"with early stopping on the MSE accuracy is better at {better} of {len(watched)} lambda, fewest epochs "
+            f"{fewest:.0%} of the unguided run's"
+        )
+        held.append(better == len(watched) and fewest <= FEWER_EPOCHS)
     evidence = "; ".join(said)
     if len(seeds) < 2 or not wanted - {0.0} <= set(guided.index) & set(watched.index) or not _enough(base):
         return "not tested", evidence

@@ -129,12 +129,11 @@ class _Writer:
         )
 
     def c8(self) -> Verdict:
-        def part(family: str, placements: tuple[str, ...]) -> tuple[bool, list[Choice]]:
+        def part(family: str, *placements: str) -> small_cnn_claims.Part:
             found = [self.choices[family].get(placement, []) for placement in placements]
             return any(found), [c for placement in placements for c in self.counting(family, placement)]
 
-        parts = {"CIFAR-10, all layers": part(CIFAR10, ("all",)), "MNIST": part(MNIST, ("first", "all"))}
-        return small_cnn_claims.c8(parts, self.published)
+        return small_cnn_claims.c8(part(CIFAR10, "all"), part(MNIST, "first", "all"), self.published)
 
     def means(self, family: str) -> list[TableEntry]:
         printed = self.published if family == CIFAR10 else self.published.iloc[:0]
@@ -272,7 +271,7 @@ class _Writer:
         note = (
             "Smallest architecture, first layer, last epoch. gain: over the unguided run of the same seed, n pairs, "
             "95 % t-interval. anchor_weight: mean |w| at the guided position at the end. corner_minus: the corner's "
-            "accuracy minus the variant's, corner_n pairs; bonferroni: lower ends of that interval and of the "
+            "accuracy minus the variant's, corner_n pairs; bonferroni: that interval, and the lower end of the "
             "gain's, corrected for the number of lambda."
         )
         return [self.write(CIFAR10, "placebos", "H2 and H4: gains by variant", table, note)]
