@@ -11,7 +11,7 @@ from scipy import stats
 from replication import paths
 from replication import published as published_data
 from replication import settings as settings_module
-from replication.experiments import small_cnn, small_cnn_claims
+from replication.experiments import small_cnn, small_cnn_claims, small_cnn_placebos
 from replication.report import small_cnn as report
 from replication.runs import make_record, of_grid, write_table
 
@@ -155,12 +155,12 @@ def corner_alone(run):
 def verdicts(settings, gain):
     records, published = made(settings, gain=gain), published_data.table(1)
     tested, smallest = counted(settings, records), published["delta_validation_accuracy"].min()
-    table = small_cnn_claims.placebos(records, settings, CIFAR10)
-    planned = small_cnn_claims.planned_lambdas(settings, CIFAR10)
-    h2 = small_cnn_claims.h2(table, planned, smallest)[0]
+    table = small_cnn_placebos.gains(records, settings, CIFAR10)
+    planned = small_cnn_placebos.planned_lambdas(settings, CIFAR10)
+    h2 = small_cnn_placebos.h2(table, planned, smallest)[0]
     rows = small_cnn_claims.table1(frame(settings, records), published)
     c7 = small_cnn_claims.c7(rows, tested, published, h2)
-    return c7, h2, small_cnn_claims.h3(tested, published)[0], small_cnn_claims.h4(table, planned, smallest)[0]
+    return c7, h2, small_cnn_claims.h3(tested, published)[0], small_cnn_placebos.h4(table, planned, smallest)[0]
 
 
 def test_a_real_effect_of_the_corner(few):
@@ -215,16 +215,16 @@ def test_a_harmful_lambda_hides_no_gain(few, published):
 def test_a_variant_that_lacks_a_lambda_decides_nothing(few):
     records = made(few, gain=strong)
     table, planned = (
-        small_cnn_claims.placebos(records, few, CIFAR10),
-        small_cnn_claims.planned_lambdas(few, CIFAR10),
+        small_cnn_placebos.gains(records, few, CIFAR10),
+        small_cnn_placebos.planned_lambdas(few, CIFAR10),
     )
-    assert small_cnn_claims.h2(table, planned, 0.005)[0] == "supported"
+    assert small_cnn_placebos.h2(table, planned, 0.005)[0] == "supported"
     harmful = table.assign(corner_low=table["corner_low"] - 0.1, corner_high=table["corner_high"] - 0.1)
-    assert small_cnn_claims.h2(harmful, planned, 0.005)[0] == "undecided"  # the corner alone does harm
+    assert small_cnn_placebos.h2(harmful, planned, 0.005)[0] == "undecided"  # the corner alone does harm
     lacking = table[(table["variant"] != "center") | (table["lambda"] != 1.0)]
-    assert small_cnn_claims.h2(lacking, planned, 0.005)[0] == "undecided"
+    assert small_cnn_placebos.h2(lacking, planned, 0.005)[0] == "undecided"
     lacking = table[(table["variant"] != "exact") | (table["lambda"] != 1.0)]
-    assert small_cnn_claims.h4(lacking, planned, 0.005)[0] == "undecided"
+    assert small_cnn_placebos.h4(lacking, planned, 0.005)[0] == "undecided"
 
 
 def test_a_corner_that_does_more_harm_than_placebos_is_not_the_same(few):
@@ -256,16 +256,16 @@ def test_too_few_runs_decide_nothing(few, published):
     records = [r for r in made(few, gain=strong) if r["run"]["replicate"] < 9]
     rows, table = (
         small_cnn_claims.table1(frame(few, records), published),
-        small_cnn_claims.placebos(records, few, CIFAR10),
+        small_cnn_placebos.gains(records, few, CIFAR10),
     )
     c7 = small_cnn_claims.c7(rows, counted(few, records), published, "undecided")
     assert (c7.verdict, c7.control) == ("inconclusive", "not tested")
-    for decide in (small_cnn_claims.h2, small_cnn_claims.h4):
-        assert decide(table, small_cnn_claims.planned_lambdas(few, CIFAR10), 0.005)[0] == "undecided"
+    for decide in (small_cnn_placebos.h2, small_cnn_placebos.h4):
+        assert decide(table, small_cnn_placebos.planned_lambdas(few, CIFAR10), 0.005)[0] == "undecided"
     assert small_cnn_claims.h3([], published)[0] == "undecided"
     none = small_cnn_claims.c7(rows.iloc[:0], [], published, "undecided")
     assert none.verdict == "not tested"
-    assert small_cnn_claims.placebos([], few, CIFAR10).empty
+    assert small_cnn_placebos.gains([], few, CIFAR10).empty
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ import pandas as pd
 
 from replication import paths, published
 from replication.analysis.power import POWER
-from replication.experiments import small_cnn, small_cnn_claims
+from replication.experiments import small_cnn, small_cnn_claims, small_cnn_placebos
 from replication.experiments.families import calibration_family
-from replication.experiments.small_cnn_claims import BASELINE, CORNER, Choice
+from replication.experiments.small_cnn_claims import BASELINE, Choice
+from replication.experiments.small_cnn_placebos import CORNER
 from replication.experiments.verdict import Verdict
 from replication.report import figures, small_cnn_figures
 from replication.report.section import (
@@ -86,17 +87,17 @@ class _Writer:
 
     @cached_property
     def placebos(self) -> pd.DataFrame:
-        return small_cnn_claims.placebos(self.records[CIFAR10], self.settings, CIFAR10)
+        return small_cnn_placebos.gains(self.records[CIFAR10], self.settings, CIFAR10)
 
     @cached_property
     def decided(self) -> dict[str, tuple[str, str]]:
         """Verdict and evidence of each hypothesis."""
         smallest = float(self.published["delta_validation_accuracy"].min())
-        planned = small_cnn_claims.planned_lambdas(self.settings, CIFAR10)
+        planned = small_cnn_placebos.planned_lambdas(self.settings, CIFAR10)
         return {
-            "H2": small_cnn_claims.h2(self.placebos, planned, smallest),
+            "H2": small_cnn_placebos.h2(self.placebos, planned, smallest),
             "H3": small_cnn_claims.h3(self.counting(CIFAR10, "first"), self.published),
-            "H4-cnn": small_cnn_claims.h4(self.placebos, planned, smallest),
+            "H4-cnn": small_cnn_placebos.h4(self.placebos, planned, smallest),
         }
 
     def counting(self, family: str, placement: str) -> list[Choice]:
@@ -254,7 +255,7 @@ class _Writer:
         if table.empty:
             return []
         largest = table["lambda"].max()
-        named = small_cnn_claims.by_variant(self.records[CIFAR10], self.settings, CIFAR10)
+        named = small_cnn_placebos.by_variant(self.records[CIFAR10], self.settings, CIFAR10)
         own = {name: _at_lambda(records, largest) for name, records in named.items()}
         own["unguided"] = _at_lambda(named[CORNER], BASELINE)
         path = figures.save(small_cnn_figures.placebos(table, own), self.folder, f"{CIFAR10}-placebos", self.note)

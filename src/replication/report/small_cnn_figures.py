@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from replication.analysis import power
 from replication.analysis.statistics import ALPHA
-from replication.experiments.small_cnn_claims import CORNER, Choice
+from replication.experiments.small_cnn_claims import Choice
+from replication.experiments.small_cnn_placebos import CORNER
 from replication.report.figures import house_style
 from replication.runs import Record
 
