@@ -89,6 +89,17 @@ def test_the_small_cnns_gain_is_the_reports():
     assert f"n = {row['n']} replicates exist. Its best lambda gains {row['validation gain'].split()[0]} " in text
 
 
+def test_the_replayed_stopping_epochs_are_the_reports():
+    told = {}
+    for family in ("autoencoder-mnist", "autoencoder-cifar10"):
+        table = pd.read_csv(ROOT / f"reports/paper/tables/{family}-replay.csv")
+        large = table[(table["lambda"] == "0.01 and more") & (table["width"] >= 60)]
+        assert (large["exact"] == 1).all()
+        told[family] = large["n"].sum()
+    printed = f"all {told['autoencoder-mnist']} guided runs on MNIST and {told['autoencoder-cifar10']} on CIFAR-10"
+    assert printed in " ".join(SECTION.split())
+
+
 def test_what_the_square_part_sees_is_the_reports():
     tables = ROOT / "reports/paper/tables"
     mnist, cifar10 = (

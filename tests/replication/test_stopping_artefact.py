@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -102,6 +103,21 @@ def test_replay_tells_the_epoch_of_a_real_guided_training(make_run, images, lamb
     assert guided["metrics"]["stopping_epoch"] == predicted
     if lambda_ == 10.0:
         assert predicted == 4 < unguided["metrics"]["stopping_epoch"]
+
+
+def test_replays_are_compared_at_every_width():
+    runs = pd.DataFrame(
+        {
+            "width": [20, 20, 60, 60, 60],
+            "lambda": [1.0, 1.0, 0.001, 0.01, 10.0],
+            "epoch": [200, 13, 30, 10, 8],
+            "replayed_epoch": [13, 13, 27, 11, 8],
+        }
+    )
+    found = stopping_artefact.replays(runs).set_index(["width", "lambda"])
+    assert found.loc[(20, "0.01 and more")].tolist() == [2, 106.5, 13, 0.5, 0.5, 187]
+    assert found.loc[(60, "0.01 and more")].tolist() == [2, 9, 9.5, 0.5, 1, 1]
+    assert found.loc[(60, "below 0.01")].tolist() == [1, 30, 27, 0, 0, 3]
 
 
 def test_epochs_to_reach():

@@ -66,6 +66,11 @@ def _planned(settings: Settings, family: str) -> dict[str, list[Run]]:
     return {name: [run for run in runs if run["width"] in widths] for name, runs in variants.items()}
 
 
+def published_pairs(records: Sequence[Record], settings: Settings, family: str) -> list[Pair]:
+    """Those of the published protocol, at every width of the grid."""
+    return pair_up(PUBLISHED, autoencoder.published(settings, family), records, settings)
+
+
 def unstopped_pairs(records: Sequence[Record], settings: Settings, family: str) -> list[Pair]:
     """The published protocol's guided runs beside unguided ones without early stopping, where these are planned."""
     grid = settings.autoencoder_grids[family]
@@ -223,6 +228,24 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
         }
 
     return _by_cell(runs, describe)
+
+
+def replays(runs: pd.DataFrame) -> pd.DataFrame:
+    """How well the replayed unguided runs tell the stopping epochs of guided ones, at every width.
+
+    Columns: width; lambda (below the border between the published groups, or from there on); n pairs; stopping_epoch
+    and replayed_epoch (means); exact and within_one (shares of the pairs); largest, the largest difference in epochs.
+    """
+    border = autoencoder.LARGE_LAMBDA
+    group = np.where(runs["lambda"] < border, f"below {border:g}", f"{border:g} and more")
+    rows = []
+    for (width, lambda_), cell in runs.groupby([runs["width"], group]):
+        difference = (cell["replayed_epoch"] - cell["epoch"]).abs()
+        means = cell[["epoch", "replayed_epoch"]].mean()
+        within = (difference == 0).mean(), (difference <= 1).mean()
+        rows.append((width, lambda_, len(cell), *means, *within, int(difference.max())))
+    columns = ["width", "lambda", "n", "stopping_epoch", "replayed_epoch", "exact", "within_one", "largest"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def time_to_quality(runs: pd.DataFrame) -> pd.DataFrame:

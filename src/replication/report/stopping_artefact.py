@@ -44,6 +44,9 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
         if found:
             drawn += _figures(found, runs, family, folder, note)
             tables += _tables(found, runs, family, folder, settings)
+        if everywhere := stopping_artefact.published_pairs(records, settings, family):
+            table = stopping_artefact.replays(stopping_artefact.pair_frame(everywhere))
+            tables.append(_replays(table, family, folder, settings))
         if unstopped := stopping_artefact.unstopped_pairs(records, settings, family):
             table = stopping_artefact.equal_epochs(stopping_artefact.pair_frame(unstopped))
             drawn.append(_along_training(unstopped, table["n"], family, folder, note))
@@ -114,6 +117,19 @@ def _equal_epochs(table: pd.DataFrame, family: str, folder: Path, settings: Sett
         "which guided runs on MNIST outlast those that early stopping ends. Means over n pairs; low, high: 95 % "
         "t-interval of guided minus unguided MSE; change: log|det W_sq| in nats. Planned after MNIST's guided runs "
         f"had been seen: no rule was written before. {made_by(settings.scale, family)}",
+    )
+
+
+def _replays(table: pd.DataFrame, family: str, folder: Path, settings: Settings) -> TableEntry:
+    return write_table(
+        folder,
+        f"{family}-replay",
+        f"Stopping epochs told from unguided runs, every width, `{family}`",
+        table,
+        "The published protocol. replayed_epoch: where early stopping would have ended the unguided run of the seed, "
+        "had lambda/epsilon been added to its recorded MSE in float32; its own last epoch where that would not have "
+        "ended it, so that guided runs which outlast it are missed. Means over n pairs; exact, within_one: shares of "
+        f"the pairs told to the epoch, and to one; largest: difference in epochs. {made_by(settings.scale, family)}",
     )
 
 
