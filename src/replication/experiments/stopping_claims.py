@@ -102,12 +102,10 @@ def _epochs_saved(row: "pd.Series[float]") -> str:
     where = f"width {row['width']:g}, lambda {row['lambda']:g}: "
     if row["reached"] == row["n"]:
         text = f"{where}{row['epochs']:.1f} epochs against {row['unguided_epochs']:.1f} without guidance "
-        return f"{text}(difference {row['low']:.1f} to {row['high']:.1f})"
-    reached = f"{row['reached']:g} of {row['n']:g}" if row["reached"] else f"none of {row['n']:g}"
+        return f"{text}(difference {row['low']:.1f} to {row['high']:.1f}, n = {row['n']:g})"
     return (
-        f"{where}{reached} had got there when early stopping ended them (at the last common epoch, MSE "
-        f"{row['common_mse']:.4f} against {row['unguided_common_mse']:.4f}), without guidance all after "
-        f"{row['unguided_epochs']:.1f} epochs"
+        f"{where}{row['reached']:g} of {row['n']:g} get there before early stopping (MSE {row['common_mse']:.4f} "
+        f"against {row['unguided_common_mse']:.4f} at the last common epoch)"
     )
 
 
