@@ -1,16 +1,14 @@
 """params.yaml -> checked, typed settings for one scale."""
 
-import math
 from dataclasses import dataclass, fields
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from replication import paths
 from replication.errors import UserError
+from replication.params import build, check_keys, convert, is_number, part, read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +218,6 @@ class Settings:
         return self.lambda_override or grid.lambdas
 
 
-POSITIVE = ("epsilon", "learning_rate")  # a zero in them divides by zero, or trains nothing
 AUTOENCODERS = ("autoencoder-mnist", "autoencoder-cifar10")
 CNNS = ("cnn-cifar10", "cnn-mnist")
 UNETS = ("unet-coco", "unet-coco-sample")
@@ -239,41 +236,41 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
     Raises:
         UserError: the file is missing or is not YAML, or a parameter is unknown, missing or of the wrong type.
     """
-    raw = _read(path)
+    raw = read(path)
     shared = {"autoencoder", "variants", "calibration", "cnn", "cnn_variants", "cnn_calibration", "unet", "classifiers"}
-    _check_keys(raw, {"scale", "lambda", "scales", *shared}, "params.yaml")
+    check_keys(raw, {"scale", "lambda", "scales", *shared}, "params.yaml")
     scale = scale or raw["scale"]
     if scale not in raw["scales"]:
         raise UserError(f"unknown scale {scale!r} in {path}: choose one of {', '.join(raw['scales'])}")
     chosen = raw["scales"][scale]
-    _check_keys(chosen, {"calibration", "cnn_calibration", "profiles", "theory", *FAMILIES}, f"scales.{scale}")
-    _check_keys(chosen["profiles"], set(PROFILES), f"scales.{scale}.profiles")
+    check_keys(chosen, {"calibration", "cnn_calibration", "profiles", "theory", *FAMILIES}, f"scales.{scale}")
+    check_keys(chosen["profiles"], set(PROFILES), f"scales.{scale}.profiles")
     return Settings(
         scale=scale,
         lambda_override=_lambda_override(raw["lambda"]),
-        autoencoder=_build(AutoencoderTraining, raw["autoencoder"], "autoencoder"),
+        autoencoder=build(AutoencoderTraining, raw["autoencoder"], "autoencoder"),
         variants=_variants(raw, "variants", AutoencoderTraining),
         autoencoder_grids={
-            family: _build(AutoencoderGrid, chosen[family], f"scales.{scale}.{family}") for family in AUTOENCODERS
+            family: build(AutoencoderGrid, chosen[family], f"scales.{scale}.{family}") for family in AUTOENCODERS
         },
-        unet=_build(UNetTraining, raw["unet"], "unet"),
+        unet=build(UNetTraining, raw["unet"], "unet"),
         unet_grids={
-            family: _build(UNetGrid, chosen[family], f"scales.{scale}.{family}")
+            family: build(UNetGrid, chosen[family], f"scales.{scale}.{family}")
             for family in UNETS
             if chosen[family] is not None
         },
-        classifiers=_build(ClassifierTraining, raw["classifiers"], "classifiers"),
+        classifiers=build(ClassifierTraining, raw["classifiers"], "classifiers"),
         classifier_grids={
-            family: _build(ClassifierGrid, chosen[family], f"scales.{scale}.{family}") for family in CLASSIFIERS
+            family: build(ClassifierGrid, chosen[family], f"scales.{scale}.{family}") for family in CLASSIFIERS
         },
-        calibration=_build(Calibration, raw["calibration"] | (chosen["calibration"] or {}), "calibration"),
-        cnn=_build(CnnTraining, raw["cnn"], "cnn"),
+        calibration=build(Calibration, raw["calibration"] | (chosen["calibration"] or {}), "calibration"),
+        cnn=build(CnnTraining, raw["cnn"], "cnn"),
         cnn_variants=(cnn_variants := _variants(raw, "cnn_variants", CnnTraining)),
         cnn_grids={family: _cnn_grid(chosen[family], cnn_variants, f"scales.{scale}.{family}") for family in CNNS},
         cnn_calibration=_cnn_calibration(raw["cnn_calibration"] | (chosen["cnn_calibration"] or {})),
-        theory=_build(Theory, chosen["theory"], f"scales.{scale}.theory"),
+        theory=build(Theory, chosen["theory"], f"scales.{scale}.theory"),
         profiles={
-            network: _build(ProfileGrid, chosen["profiles"][network], f"scales.{scale}.profiles.{network}")
+            network: build(ProfileGrid, chosen["profiles"][network], f"scales.{scale}.profiles.{network}")
             for network in PROFILES
         },
     )
@@ -290,34 +287,14 @@ def set_scale(scale: str, path: Path = paths.PARAMS) -> None:
         yaml.dump(document, path)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        # YAML 1.2, as `dvc exp run -S` writes it: PyYAML would read its 1e-05 as a string.
-        raw = YAML(typ="safe").load(path)
-    except FileNotFoundError:
-        raise UserError(f"no {path} here: run this command in the project's folder") from None
-    except YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(raw, dict):
-        raise UserError(f"{path} must hold a mapping of parameters")
-    return raw
-
-
 def _lambda_override(value: Any) -> tuple[float, ...] | None:
     """null = the grid of each family; a number or a list = those values, and always the baseline 0."""
     if value is None:
         return None
     values = value if isinstance(value, list) else [value]
-    if not all(_is_number(v) for v in values):
+    if not all(is_number(v) for v in values):
         raise UserError(f"lambda must be null, a number or a list of numbers, got {value!r}")
     return tuple(sorted({0.0, *(float(v) for v in values)}))
-
-
-def _build(cls: type, raw: Any, where: str) -> Any:
-    if not isinstance(raw, dict):
-        raise UserError(f"params.yaml, {where}: expected a mapping, got {raw!r}")
-    _check_keys(raw, {field.name for field in fields(cls)}, where)
-    return cls(**{field.name: _convert(raw[field.name], field.type, f"{where}.{field.name}") for field in fields(cls)})
 
 
 def _variants(raw: dict[str, Any], name: str, training: type) -> dict[str, Variant]:
@@ -330,21 +307,13 @@ def _variant(raw: Any, training: type, where: str) -> Variant:
         raise UserError(f"params.yaml, {where}: expected a mapping with lambdas, got {raw!r}")
     changes = {name: value for name, value in raw.items() if name != "lambdas"}
     return Variant(
-        lambdas=_convert(raw["lambdas"], tuple[float, ...], f"{where}.lambdas"),
-        changes=_changes(changes, training, where, "lambdas"),
+        lambdas=convert(raw["lambdas"], tuple[float, ...], f"{where}.lambdas"),
+        changes=part(training, changes, where, "lambdas"),
     )
 
 
-def _changes(raw: dict[str, Any], training: type, where: str, *known: str) -> dict[str, float | int | str]:
-    """Changed settings of a training, checked."""
-    types = {field.name: field.type for field in fields(training)}
-    if unknown := sorted(raw.keys() - types.keys()):
-        raise UserError(f"{where}: unknown parameter {', '.join(unknown)}. Known: {', '.join([*known, *types])}")
-    return {name: _convert(value, types[name], f"{where}.{name}") for name, value in raw.items()}
-
-
 def _cnn_grid(raw: Any, variants: dict[str, Variant], where: str) -> CnnGrid:
-    grid: CnnGrid = _build(CnnGrid, raw, where)
+    grid: CnnGrid = build(CnnGrid, raw, where)
     if unknown := sorted(set(grid.variants or ()) - variants.keys()):
         raise UserError(f"{where}.variants: unknown {', '.join(unknown)}. Known: {', '.join(variants)}")
     return grid
@@ -353,53 +322,9 @@ def _cnn_grid(raw: Any, variants: dict[str, Variant], where: str) -> CnnGrid:
 def _cnn_calibration(raw: dict[str, Any]) -> CnnCalibration:
     where = "cnn_calibration"
     candidates = {
-        name: _changes(changes or {}, CnnTraining, f"{where}.candidates.{name}")
+        name: part(CnnTraining, changes or {}, f"{where}.candidates.{name}")
         for name, changes in raw["candidates"].items()
     }
-    rest = {field.name for field in fields(CnnCalibration)} - {"candidates"}
-    _check_keys(raw, {"candidates", *rest}, where)
-    types = {field.name: field.type for field in fields(CnnCalibration)}
-    return CnnCalibration(
-        candidates=candidates, **{name: _convert(raw[name], types[name], f"{where}.{name}") for name in rest}
-    )
-
-
-def _check_keys(raw: dict[str, Any], expected: set[str], where: str) -> None:
-    unknown, missing = sorted(set(raw) - expected), sorted(expected - set(raw))
-    if unknown:
-        raise UserError(f"{where}: unknown parameter {', '.join(unknown)}. Known: {', '.join(sorted(expected))}")
-    if missing:
-        raise UserError(f"{where}: missing parameter {', '.join(missing)}")
-
-
-def _convert(value: Any, type_: Any, where: str) -> Any:
-    if get_origin(type_) in (Union, UnionType):
-        if value is None:
-            return None
-        type_ = get_args(type_)[0]
-    if get_origin(type_) is Literal:
-        if value in get_args(type_):
-            return value
-        raise UserError(f"params.yaml, {where}: got {value!r}, choose one of {', '.join(get_args(type_))}")
-    if get_origin(type_) is tuple:
-        if not isinstance(value, list) or not value:
-            raise UserError(f"params.yaml, {where}: expected a list, got {value!r}")
-        return tuple(_convert(item, get_args(type_)[0], where) for item in value)
-    name = where.rpartition(".")[2]
-    if type_ is float and _is_number(value) and _in_range(value, name):
-        return float(value)
-    if type_ is int and isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    if type_ is str and isinstance(value, str):
-        return value
-    number = "a positive number" if name in POSITIVE else "a number, not negative"
-    wanted = {int: "a positive whole number", float: number, str: "a text"}[type_]
-    raise UserError(f"params.yaml, {where}: expected {wanted}, got {value!r}")
-
-
-def _in_range(value: float, name: str) -> bool:
-    return value > 0 if name in POSITIVE else value >= 0 or "lambda" in name
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    check_keys(raw, {field.name for field in fields(CnnCalibration)}, where)
+    rest = {name: value for name, value in raw.items() if name != "candidates"}
+    return CnnCalibration(candidates=candidates, **part(CnnCalibration, rest, where))
