@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 import torch
 
+from replication import paths
 from replication import settings as settings_module
 from replication.experiments import autoencoder, stopping_artefact, stopping_claims
-from replication.runs import Run, make_record, of_grid, read_table
+from replication.report import stopping_artefact as report
+from replication.runs import Run, make_record, of_grid, read_table, write_table
 from replication.training import replicas
 
 FAMILY = "autoencoder-mnist"
@@ -118,6 +120,7 @@ def test_replays_are_compared_at_every_width():
     assert found.loc[(20, "0.01 and more")].tolist() == [2, 106.5, 13, 0.5, 0.5, 187]
     assert found.loc[(60, "0.01 and more")].tolist() == [2, 9, 9.5, 0.5, 1, 1]
     assert found.loc[(60, "below 0.01")].tolist() == [1, 30, 27, 0, 0, 3]
+    assert stopping_artefact.replays(runs.assign(replayed_epoch=np.nan)).empty  # a variant that watches the MSE alone
 
 
 def test_epochs_to_reach():
@@ -278,6 +281,22 @@ def test_guided_runs_that_outlast_the_unguided_stand_beside_longer_ones(settings
     assert faster["unguided_mse"] == pytest.approx(same["mse"])
     assert faster["mse"] == pytest.approx(np.mean([falling(2 * end) for end in ends])) and faster["high"] < 0
     assert (faster["change"], faster["unguided_change"]) == (-100 + 2 * 61.5, -100 + 61.5)
+
+
+@pytest.mark.parametrize("changed", [{}, {"monitor": "base"}, {"form": "exact"}, {"form": "log"}])
+def test_the_section_renders_under_any_protocol(settings, tmp_path, monkeypatch, changed):
+    """What `dvc exp run -S autoencoder.monitor=base` and its like leave to be shown."""
+    monkeypatch.setattr(paths, "PUBLISHED", PARAMS.parent / "data/published")
+    monkeypatch.chdir(tmp_path)
+    variant = dataclasses.replace(settings, autoencoder=dataclasses.replace(settings.autoencoder, **changed))
+    grids = dict.fromkeys(settings_module.AUTOENCODERS, settings.autoencoder_grids[FAMILY])
+    variant = dataclasses.replace(variant, autoencoder_grids=grids)
+    records = made(variant, artefact)
+    write_table(paths.table("paper", FAMILY), records)
+    section = report.section(variant, tmp_path / "report", "")
+    assert all(entry.path.exists() for entry in section.figures + section.tables) and section.figures
+    told = [entry.frame["exact"].min() for entry in section.tables if "-replay" in entry.path.name]
+    assert told == ([] if changed else [1.0])  # nothing is told where no constant hides the improvement
 
 
 def test_the_committed_runs_belong_to_the_grid():

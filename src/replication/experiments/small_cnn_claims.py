@@ -110,16 +110,18 @@ class Choice:
     """What the choice of lambda does to the gain of one architecture (H3)."""
 
     architecture: Architecture
-    n: int
-    first_ten: bool  # whether the first ten replicates, those of Table 1, are among the n
-    candidates: tuple[float, ...]  # the guided lambda
+    gains: pd.DataFrame  # over the unguided run of the same seed, replicates by guided lambda
     chosen: float
     p_printed: float
     p_after: float  # of the best of so many against the shared baseline (Dunnett): what the rules call p after choice
     shuffled: honest_choice.ShuffledLabels
     split: honest_choice.SplitChoice
     sd: float  # of one replicate, pooled over lambda
-    gains: pd.DataFrame  # over the unguided run of the same seed, replicates by guided lambda
+
+    @property
+    def n(self) -> int:
+        """Replicates that have all lambda."""
+        return len(self.gains)
 
     @property
     def paired_sd(self) -> float:
@@ -129,7 +131,7 @@ class Choice:
     @property
     def lambdas(self) -> int:
         """How many lambda the best was chosen of."""
-        return len(self.candidates)
+        return self.gains.shape[1]
 
     @property
     def detectable(self) -> float:
@@ -158,25 +160,22 @@ def choices(runs: pd.DataFrame) -> list[Choice]:
         found.append(
             Choice(
                 architecture,
-                len(table),
-                set(range(REPLICATES)) <= set(table.index),
-                tuple(gains.columns),
+                gains,
                 chosen,
                 p,
                 selection_effects.p_after_choice(p, k, len(table)),
                 honest_choice.shuffle_labels(table, BASELINE, draws=DRAWS, seed=SEED),
                 honest_choice.split_choice(table, BASELINE, splits=SPLITS, seed=SEED),
                 selection_effects.pooled_spread(table[column] for column in table).sd,
-                gains,
             )
         )
     return found
 
 
 def counting(found: Iterable[Choice], settings: Settings, family: str) -> list[Choice]:
-    """Those whose first ten replicates have every lambda of the grid."""
-    wanted = set(settings.cnn_grids[family].lambdas) - {BASELINE}
-    return [c for c in found if set(c.candidates) >= wanted and c.first_ten]
+    """Those whose first ten replicates, the ones of Table 1, have every lambda of the grid."""
+    lambdas, ten = set(settings.cnn_grids[family].lambdas) - {BASELINE}, set(range(REPLICATES))
+    return [c for c in found if set(c.gains) >= lambdas and set(c.gains.index) >= ten]
 
 
 def choice_table(found: Iterable[Choice]) -> pd.DataFrame:
@@ -250,9 +249,10 @@ def c7(table: pd.DataFrame, tested: list[Choice], published: pd.DataFrame, h2_ve
         for row in rows.rename(columns={"lambda": "best"}).itertuples()
     )
     after = sum(c.p_after < ALPHA for c in tested)
-    control = {"refuted": "survives", "undecided": "inconclusive", "supported": "does not survive"}[h2_verdict]
     if 2 * after < len(tested):
         control = "does not survive"
+    else:
+        control = {"refuted": "survives", "undecided": "inconclusive"}.get(h2_verdict, "does not survive")
     said = "p after choice: " + "; ".join(f"{_name(c.architecture)}: {c.p_after:.3f} (n = {c.n})" for c in tested)
     return Verdict(verdict, evidence, control, f"{said}; H2 is {h2_verdict}")
 

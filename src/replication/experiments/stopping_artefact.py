@@ -191,7 +191,7 @@ def thresholds(found: Sequence[Pair]) -> pd.DataFrame:
                 "halved": min(cells.index[halved], default=math.nan),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["width", "n", "improvement", "rounding", "replay", "not_yet", "halved"])
 
 
 def replay_threshold(unguided: Sequence[Record]) -> float:
@@ -231,11 +231,12 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def replays(runs: pd.DataFrame) -> pd.DataFrame:
-    """How well the replayed unguided runs tell the stopping epochs of guided ones, at every width.
+    """How well the replayed unguided runs tell the stopping epochs of guided ones, where a replay says anything.
 
     Columns: width; lambda (below the border between the published groups, or from there on); n pairs; stopping_epoch
     and replayed_epoch (means); exact and within_one (shares of the pairs); largest, the largest difference in epochs.
     """
+    runs = runs[runs["replayed_epoch"].notna()]
     border = autoencoder.LARGE_LAMBDA
     group = np.where(runs["lambda"] < border, f"below {border:g}", f"{border:g} and more")
     rows = []

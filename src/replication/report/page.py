@@ -24,7 +24,7 @@ from replication.report import (
     theory,
     unet,
 )
-from replication.report.section import Section
+from replication.report.section import Section, folded
 from replication.settings import AUTOENCODERS, Settings
 
 STAND_IN = "stand-in data, not comparable"
@@ -42,7 +42,7 @@ def write(settings: Settings) -> str:
     environment = Environment(
         loader=PackageLoader("replication.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"markdown": _markdown_table, "anchor": _anchor}
+    environment.filters |= {"markdown": _markdown_table, "anchor": _anchor, "folded": folded}
     markdown = environment.get_template("report.md.jinja").render(
         scale=settings.scale,
         note=note,
@@ -54,6 +54,7 @@ def write(settings: Settings) -> str:
             "Autoencoder": vars(settings.autoencoder),
             "Small CNN": vars(settings.cnn),
             "Classifier": vars(settings.classifiers),
+            "U-Net": vars(settings.unet),
         },
         relative=lambda path: path.relative_to(folder).as_posix(),
     )
@@ -94,9 +95,7 @@ def _claims(sections: list[Section]) -> list[dict[str, Any]]:
             if section.note:
                 given[claim] |= {"verdict": f"not tested ({STAND_IN})", "control": "not tested"}
     return [
-        {"rule": None, "amended": None, "control_rule": claim.pop("control", None)}
-        | claim
-        | given.get(claim["id"], asdict(NOT_TESTED))
+        {"rule": None, "amended": None} | claim | given.get(claim["id"], asdict(NOT_TESTED))
         for claim in published.read("claims")
     ]
 

@@ -62,17 +62,17 @@ def count_range(counts: pd.Series) -> str:
 def hypothesis(name: str, found: Iterable[str]) -> str:
     """One of hypotheses.yaml for the reader: what it says, what was found (a line each), and its rule, folded."""
     (entry,) = (entry for entry in published.read("hypotheses") if entry["id"] == name)
-    rule = f"{entry['rule']}\n\nAmended: {entry['amended']}" if "amended" in entry else entry["rule"]
-    since = ", amended since" if "amended" in entry else ""
-    return "\n\n".join(
-        [
-            f"**{name}.** {entry['hypothesis']}",
-            "\n".join(f"- {line}" for line in found),
-            f"<details><summary>The rule, written {entry['written']}{since}</summary>",
-            rule,
-            "</details>",
-        ]
-    )
+    rule, since = entry["rule"], ""
+    if "amended" in entry:
+        rule, since = f"{rule}\n\nAmended: {entry['amended']}", ", amended since"
+    lines = "\n".join(f"- {line}" for line in found)
+    said = f"**{name}.** {entry['hypothesis']}\n\n{lines}"
+    return said + "\n\n" + folded(rule, f"The rule, written {entry['written']}{since}")
+
+
+def folded(text: str, summary: str) -> str:
+    """Markdown that shows a summary and, on a click, the text."""
+    return f"<details><summary>{summary}</summary>\n\n{text.strip()}\n\n</details>"
 
 
 def undecided_by(note: str, verdict: str) -> str:

@@ -22,6 +22,56 @@ from replication.report.section import (
 from replication.runs import of_grid, read_current
 from replication.settings import AUTOENCODERS, Settings
 
+TABLES = {  # name -> title, note
+    "stopping": (
+        "Stopping by variant of the protocol",
+        "Means over n pairs of a guided run and the unguided run of its seed. replayed_epoch: predicted from the "
+        "unguided run. stopped_baseline: MSE of the unguided run at the guided run's stopping epoch, as far as it "
+        "ran; difference_low and _high: 95 % t-interval of guided minus that. A run in float64 stands beside the "
+        "unguided one in float32, which may end an epoch or two apart for rounding alone.",
+    ),
+    "threshold": (
+        "Rounding threshold in lambda / epsilon",
+        "From which lambda/epsilon on training ends in at most half the unguided epochs. Predicted: rounding = "
+        "2^23 times the typical (median) improvement of the MSE in an epoch, where rounding begins to hide it; "
+        "replay = smallest power of two at which the replayed unguided runs are halved. Observed: between not_yet "
+        "and halved. n unguided runs.",
+    ),
+    "determinant": (
+        "Does guidance move the determinant?",
+        "log|det W_sq| in nats, means over n pairs: at the start, and after the last epoch that both runs have; "
+        "low, high: 95 % t-interval of guided minus unguided.",
+    ),
+    "time-to-quality": (
+        "Epochs to a given MSE",
+        "Target: the best MSE that the unguided run had reached after two thirds of its epochs, to 0.1 %. "
+        "reached: guided runs that got there before early stopping ended them. Where all did: mean epochs, and "
+        "low, high, the 95 % t-interval of the paired difference. common_mse: after the last epoch that both have.",
+    ),
+    "replay": (
+        "Stopping epochs told from unguided runs, every width",
+        "The published protocol. replayed_epoch: where early stopping would have ended the unguided run of the seed, "
+        "had lambda/epsilon been added to its recorded MSE in float32; its own last epoch where that would not have "
+        "ended it, so that guided runs which outlast it are missed. Means over n pairs; exact, within_one: shares of "
+        "the pairs told to the epoch, and to one; largest: difference in epochs.",
+    ),
+    "equal-epochs": (
+        "Guided and unguided training at equal epochs",
+        "Each guided run after its last epoch beside the unguided run of its seed, trained without early stopping, "
+        "after as many, at the widths that params.yaml names for it (unstopped_widths): of the paper's, the one at "
+        "which guided runs on MNIST outlast those that early stopping ends. Means over n pairs; low, high: 95 % "
+        "t-interval of guided minus unguided MSE; change: log|det W_sq| in nats. Planned after MNIST's guided runs "
+        "had been seen: no rule was written before.",
+    ),
+    square_part.NAME: (
+        "What the guided square part sees of the images",
+        "The square part of the first layer has as many inputs as the layer has units: the image's first ones, row by "
+        "row. lit: those that are above zero in some training image; images: share of the training images that "
+        "light any of them; variance: their share of the variance of all inputs. Weights of inputs that are always "
+        "zero belong to the determinant, and to nothing else.",
+    ),
+}
+
 
 def section(settings: Settings, folder: Path, note: str) -> Section:
     """Write figures and tables for every family of autoencoders under `folder`. Needs the run tables alone."""
@@ -41,18 +91,24 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
             decided[name].append(f"**{metrics[f'{name}-{family}'].capitalize()}** on `{family}`: {evidence}.")
         for variant in autoencoder.variants(settings, family).values():
             exist, planned = exist + len(of_grid(records, variant)), planned + len(variant)
+        made: dict[str, pd.DataFrame] = {}
         if found:
             drawn += _figures(found, runs, family, folder, note)
-            tables += _tables(found, runs, family, folder, settings)
-        if everywhere := stopping_artefact.published_pairs(records, settings, family):
-            table = stopping_artefact.replays(stopping_artefact.pair_frame(everywhere))
-            tables.append(_replays(table, family, folder, settings))
+            made |= {
+                "stopping": stopping_artefact.summary(runs),
+                "threshold": stopping_artefact.thresholds(found),
+                "determinant": stopping_artefact.determinants(found),
+                "time-to-quality": stopping_artefact.time_to_quality(runs),
+            }
+        everywhere = stopping_artefact.pair_frame(stopping_artefact.published_pairs(records, settings, family))
+        if len(told := stopping_artefact.replays(everywhere)):
+            made["replay"] = told
         if unstopped := stopping_artefact.unstopped_pairs(records, settings, family):
-            table = stopping_artefact.equal_epochs(stopping_artefact.pair_frame(unstopped))
-            drawn.append(_along_training(unstopped, table["n"], family, folder, note))
-            tables.append(_equal_epochs(table, family, folder, settings))
+            made["equal-epochs"] = stopping_artefact.equal_epochs(stopping_artefact.pair_frame(unstopped))
+            drawn.append(_along_training(unstopped, made["equal-epochs"]["n"], family, folder, note))
         if len(seen := square_part.read(settings.scale, family)):
-            tables.append(_square_part(seen, family, folder, settings))
+            made[square_part.NAME] = seen
+        tables += [_table(name, table, family, folder, settings.scale) for name, table in made.items()]
     paragraphs = [hypothesis(name, found) for name, found in decided.items()]
     paragraphs.append(f"{exist} of the {planned} runs of the variants exist; `params.yaml`, variants, defines them.")
     return Section(
@@ -106,81 +162,9 @@ def _along_training(found: list[Pair], counts: pd.Series, family: str, folder: P
     return FigureEntry(f"Guided and unguided training at equal epochs, `{family}`", path, caption)
 
 
-def _equal_epochs(table: pd.DataFrame, family: str, folder: Path, settings: Settings) -> TableEntry:
-    return write_table(
-        folder,
-        f"{family}-equal-epochs",
-        f"Guided and unguided training at equal epochs, `{family}`",
-        table,
-        "Each guided run after its last epoch beside the unguided run of its seed, trained without early stopping, "
-        "after as many, at the widths that params.yaml names for it (unstopped_widths): of the paper's, the one at "
-        "which guided runs on MNIST outlast those that early stopping ends. Means over n pairs; low, high: 95 % "
-        "t-interval of guided minus unguided MSE; change: log|det W_sq| in nats. Planned after MNIST's guided runs "
-        f"had been seen: no rule was written before. {made_by(settings.scale, family)}",
-    )
-
-
-def _replays(table: pd.DataFrame, family: str, folder: Path, settings: Settings) -> TableEntry:
-    return write_table(
-        folder,
-        f"{family}-replay",
-        f"Stopping epochs told from unguided runs, every width, `{family}`",
-        table,
-        "The published protocol. replayed_epoch: where early stopping would have ended the unguided run of the seed, "
-        "had lambda/epsilon been added to its recorded MSE in float32; its own last epoch where that would not have "
-        "ended it, so that guided runs which outlast it are missed. Means over n pairs; exact, within_one: shares of "
-        f"the pairs told to the epoch, and to one; largest: difference in epochs. {made_by(settings.scale, family)}",
-    )
-
-
-def _square_part(seen: pd.DataFrame, family: str, folder: Path, settings: Settings) -> TableEntry:
-    return write_table(
-        folder,
-        f"{family}-square-part",
-        f"What the guided square part sees of the images, `{family}`",
-        seen,
-        "The square part of the first layer has as many inputs as the layer has units: the image's first ones, row by "
-        "row. lit: those that are above zero in some training image; images: share of the training images that "
-        "light any of them; variance: their share of the variance of all inputs. Weights of inputs that are always "
-        "zero belong to the determinant, and to nothing else. "
-        f"Made by `python -m replication square-part --scale {settings.scale}`.",
-    )
-
-
-def _tables(found: list[Pair], runs: pd.DataFrame, family: str, folder: Path, settings: Settings) -> list[TableEntry]:
-    wanted = {
-        "stopping": (
-            "Stopping by variant of the protocol",
-            stopping_artefact.summary(runs),
-            "Means over n pairs of a guided run and the unguided run of its seed. replayed_epoch: predicted from the "
-            "unguided run. stopped_baseline: MSE of the unguided run at the guided run's stopping epoch, as far as it "
-            "ran; difference_low and _high: 95 % t-interval of guided minus that. A run in float64 stands beside the "
-            "unguided one in float32, which may end an epoch or two apart for rounding alone.",
-        ),
-        "threshold": (
-            "Rounding threshold in lambda / epsilon",
-            stopping_artefact.thresholds(found),
-            "From which lambda/epsilon on training ends in at most half the unguided epochs. Predicted: rounding = "
-            "2^23 times the typical (median) improvement of the MSE in an epoch, where rounding begins to hide it; "
-            "replay = smallest power of two at which the replayed unguided runs are halved. Observed: between not_yet "
-            "and halved. n unguided runs.",
-        ),
-        "determinant": (
-            "Does guidance move the determinant?",
-            stopping_artefact.determinants(found),
-            "log|det W_sq| in nats, means over n pairs: at the start, and after the last epoch that both runs have; "
-            "low, high: 95 % t-interval of guided minus unguided.",
-        ),
-        "time-to-quality": (
-            "Epochs to a given MSE",
-            stopping_artefact.time_to_quality(runs),
-            "Target: the best MSE that the unguided run had reached after two thirds of its epochs, to 0.1 %. "
-            "reached: guided runs that got there before early stopping ended them. Where all did: mean epochs, and "
-            "low, high, the 95 % t-interval of the paired difference. common_mse: after the last epoch that both have.",
-        ),
-    }
-    made = made_by(settings.scale, family)
-    return [
-        write_table(folder, f"{family}-{name}", f"{title}, `{family}`", table, f"{text} {made}")
-        for name, (title, table, text) in wanted.items()
-    ]
+def _table(name: str, table: pd.DataFrame, family: str, folder: Path, scale: str) -> TableEntry:
+    title, text = TABLES[name]
+    made = made_by(scale, family)
+    if name == square_part.NAME:
+        made = f"Made by `python -m replication {name} --scale {scale}`."
+    return write_table(folder, f"{family}-{name}", f"{title}, `{family}`", table, f"{text} {made}")

@@ -43,7 +43,7 @@ def stopping_epochs(found: Sequence[Pair], thresholds: pd.DataFrame) -> Figure:
         threshold = thresholds[thresholds["width"] == width]["rounding"]
         for value in threshold:
             axes.axvline(value, color="grey", linestyle=":", label="rounding step =\ntypical improvement")
-        here = runs[runs["width"] == width]
+        here = runs[(runs["width"] == width) & (runs["epsilon"] > 0)]  # the reciprocal form's
         kinds = here["variant"].str.replace(r"^epsilon-.*", "epsilon", regex=True)
         for kind, style in MARKERS.items():
             cells = here[kinds == kind].assign(ratio=lambda r: r["lambda"] / r["epsilon"])
@@ -60,7 +60,7 @@ def stopping_epochs(found: Sequence[Pair], thresholds: pd.DataFrame) -> Figure:
 def determinants(found: Sequence[Pair]) -> Figure:
     """log|det W_sq| after each epoch, means over replicates, by form and lambda where the MSE alone is watched."""
     figure, panels = _panels([pair.guided["run"]["width"] for pair in found])
-    epsilons = sorted({pair.guided["run"]["epsilon"] for pair in found if pair.variant in (PUBLISHED, BASE)})
+    epsilons = sorted({pair.guided["run"]["epsilon"] for pair in found if pair.variant in (PUBLISHED, BASE)} - {0.0})
     for width, axes in panels.items():
         for label, (style, records) in _curves(found, width).items():
             axes.plot(*_mean_history(records, "entropy_change"), label=label, color=style[0], linestyle=style[1])
