@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from replication import settings
+from replication.experiments import autoencoder
+from replication.runs import read_table
+
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
 SECTION = TEXT.split("## Results so far")[1].split("\n## ")[0]
@@ -98,6 +102,38 @@ def test_the_replayed_stopping_epochs_are_the_reports():
         told[family] = large["n"].sum()
     printed = f"all {told['autoencoder-mnist']} guided runs on MNIST and {told['autoencoder-cifar10']} on CIFAR-10"
     assert printed in " ".join(SECTION.split())
+    early = [sum(run["metrics"]["stopping_epoch"] == 8 for run in large_lambda(family)) for family in told]
+    assert "({} and {} of them at epoch 8,".format(*early) in " ".join(SECTION.split())
+
+
+def large_lambda(family):
+    """Guided runs of the published protocol, lambda of 0.01 or more, widths from 60 on."""
+    planned = {
+        run.key
+        for run in autoencoder.published(settings.load("paper", ROOT / "params.yaml"), family)
+        if run["lambda"] >= 0.01 and run["width"] >= 60
+    }
+    return [record for record in read_table(ROOT / f"data/runs/paper/{family}.jsonl") if record["key"] in planned]
+
+
+def test_the_widths_that_miss_half_of_the_epochs_are_the_reports():
+    missed = {}
+    for family in ("autoencoder-mnist", "autoencoder-cifar10"):
+        table = pd.read_csv(ROOT / f"reports/paper/tables/{family}-published.csv")
+        epochs = table[table["width"] > 100].pivot(index="width", columns="lambda", values="stopping_epoch")
+        misses = epochs.loc[:, epochs.columns >= 0.01].gt(epochs[0.0] / 2, axis=0)
+        assert set(misses.columns[misses.any()]) == {0.01}
+        missed[family] = misses.index[misses[0.01]].tolist()
+    assert missed == {"autoencoder-mnist": [140, 180], "autoencoder-cifar10": [260]}
+    assert "0.01 misses it, on MNIST at widths 140 and 180 and on CIFAR-10 at width 260." in " ".join(SECTION.split())
+
+
+def test_what_the_placebos_do_is_the_reports():
+    table = pd.read_csv(ROOT / "reports/paper/tables/cnn-cifar10-placebos.csv").set_index(["lambda", "variant"])
+    n = table.loc[(1.0, "center"), "n"]
+    gains = [f"{table.loc[(1.0, variant), 'gain']:.3f}" for variant in ("corner", "center", "random")]
+    printed = "the corner changes accuracy by {}, a penalty on the centre by {}, on a random position by {}"
+    assert f"{printed.format(*gains)} (n = {n} " in " ".join(SECTION.split())
 
 
 def test_what_the_square_part_sees_is_the_reports():
@@ -121,5 +157,6 @@ def test_what_the_square_part_sees_is_the_reports():
 
 def test_the_numbers_are_the_reports():
     report = (ROOT / "reports/paper/report.md").read_text()
-    numbers = re.findall(r"-?\d+\.\d+%?", re.sub(r"\(published[^)]*\)", "", SECTION))
+    elsewhere = r"\(published[^)]*\)|the corner changes accuracy[^(]*"  # the latter: test_what_the_placebos_do...
+    numbers = re.findall(r"-?\d+\.\d+%?", re.sub(elsewhere, "", SECTION))
     assert len(numbers) >= 3 and [number for number in numbers if number not in report] == []

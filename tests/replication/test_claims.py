@@ -3,9 +3,11 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from replication import settings as settings_module
+from replication.analysis.statistics import mean_over_groups
 from replication.experiments import autoencoder, autoencoder_claims
 from replication.runs import make_record, read_table
 
@@ -54,6 +56,24 @@ def test_an_artefact_reproduces_and_does_not_survive(settings):
     verdicts = autoencoder_claims.verdicts(made, settings, FAMILY)
     assert (verdicts["C4"].verdict, verdicts["C4"].control) == ("reproduced", "does not survive")
     assert (verdicts["C5"].verdict, verdicts["C5"].control) == ("reproduced", "does not survive")
+
+
+def test_beside_published_weighs_widths_alike(settings):
+    """Each row over the widths that have all its lambda; the spread between widths is no part of the interval."""
+    made = records(settings, always_45, lambda run, epoch: falling(run, epoch) + run["width"] * 1e-5)
+    lacking = [r for r in made if (r["run"]["width"], r["run"]["lambda"]) != (260, 1e-3)]
+    fewer = [r for r in lacking if r["run"]["width"] != 140 or r["run"]["replicate"] < 2]
+    runs = autoencoder.frame([r for r in fewer if r["run"]["monitor"] != "base" or r["run"]["lambda"] == 0])
+    words = [
+        {"what": group, "published": "", "value": "validation_mse", "group": group} for group in ("small", "large")
+    ]
+    small, large = autoencoder_claims.beside_published(runs, words).itertuples(index=False)
+    assert (small.widths, large.widths) == ("140, 200", "140, 200, 260") and (small.n, large.n) == (8, 14)
+    spread = [[1e-6 * k for k in range(n)] for n in (2, 6)]
+    mean, low, high = mean_over_groups(
+        [np.add(falling(None, 45) + w * 1e-5, s) for w, s in zip((140, 200), spread, strict=True)]
+    )
+    assert small.ours == f"{mean:.4g}" and small[3] == f"{low:.4g} to {high:.4g}"
 
 
 def test_c6_asks_the_same_of_cifar10(settings):

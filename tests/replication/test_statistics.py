@@ -2,15 +2,34 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.formula.api import ols
 from statsmodels.stats.weightstats import DescrStatsW
 
-from replication.analysis.statistics import paired_difference, pairwise_tests, pooled_t_test, summarise, t_interval
+from replication.analysis.statistics import (
+    mean_over_groups,
+    paired_difference,
+    pairwise_tests,
+    pooled_t_test,
+    summarise,
+    t_interval,
+)
 
 
 def test_t_interval_equals_an_independent_implementation():
     values = np.random.default_rng(0).normal(size=10)
     assert t_interval(values) == pytest.approx(DescrStatsW(values).tconfint_mean())
+    assert t_interval(values, 6) == pytest.approx(DescrStatsW(values).tconfint_mean(0.05 / 6))
     assert np.isnan(t_interval([1.0])).all()
+
+
+def test_mean_over_groups_equals_a_linear_model():
+    rng = np.random.default_rng(5)
+    samples = [list(rng.normal(mean, size=n)) for mean, n in ((0, 5), (3, 10), (-2, 1))]
+    frame = pd.DataFrame([(f"g{k}", value) for k, sample in enumerate(samples) for value in sample], columns=["g", "y"])
+    test = ols("y ~ 0 + g", frame).fit().t_test(np.full((1, 3), 1 / 3))
+    assert mean_over_groups(samples) == pytest.approx((test.effect.item(), *test.conf_int()[0]))
+    mean, *interval = mean_over_groups([[1.0], [3.0]])
+    assert mean == 2 and np.isnan(interval).all()
 
 
 def test_t_interval_covers_95_percent():

@@ -123,6 +123,23 @@ def test_replays_are_compared_at_every_width():
     assert stopping_artefact.replays(runs.assign(replayed_epoch=np.nan)).empty  # a variant that watches the MSE alone
 
 
+def test_any_epsilon_is_told_from_unguided_runs(settings):
+    unguided = [r for r in made(settings) if r["run"]["lambda"] == 0 and r["run"]["patience"] == 7]
+    table = stopping_artefact.replayed_grid(unguided, [0.0, 0.01, 1.0], [1e-7, 1e-5]).set_index(["epsilon", "lambda"])
+    by_hand = {}
+    for width in (100, 260):
+        here = [r for r in unguided if r["run"]["width"] == width]
+        epochs = [stopping_artefact.replayed_epoch(r, 1.0, 1e-5) for r in here]
+        mse = [r["history"]["validation_mse"][epoch - 1] for r, epoch in zip(here, epochs, strict=True)]
+        by_hand[width] = np.mean(epochs), np.mean(mse)
+    assert table.loc[(1e-5, 1.0), ["stopping_epoch", "mse"]].tolist() == pytest.approx(
+        np.mean(list(by_hand.values()), 0)
+    )
+    # lambda / epsilon decides, but for its rounding
+    assert table.loc[(1e-7, 0.01)].tolist() == pytest.approx(table.loc[(1e-5, 1.0)].tolist(), rel=0.05)
+    assert table.loc[(1e-7, 0.0)].equals(table.loc[(1e-5, 0.0)]) and (table["n"] == len(unguided)).all()
+
+
 def test_epochs_to_reach():
     assert stopping_artefact.epochs_to_reach([0.5, 0.3, 0.4, 0.2], 0.3) == 2
     assert stopping_artefact.epochs_to_reach([0.5, 0.3], 0.1) is None
@@ -191,12 +208,18 @@ def test_c12_needs_a_width_that_counts_in_every_family(settings, plan):
     assert stopping_claims.c12(none, {FAMILY: plan}).verdict == "inconclusive"
 
 
+def by_luck(run):
+    return run["form"] == "exact" and (run["width"], run["lambda"]) == (260, 1.0)
+
+
 @pytest.mark.parametrize(
     ("speed", "verdict"),
     [
         (lambda run: 1.5 if run["form"] == "exact" and run["lambda"] == 0.01 else 1.0, "supported"),
         (lambda run: 1.5 if run["form"] == "exact" and run["width"] == 260 else 1.0, "partly"),
         (lambda run: 0.5 if run["form"] == "exact" else 1.0, "refuted"),
+        # one cell of six by luck: its own 95 % interval lies below zero, the corrected one does not
+        (lambda run: [1.12, 1.1, 1.1, 1.04][run["replicate"]] if by_luck(run) else 1.0, "undecided"),
         (lambda run: [1.2, 0.8][run["replicate"] % 2] if run["form"] == "exact" else 1.0, "undecided"),
     ],
 )

@@ -12,8 +12,11 @@ from statsmodels.stats.multitest import multipletests
 ALPHA = 0.05
 
 
-def t_interval(values: ArrayLike) -> tuple[float, float]:
+def t_interval(values: ArrayLike, tests: int = 1) -> tuple[float, float]:
     """95 % t-interval of a mean, (low, high); NaN for fewer than two values.
+
+    Args:
+        tests: how many of which one at least could be wrong by chance: the level is 1 - 0.05 / tests (Bonferroni).
 
     >>> low, high = t_interval([1.0, 2.0, 3.0])
     >>> round(low, 3), round(high, 3)
@@ -22,8 +25,27 @@ def t_interval(values: ArrayLike) -> tuple[float, float]:
     sample = np.asarray(values, dtype=float)
     if len(sample) < 2:
         return float("nan"), float("nan")
-    half = stats.t.ppf(1 - ALPHA / 2, len(sample) - 1) * sample.std(ddof=1) / np.sqrt(len(sample))
+    half = stats.t.isf(ALPHA / tests / 2, len(sample) - 1) * sample.std(ddof=1) / np.sqrt(len(sample))
     return float(sample.mean() - half), float(sample.mean() + half)
+
+
+def mean_over_groups(samples: Sequence[Sequence[float]]) -> tuple[float, float, float]:
+    """Mean of the groups' means with its 95 % t-interval, (mean, low, high), for groups that are no random choice.
+
+    The interval comes from the spread within groups, pooled; NaN where no group has two values.
+
+    >>> mean_over_groups([[1.0, 1.0], [3.0, 3.0]])
+    (2.0, 2.0, 2.0)
+    """
+    groups = [np.asarray(sample, dtype=float) for sample in samples]
+    mean = float(np.mean([group.mean() for group in groups]))
+    freedom = sum(len(group) - 1 for group in groups)
+    if not freedom:
+        return mean, float("nan"), float("nan")
+    variance = sum(((group - group.mean()) ** 2).sum() for group in groups) / freedom
+    error = np.sqrt(variance * sum(1 / len(group) for group in groups)) / len(groups)
+    half = float(stats.t.isf(ALPHA / 2, freedom) * error)
+    return mean, mean - half, mean + half
 
 
 def summarise(frame: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from replication.analysis.statistics import paired_difference, pairwise_tests, t_interval
+from replication.analysis.statistics import mean_over_groups, paired_difference, pairwise_tests
 from replication.experiments import stopping_artefact
 from replication.experiments.autoencoder import LARGE_LAMBDA, control, frame, published
 from replication.experiments.counting import counting, said
@@ -26,13 +26,13 @@ def tested_width(runs: pd.DataFrame, settings: Settings, family: str) -> int:
 
 
 def beside_published(runs: pd.DataFrame, words: list[dict[str, str]]) -> pd.DataFrame:
-    """The paper's words beside our means over wide models, of the widths that have been run at every lambda.
+    """The paper's words beside our means over wide models: each row over the widths that have all its lambda.
 
-    The runs of a seed differ in lambda alone and are not independent: the interval is over seeds, each with the mean of
-    its runs. Columns: what, published, ours, 95 % t-interval, n (seeds, of all widths), widths.
+    The runs of a seed differ in lambda alone and are not independent: a width and seed are one value, the mean of its
+    runs. Widths weigh alike, and the interval is that of `mean_over_groups`. Columns: what, published, ours, 95 %
+    t-interval, n (widths and seeds), widths.
     """
-    lambdas = runs.groupby("width")["lambda"].nunique()
-    wide = runs[runs["width"].isin(lambdas.index[(lambdas.index > WIDE) & (lambdas == lambdas.max())])]
+    wide = runs[runs["width"] > WIDE]
     groups = {
         "zero": wide[wide["lambda"] == 0],
         "small": wide[wide["lambda"] < LARGE_LAMBDA],
@@ -41,12 +41,15 @@ def beside_published(runs: pd.DataFrame, words: list[dict[str, str]]) -> pd.Data
     rows = []
     for word in words:
         group = groups[word["group"]]
-        seeds = group.groupby(["width", "replicate"])[word["value"]].mean() if len(group) else pd.Series(dtype=float)
-        ours = f"{seeds.mean():.4g}" if len(seeds) else "not run"
-        interval = "{:.4g} to {:.4g}".format(*t_interval(seeds)) if len(seeds) > 1 else ""
-        widths = ", ".join(str(width) for width in sorted(set(group["width"])))
+        here = group[group.groupby("width")["lambda"].transform("nunique") == group["lambda"].nunique()]
+        seeds = here.groupby(["width", "replicate"])[word["value"]].mean() if len(here) else pd.Series(dtype=float)
+        ours, interval = "not run", ""
+        if len(seeds):
+            mean, low, high = mean_over_groups([list(values) for _, values in seeds.groupby("width")])
+            ours, interval = f"{mean:.4g}", f"{low:.4g} to {high:.4g}" if low <= high else ""
+        widths = ", ".join(str(width) for width in sorted(set(here["width"])))
         rows.append((word["what"], word["published"], ours, interval, len(seeds), widths))
-    return pd.DataFrame(rows, columns=["what", "published", "ours", "95 % t-interval", "n seeds", "widths"])
+    return pd.DataFrame(rows, columns=["what", "published", "ours", "95 % t-interval", "n", "widths"])
 
 
 def verdicts(records: list[Record], settings: Settings, family: str) -> dict[str, Verdict]:

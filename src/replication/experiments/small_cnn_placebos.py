@@ -7,21 +7,21 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from replication.analysis.statistics import ALPHA, t_interval
+from replication.analysis.statistics import t_interval
 from replication.experiments import small_cnn
 from replication.experiments.small_cnn import REPLICATES
 from replication.experiments.small_cnn_claims import ACCURACY, BASELINE
-from replication.runs import Record, of_grid
+from replication.runs import Record, Run, of_grid
 from replication.settings import Settings
 
 PLACEBOS = ("center", "random")
 CORNER = "corner"  # the published guidance, beside the names of the variants
 EQUIVALENCE = 0.2  # a placebo does the same as the corner if it differs by less than this share of the corner's effect
+LOOKS = 2  # a verdict is given at ten pairs, and again when all planned exist
 COLUMNS = ["variant", "lambda", "n", "gain", "low", "high", "anchor_weight", "unguided_anchor_weight"]
-COLUMNS += ["corner_n", "corner_minus", "corner_low", "corner_high", "bonferroni_low", "bonferroni_high"]
-COLUMNS += ["bonferroni_gain_low"]
+COLUMNS += ["corner_n", "corner_minus", "corner_low", "corner_high"]
+DECISIVE = ["gain_low", "gain_high", "gain_low_bonferroni", "low", "high", "low_bonferroni", "high_bonferroni"]
 
 
 def gains(records: list[Record], settings: Settings, family: str) -> pd.DataFrame:
@@ -29,12 +29,29 @@ def gains(records: list[Record], settings: Settings, family: str) -> pd.DataFram
 
     Columns: variant, lambda, n (pairs with the unguided run), gain with its 95 % t-interval low and high, anchor_weight
     (mean |w| at the guided position, last epoch; of forms without one, at the corner) and the same of the unguided runs
-    at the corner, corner_minus (corner's accuracy - variant's, corner_n pairs) with its interval, the same with
-    Bonferroni's correction over the variant's lambda, and the lower end of the gain's with it.
+    at the corner, corner_minus (corner's accuracy - variant's, corner_n pairs) with its interval.
     """
+    return _table(records, settings, family)[COLUMNS]
+
+
+def decisive(records: list[Record], settings: Settings, family: str) -> pd.DataFrame:
+    """The same of the runs that verdicts stand on: the first ten replicates, until all that are planned exist.
+
+    Further columns, the intervals for a verdict that is looked at LOOKS times (97.5 %): decisive_gain_low and _high;
+    decisive_low and _high, of corner_minus; and corrected for the variant's number of lambda as well,
+    decisive_gain_low_bonferroni, decisive_low_bonferroni and _high_bonferroni.
+    """
+    planned = small_cnn.variants(settings, family).values()
+    complete = all(len(of_grid(records, runs)) == len(runs) for runs in [*planned, _corner(settings, family)])
+    chosen = [record for record in records if complete or record["run"]["replicate"] < REPLICATES]
+    return _table(chosen, settings, family)
+
+
+def _table(records: list[Record], settings: Settings, family: str) -> pd.DataFrame:
+    columns = [*COLUMNS, *(f"decisive_{name}" for name in DECISIVE)]
     runs = _variant_runs(records, settings, family)
     if BASELINE not in set(runs["lambda"]):
-        return pd.DataFrame(columns=COLUMNS)
+        return pd.DataFrame(columns=columns)
     base = runs[runs["lambda"] == BASELINE].set_index("replicate")
     guided = runs[runs["lambda"] != BASELINE]
     order = {name: k for k, name in enumerate([CORNER, *small_cnn.variants(settings, family)])}
@@ -49,10 +66,12 @@ def gains(records: list[Record], settings: Settings, family: str) -> pd.DataFram
             (
                 *(variant, lambda_, len(gain), gain.mean(), *t_interval(gain)),
                 *(own["anchor_weight"].mean(), base["anchor_weight"].mean()),
-                *(len(over), over.mean(), *t_interval(over), *_corrected(over, tests), _corrected(gain, tests)[0]),
+                *(len(over), over.mean(), *t_interval(over)),
+                *(*t_interval(gain, LOOKS), t_interval(gain, LOOKS * tests)[0]),
+                *(*t_interval(over, LOOKS), *t_interval(over, LOOKS * tests)),
             )
         )
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = pd.DataFrame(rows, columns=columns)
     return table.sort_values(
         ["variant", "lambda"], ignore_index=True, key=lambda c: c.map(order) if c.name == "variant" else c
     )
@@ -68,16 +87,18 @@ def by_variant(records: list[Record], settings: Settings, family: str) -> dict[s
 
     All with guidance of the first layer.
     """
-    chosen = settings.cnn_grids[family]
+    planned = {CORNER: _corner(settings, family), **small_cnn.variants(settings, family)}
+    return {name: of_grid(records, runs) for name, runs in planned.items()}
+
+
+def _corner(settings: Settings, family: str) -> list[Run]:
+    """The published runs beside which the variants stand."""
     lambdas = {BASELINE}.union(*planned_lambdas(settings, family).values())
-    corner = [
+    return [
         run
         for run in small_cnn.published(settings, family, "first")
-        if (run["blocks"], run["width"]) == small_cnn.smallest(chosen) and run["lambda"] in lambdas
+        if (run["blocks"], run["width"]) == small_cnn.smallest(settings.cnn_grids[family]) and run["lambda"] in lambdas
     ]
-    return {
-        name: of_grid(records, runs) for name, runs in {CORNER: corner, **small_cnn.variants(settings, family)}.items()
-    }
 
 
 def _variant_runs(records: list[Record], settings: Settings, family: str) -> pd.DataFrame:
@@ -87,31 +108,23 @@ def _variant_runs(records: list[Record], settings: Settings, family: str) -> pd.
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
-def _corrected(values: pd.Series, tests: int) -> tuple[float, float]:
-    """The two-sided t-interval at 0.05 / `tests`; NaN for fewer than two values."""
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    half = stats.t.isf(ALPHA / tests / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)
-
-
 def h2(table: pd.DataFrame, planned: Mapping[str, set[float]], smallest_gain: float) -> tuple[str, str]:
-    """Verdict on H2 and its evidence, from the frame of `gains`."""
+    """Verdict on H2 and its evidence, from the frame of `decisive`."""
     both = table[table["variant"].isin(PLACEBOS)]
     if _lacks(both, planned, PLACEBOS) or both["corner_minus"].isna().any():
         return "undecided", "not all of the corner's and the placebos' runs exist"
-    evidence = "; ".join(
+    evidence = "97.5 % intervals: " + "; ".join(
         f"lambda {row.strength:g}: corner - {row.variant} {row.corner_minus:+.4f} "
-        f"({row.corner_low:+.4f} to {row.corner_high:+.4f}, n = {row.corner_n})"
+        f"({row.decisive_low:+.4f} to {row.decisive_high:+.4f}, n = {row.corner_n})"
         for row in both.rename(columns={"lambda": "strength"}).itertuples()
     )
     if both["corner_n"].min() < REPLICATES:
         return "undecided", evidence
     effects = table[table["variant"] == CORNER].set_index("lambda")["gain"].abs()
     margins = both["lambda"].map(np.maximum(smallest_gain, EQUIVALENCE * effects))
-    if (both["corner_low"].gt(-margins) & both["corner_high"].lt(margins)).all():
+    if (both["decisive_low"].gt(-margins) & both["decisive_high"].lt(margins)).all():
         return "supported", evidence
-    sides = (both["bonferroni_low"] > 0, both["bonferroni_high"] < 0)
+    sides = (both["decisive_low_bonferroni"] > 0, both["decisive_high_bonferroni"] < 0)
     differs = any(side.groupby(both["lambda"]).all().any() for side in sides)
     return ("refuted" if differs else "undecided"), evidence
 
@@ -123,16 +136,17 @@ def _lacks(table: pd.DataFrame, planned: Mapping[str, set[float]], variants: Seq
 
 
 def h4(table: pd.DataFrame, planned: Mapping[str, set[float]], smallest_gain: float) -> tuple[str, str]:
-    """Verdict on H4-cnn and its evidence, from the frame of `gains`."""
+    """Verdict on H4-cnn and its evidence, from the frame of `decisive`."""
     exact = table[table["variant"] == "exact"]
     if _lacks(exact, planned, ["exact"]):
         return "undecided", "not all runs in the exact form exist"
-    evidence = "; ".join(
-        f"lambda {row.strength:g}: {row.gain:+.4f} ({row.low:+.4f} to {row.high:+.4f}, n = {row.n})"
+    evidence = "97.5 % intervals: " + "; ".join(
+        f"lambda {row.strength:g}: {row.gain:+.4f} ({row.decisive_gain_low:+.4f} to {row.decisive_gain_high:+.4f}, "
+        f"n = {row.n})"
         for row in exact.rename(columns={"lambda": "strength"}).itertuples()
     )
     if exact["n"].min() < REPLICATES:
         return "undecided", evidence
-    if (exact["bonferroni_gain_low"] > 0).any():
+    if (exact["decisive_gain_low_bonferroni"] > 0).any():
         return "supported", evidence
-    return ("refuted" if (exact["high"] < smallest_gain).all() else "undecided"), evidence
+    return ("refuted" if (exact["decisive_gain_high"] < smallest_gain).all() else "undecided"), evidence

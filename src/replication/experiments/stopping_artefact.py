@@ -6,6 +6,7 @@ Pure functions on run records. Every guided run is set beside the unguided run o
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -148,6 +149,20 @@ def replayed_epoch(unguided: Record, lambda_: float, epsilon: float) -> int:
 def epochs_to_reach(history: Sequence[float], mse: float) -> int | None:
     """The first epoch, from 1, whose validation MSE is at most `mse`."""
     return next((epoch for epoch, value in enumerate(history, 1) if value <= mse), None)
+
+
+def replayed_grid(unguided: Sequence[Record], lambdas: Sequence[float], epsilons: Sequence[float]) -> pd.DataFrame:
+    """What unguided runs say guided ones would show at any epsilon, were the penalty a constant (`replayed_epoch`).
+
+    Columns: epsilon, lambda, n (unguided runs); stopping_epoch and mse at it, means over widths of the mean over seeds.
+    """
+    rows = []
+    for epsilon, lambda_ in product(epsilons, lambdas):
+        found = [(record, replayed_epoch(record, lambda_, epsilon)) for record in unguided]
+        ends = [(r["run"]["width"], epoch, r["history"]["validation_mse"][epoch - 1]) for r, epoch in found]
+        by_width = pd.DataFrame(ends, columns=["width", "epoch", "mse"]).groupby("width").mean()
+        rows.append((epsilon, lambda_, len(unguided), *by_width.mean()))
+    return pd.DataFrame(rows, columns=["epsilon", "lambda", "n", "stopping_epoch", "mse"])
 
 
 def typical_improvement(unguided: Iterable[Record]) -> float:

@@ -67,9 +67,10 @@ class _Writer:
 
     def beside_published(self, runs: pd.DataFrame, words: list[dict[str, str]]) -> TableEntry:
         note = (
-            f"Section 5.2 in words, and our mean over the runs of widths above {autoencoder_claims.WIDE}; its 95 % "
-            "t-interval is over seeds, each with the mean over its lambda, for those runs differ in little else; "
-            f"larger lambda: {autoencoder.LARGE_LAMBDA:g} and more."
+            f"Section 5.2 in words, and our mean over widths above {autoencoder_claims.WIDE} that have all lambda "
+            "of the row. Each seed's mean over these lambda is one of n values, for its runs differ in little else; "
+            "the 95 % t-interval is from their spread within widths, which were not drawn by chance. Larger lambda: "
+            f"{autoencoder.LARGE_LAMBDA:g} and more."
         )
         table = autoencoder_claims.beside_published(runs, words)
         return self.write(table, "beside-published", "The published numbers and ours", note)

@@ -90,14 +90,18 @@ class _Writer:
         return small_cnn_placebos.gains(self.records[CIFAR10], self.settings, CIFAR10)
 
     @cached_property
+    def decisive(self) -> pd.DataFrame:
+        return small_cnn_placebos.decisive(self.records[CIFAR10], self.settings, CIFAR10)
+
+    @cached_property
     def decided(self) -> dict[str, tuple[str, str]]:
         """Verdict and evidence of each hypothesis."""
         smallest = float(self.published["delta_validation_accuracy"].min())
         planned = small_cnn_placebos.planned_lambdas(self.settings, CIFAR10)
         return {
-            "H2": small_cnn_placebos.h2(self.placebos, planned, smallest),
+            "H2": small_cnn_placebos.h2(self.decisive, planned, smallest),
             "H3": small_cnn_claims.h3(self.counting(CIFAR10, "first"), self.published),
-            "H4-cnn": small_cnn_placebos.h4(self.placebos, planned, smallest),
+            "H4-cnn": small_cnn_placebos.h4(self.decisive, planned, smallest),
         }
 
     def counting(self, family: str, placement: str) -> list[Choice]:
@@ -231,7 +235,8 @@ class _Writer:
         caption = (
             f"The architecture with most replicates, n = {most.n} at each of {most.lambdas + 1} lambda. (a) Each "
             f"replicate's labels of lambda shuffled {small_cnn_claims.DRAWS} times, the best of {most.lambdas} chosen "
-            f"anew. (b) From the pooled replicate standard deviation {most.sd:.4f}; one-tailed pooled t-test."
+            f"anew. (b) From the replicate standard deviation {most.sd:.4f} of the two samples compared; one-tailed "
+            "pooled t-test."
         )
         return [FigureEntry("What the choice of lambda makes", path, caption)]
 
@@ -272,8 +277,8 @@ class _Writer:
         note = (
             "Smallest architecture, first layer, last epoch. gain: over the unguided run of the same seed, n pairs, "
             "95 % t-interval. anchor_weight: mean |w| at the guided position at the end. corner_minus: the corner's "
-            "accuracy minus the variant's, corner_n pairs; bonferroni: that interval, and the lower end of the "
-            "gain's, corrected for the number of lambda."
+            "accuracy minus the variant's, corner_n pairs. The verdicts are given at ten pairs and at all that are "
+            "planned, and their intervals corrected for these two looks."
         )
         return [self.write(CIFAR10, "placebos", "H2 and H4: gains by variant", table, note)]
 
