@@ -4,7 +4,9 @@ Shapes: O output channels, I input channels (of one group), filter p x q, image 
 """
 
 import math
-from typing import Literal
+import operator
+from itertools import product
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -12,6 +14,7 @@ from torch import Tensor
 from entropy_guidance.dense import half_log_det_gram
 
 Anchor = tuple[int, int] | Literal["corner", "center"]
+CORNERS = tuple(product((0, 1), repeat=2))
 
 
 def conv_entropy_change(
@@ -60,7 +63,7 @@ def conv_entropy_change(
             f"stride {stride}: a strided convolution has fewer rows than the paper's triangular completion needs; "
             "leave out image_size for the change per pixel"
         )
-    if padding not in (0, (0, 0), "valid"):
+    if padding != "valid" and (isinstance(padding, str) or _pair(padding) != (0, 0)):
         raise ValueError(f"padding {padding!r}: the paper's matrix is without padding; give the padded image's size")
     return change * _output_pixels(kernel, image_size, _pair(dilation))
 
@@ -83,10 +86,12 @@ def convolution_matrix(
     Shape: ((l - p + 1)(w - q + 1), l w), or (l w, l w) when completed.
 
     Raises:
-        ValueError: not a single filter, or an image smaller than the filter.
+        ValueError: not a single filter, an image smaller than the filter, or an unknown corner.
     """
     if kernel.ndim != 2:
         raise ValueError(f"one filter of shape (p, q) is expected, got {tuple(kernel.shape)}")
+    if tuple(corner) not in CORNERS:
+        raise ValueError(f"unknown corner {corner!r}: choose one of {', '.join(map(str, CORNERS))}")
     _output_pixels(kernel, image_size, (1, 1))
     length, width = image_size
     flipped = [dim for dim, last in enumerate(corner) if last]
@@ -145,18 +150,46 @@ def exact_conv_entropy_change(
     return half_log_det_gram(transfer).sum(dim=(-2, -1))
 
 
+def check_anchor(anchor: Anchor) -> None:
+    """Raise ValueError unless it is a name or (row, column), wherever that lies."""
+    if not isinstance(anchor, str):
+        _two_integers(anchor, "anchor", "corner, center, or (row, column)")
+    elif anchor not in ("corner", "center"):
+        raise ValueError(f"unknown anchor {anchor!r}: choose corner, center, or (row, column)")
+
+
+def check_image_size(image_size: tuple[int, int]) -> None:
+    """Raise ValueError unless it is two positive whole numbers."""
+    if min(_two_integers(image_size, "image_size", "(rows, columns) in pixels")) < 1:
+        raise ValueError(f"an image of {image_size} pixels")
+
+
+def _two_integers(value: Any, name: str, wanted: str) -> tuple[int, int]:
+    try:
+        first, second = value
+        if isinstance(first, bool) or isinstance(second, bool):
+            raise TypeError
+        return operator.index(first), operator.index(second)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be {wanted}, got {value!r}") from None
+
+
 def _position(anchor: Anchor, p: int, q: int) -> tuple[int, int]:
+    check_anchor(anchor)
     if anchor == "corner":
         return 0, 0
     if anchor == "center":
         return p // 2, q // 2
-    row, column = anchor
-    if not (isinstance(row, int) and isinstance(column, int) and -p <= row < p and -q <= column < q):
+    row, column = _two_integers(anchor, "anchor", "(row, column)")
+    if not (-p <= row < p and -q <= column < q):
         raise ValueError(f"anchor {anchor!r} is not a position in a {p} x {q} filter")
     return row, column
 
 
 def _output_pixels(kernel: Tensor, image_size: tuple[int, int], dilation: tuple[int, int]) -> int:
+    check_image_size(image_size)
+    if min(dilation) < 1:
+        raise ValueError(f"dilation must be positive, got {dilation}")
     rows, columns = (
         image - spread * (filter_ - 1)
         for image, filter_, spread in zip(image_size, kernel.shape[-2:], dilation, strict=True)
@@ -167,4 +200,4 @@ def _output_pixels(kernel: Tensor, image_size: tuple[int, int], dilation: tuple[
 
 
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else value
+    return (value, value) if isinstance(value, int) else _two_integers(value, "stride, padding, dilation", "integers")

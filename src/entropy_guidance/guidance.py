@@ -12,7 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from entropy_guidance.conv import Anchor, conv_entropy_change, exact_conv_entropy_change
+from entropy_guidance.conv import (
+    Anchor,
+    check_anchor,
+    check_image_size,
+    conv_entropy_change,
+    exact_conv_entropy_change,
+)
 from entropy_guidance.dense import dense_entropy_change, exact_dense_entropy_change
 
 Form = Literal["reciprocal", "log", "exact"]
@@ -36,7 +42,7 @@ def penalty(
     Shape: `change` in nats, `lambda_` and `epsilon` broadcast against each other.
 
     Raises:
-        ValueError: unknown form, or epsilon not positive.
+        ValueError: unknown form, or epsilon not positive (of a tensor that is not checked).
     """
     if form in ("log", "exact"):
         if not isinstance(lambda_, Tensor):
@@ -70,8 +76,10 @@ class EntropyGuidance(nn.Module):
       the layer's exact change per pixel, with circular padding (see `exact_conv_entropy_change`; a dilation that
       shares no factor with the image size does not change it).
 
-    The reciprocal of a whole linear layer is the constant lambda / epsilon, without a gradient, where |det W_sq| is far
-    below epsilon, as it is in all but the smallest layers: a warning says so, and `log` is the form to take. A single
+    The reciprocal of a whole linear layer is the constant lambda / epsilon to float32's precision, with a gradient that
+    fades like |det W_sq| / epsilon^2, where |det W_sq| is far below epsilon, as it is in all but the smallest layers: a
+    warning says so, and `log` is the form to take. `log` and `exact` are infinite where the change is -inf: at a weight
+    that is exactly 0 (pruned, say) and at a singular matrix; a warning says so. A single
     weight's reciprocal is as steep as lambda / (|c11| + epsilon)^2: with plain SGD choose epsilon near the size of the
     weights (1e-2, say), or train with Adam. A negative lambda drives `log` towards its pole at det = 0.
 
@@ -94,8 +102,8 @@ class EntropyGuidance(nn.Module):
 
     Raises:
         ValueError: no layers, a name that the model does not have, a layer of an unsupported kind, an unknown form, an
-            epsilon that is not positive, a lambda that is no finite number or does not fit the layer, an anchor outside
-            of a filter; `exact` for a convolution without an image size or with a stride.
+            epsilon that is not positive or that float32 cannot hold, a lambda that is no finite number or does not fit
+            the layer, an anchor outside of a filter; `exact` for a convolution without an image size or with a stride.
     """
 
     def __init__(
@@ -113,8 +121,12 @@ class EntropyGuidance(nn.Module):
             raise ValueError(f"unknown form {form!r}: choose one of {', '.join(FORMS)}")
         if not isinstance(layers, Mapping) or not layers:
             raise ValueError(f"layers must map at least one layer's name to its lambda, got {layers!r}")
-        if not epsilon > 0:
-            raise ValueError(f"epsilon must be positive, got {epsilon}")
+        info = torch.finfo(torch.float32)
+        if not isinstance(epsilon, float | int) or not info.tiny <= epsilon <= info.max:
+            raise ValueError(f"epsilon must be positive, and a number that float32 can hold; got {epsilon!r}")
+        check_anchor(anchor)
+        if image_size is not None:
+            check_image_size(image_size)
         self.form: Form = form
         self.epsilon = epsilon
         self.anchor: Anchor = anchor
@@ -139,11 +151,7 @@ class EntropyGuidance(nn.Module):
 
     def _term(self, layer: nn.Linear | nn.Conv2d, lambda_: float | Tensor) -> Tensor:
         change = self._change(layer)
-        if isinstance(lambda_, Tensor):
-            lambda_ = lambda_.to(change)
-            if lambda_.ndim < change.ndim:
-                lambda_ = lambda_.reshape(*lambda_.shape, *[1] * (change.ndim - lambda_.ndim))
-        return penalty(change, lambda_, form=self.form, epsilon=self.epsilon).sum()
+        return penalty(change, _broadcastable(lambda_, change), form=self.form, epsilon=self.epsilon).sum()
 
     def _change(self, layer: nn.Linear | nn.Conv2d) -> Tensor:
         """(O, I) for a convolution, () for a linear layer or for an exact change, (M,) for a stack of models."""
@@ -183,15 +191,33 @@ class EntropyGuidance(nn.Module):
                 f"layer {name!r} with a weight of shape {tuple(layer.weight.shape)}: its lambda must be a number or a "
                 f"tensor of shape {' or '.join(map(str, fitting))}, got shape {tuple(lambda_.shape)}"
             )
+        if self.form != "reciprocal" and not change.is_meta:
+            weighed = torch.as_tensor(_broadcastable(lambda_, change), device=change.device) != 0
+            self._warn_of_infinity(name, change[weighed.expand_as(change)])
 
     def _warn_of_a_constant(self, name: str, change: float) -> None:
         log_epsilon = math.log(self.epsilon)
         if change < log_epsilon - FLAT:
             warnings.warn(
                 f"layer {name!r}: log|det W_sq| = {change:.0f}, log epsilon = {log_epsilon:.0f}: its penalty is the "
-                "constant lambda / epsilon, without a gradient; form='log' has one",
+                "constant lambda / epsilon, and its gradient fades like |det W_sq| / epsilon^2; form='log' keeps one",
                 stacklevel=4,
             )
+
+    def _warn_of_infinity(self, name: str, change: Tensor) -> None:
+        if infinite := int(change.isneginf().sum()):
+            warnings.warn(
+                f"layer {name!r}: {infinite} of {change.numel()} entropy changes are -inf (a weight of exactly 0, or a "
+                "singular matrix): the penalty is infinite, without a gradient for them; form='reciprocal' is finite",
+                stacklevel=4,
+            )
+
+
+def _broadcastable(lambda_: float | Tensor, change: Tensor) -> float | Tensor:
+    """A tensor's dimensions belong to the first ones of the change."""
+    if not isinstance(lambda_, Tensor):
+        return lambda_
+    return lambda_.to(change).reshape(*lambda_.shape, *[1] * (change.ndim - lambda_.ndim))
 
 
 def _supported_layer(model: nn.Module, name: str) -> nn.Linear | nn.Conv2d:

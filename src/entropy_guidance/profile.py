@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from entropy_guidance.conv import Anchor, conv_entropy_change
 from entropy_guidance.dense import dense_entropy_change
@@ -73,22 +74,28 @@ def profile(model: nn.Module, *, anchor: Anchor = "corner") -> Profile:
 
     Args:
         anchor: the weight that stands for c11, see `conv_entropy_change`; a 1 x 1 filter has only one.
+
+    Raises:
+        ValueError: a weight that is not there yet (a lazy layer, the meta device), that is complex or not finite, or
+            that is a stack of matrices.
     """
     parts: list[dict[str, Any]] = []
     seen: dict[int, Any] = {}  # kept: a parametrised weight is made anew at every look, and ids are re-used
     layer = 0
     for name, module in model.named_modules():
         weight = getattr(module, "weight", None)
-        shape = str(tuple(weight.shape)) if isinstance(weight, torch.Tensor) else ""
+        shape = str(tuple(weight.shape)) if isinstance(weight, torch.Tensor) and not is_lazy(weight) else ""
         part: dict[str, Any] = {"name": name, "type": type(module).__name__, "shape": shape, "layer": 0}
         if isinstance(module, nn.Conv2d | nn.Linear) and id(weight) not in seen:
             seen[id(weight)] = weight
             layer += 1
-            parts.append(part | {"layer": layer, "skipped": ""} | _changes(module, anchor))
+            parts.append(part | {"layer": layer, "skipped": ""} | _changes(name, module, anchor))
         elif isinstance(module, nn.Conv2d | nn.Linear):
             parts.append(part | NO_CHANGE | {"skipped": "shares its weight with an earlier layer"})
         elif reason := next((why for kind, why in SKIPPED.items() if isinstance(module, kind)), None):
             parts.append(part | NO_CHANGE | {"skipped": reason})
+        elif _has_matrix(module):
+            parts.append(part | NO_CHANGE | {"skipped": "the paper gives no formula for a layer of this kind"})
     sizes = [len(part["entropy_change"]) for part in parts]
     columns: dict[str, Any] = {"layer": np.repeat(np.array([part["layer"] for part in parts], dtype=np.int16), sizes)}
     for column in ("name", "type", "shape"):
@@ -105,11 +112,14 @@ def compare(a: Profile, b: Profile) -> pd.DataFrame:
     Columns: layer, name, mean_a, mean_b, difference (a - b), std_a, std_b, outliers_a, outliers_b (shares of n).
 
     Raises:
-        ValueError: the profiles do not have the same layers.
+        ValueError: these are no profiles, or not of the same layers.
     """
+    if not (isinstance(a, Profile) and isinstance(b, Profile)):
+        raise ValueError("compare() wants two profiles: compare(profile(a), profile(b))")
     left, right = a.summary(), b.summary()
-    if list(left["name"]) != list(right["name"]):
-        different = sorted(set(left["name"]) ^ set(right["name"])) or ["their order"]
+    layers = [_layers(a), _layers(b)]
+    if layers[0] != layers[1]:
+        different = sorted({name for name, *_ in set(layers[0]) ^ set(layers[1])}) or ["their order"]
         raise ValueError(f"the profiles are of different architectures; they differ in {', '.join(different[:5])}")
     table = left[["layer", "name"]].copy()
     table["mean_a"], table["mean_b"] = left["mean"], right["mean"]
@@ -125,6 +135,8 @@ def box_plot(summary: pd.DataFrame, axes: "Axes | None" = None) -> "Axes":
 
     Dotted lines reach to the farthest outliers. Their number would be hundreds of thousands of points in a wide layer.
     """
+    if summary.empty:
+        raise ValueError("no layer has a profile to be drawn")
     if axes is None:
         from matplotlib import pyplot as plt
 
@@ -152,8 +164,30 @@ def box_plot(summary: pd.DataFrame, axes: "Axes | None" = None) -> "Axes":
     return axes
 
 
-def _changes(module: nn.Conv2d | nn.Linear, anchor: Anchor) -> dict[str, Any]:
+def _layers(found: Profile) -> list[tuple[str, ...]]:
+    """Name, type and shape of the layers that have a profile."""
+    kinds = pd.DataFrame(found.loc[found["layer"] > 0, ["name", "type", "shape"]]).drop_duplicates()
+    return [tuple(row) for row in kinds.astype(str).to_numpy()]
+
+
+def _has_matrix(module: nn.Module) -> bool:
+    """Whether a module that is no normalisation owns a weight matrix, or several (as recurrent layers do)."""
+    if isinstance(module, nn.LayerNorm | nn.utils.parametrize.ParametrizationList):
+        return False
+    own = module.named_parameters(recurse=False)
+    return any(name.startswith("weight") and not is_lazy(weight) and weight.ndim > 1 for name, weight in own)
+
+
+def _changes(name: str, module: nn.Conv2d | nn.Linear, anchor: Anchor) -> dict[str, Any]:
+    if is_lazy(module.weight) or module.weight.is_meta:
+        raise ValueError(f"layer {name!r} has no weights yet: run the model once, on a real device")
     weight = module.weight.detach().cpu()
+    if weight.is_complex():
+        raise ValueError(f"layer {name!r} has complex weights, which the paper's formulas do not know")
+    if wrong := int((~weight.isfinite()).sum()):
+        raise ValueError(f"layer {name!r} has {wrong} weights that are not finite numbers")
+    if isinstance(module, nn.Linear) and weight.ndim > 2:
+        raise ValueError(f"layer {name!r} is a stack of matrices, shape {tuple(weight.shape)}: profile one model")
     if isinstance(module, nn.Linear):
         return NO_CHANGE | {"entropy_change": np.array([dense_entropy_change(weight.double()).item()])}
     change = conv_entropy_change(weight.float(), anchor=anchor if max(weight.shape[2:]) > 1 else "corner").numpy()

@@ -68,7 +68,8 @@ def by_role(model: nn.Module, role: Role, example: Tensor) -> list[str]:
         example: an input that the model accepts; only its shape and type matter.
 
     Raises:
-        ValueError: unknown role.
+        ValueError: unknown role, a model that cannot be followed in this way, or a convolution whose weight is not
+            one layer's own.
     """
     if role not in ROLES:
         raise ValueError(f"unknown role {role!r}: choose one of {', '.join(ROLES)}")
@@ -89,8 +90,15 @@ def empirical(summary: pd.DataFrame, deviations: float = 1.0) -> list[str]:
     Args:
         summary: `profile(model).summary()`; of its columns `name` and `mean` are needed. Where it has `n`, layers of
             one value are left out: the determinant of a dense layer's matrix is no mean over filters.
+
+    Raises:
+        ValueError: no such table, or no layer of more than one value.
     """
+    if "mean" not in summary:
+        raise ValueError("empirical() wants a table with a column mean, such as profile(model).summary()")
     layers = summary[summary["n"] > 1] if "n" in summary else summary
+    if layers.empty:
+        raise ValueError("no layer of the table has more than one value")
     means = layers["mean"]
     chosen = means > means.mean() + deviations * means.std()
     if not chosen.any():
@@ -127,17 +135,27 @@ class _Graph:
 
     @classmethod
     def of(cls, model: nn.Module, example: Tensor) -> "_Graph":
-        training = {module: module.training for module in model.modules()}
+        if not isinstance(example, Tensor):
+            raise ValueError(f"example must be a tensor that the model accepts, got {type(example).__name__}")
+        # Modes, and what a forward pass leaves in a module: a weight computed before it, a cache.
+        state = {module: dict(vars(module)) for module in model.modules()}
         try:
             model.eval()
             tensors = {name: _on_meta(tensor) for name, tensor in model.named_parameters()}
             buffers = {name: tensor.to("meta") for name, tensor in model.named_buffers()}
             with torch.enable_grad():
                 output = torch.func.functional_call(model, tensors | buffers, (_on_meta(example),))
+        except Exception as error:
+            raise ValueError(
+                f"the model cannot be followed on the meta device ({type(error).__name__}: {error}). Pass the plain "
+                "module and an example that it accepts, or select by name"
+            ) from error
         finally:
-            for module, mode in training.items():
-                module.training = mode
-        owners = {id(tensor): name.removesuffix(".weight") for name, tensor in tensors.items()}
+            for module, attributes in state.items():
+                vars(module).clear()
+                vars(module).update(attributes)
+        convs = set(convolutions(model))
+        owners = {id(tensor): _owner(name, convs) for name, tensor in tensors.items()}
         inputs: dict[Any, list[Any]] = {}
         names: dict[Any, str] = {}
         stack = [(root, False) for root in _roots(output)]
@@ -145,23 +163,30 @@ class _Graph:
             node, done = stack.pop()
             if node in inputs:
                 continue
-            sources = [source for source, _ in node.next_functions if source is not None]
-            data = [source for source in sources if not hasattr(source, "variable")]
+            convolution = _kind(node).startswith("ConvolutionBackward")
+            sources = [source for source, _ in node.next_functions[: 1 if convolution else None]]
+            data = [source for source in sources if source is not None and not hasattr(source, "variable")]
             if not done:
                 stack.append((node, True))
                 stack += [(source, False) for source in data if source not in inputs]
                 continue
             inputs[node] = data
-            if node.name().startswith("ConvolutionBackward"):
-                owned = [owners.get(id(source.variable)) for source in sources if hasattr(source, "variable")]
-                names[node] = next((name for name in owned if name is not None), "")
+            if convolution:
+                owned = {owners.get(id(variable), "") for variable in _parameters(node.next_functions[1][0])}
+                names[node] = owned.pop() if len(owned) == 1 else ""
+        missing = sorted(convs - set(names.values()))
+        if missing and (not set(names.values()) - {""} or "" in names.values()):
+            raise ValueError(
+                f"the graph of the model does not tell which convolution is which ({', '.join(missing[:5])}): it "
+                "records no gradient, or a weight is not one layer's own. Select by name"
+            )
         return cls(inputs, names)
 
     def pre_skip(self) -> set[str]:
         found: set[str] = set()
         order = {node: place for place, node in enumerate(self.inputs)}
         for node, operands in self.inputs.items():
-            if not node.name().startswith("AddBackward") or len(operands) != 2:
+            if not _kind(node).startswith("AddBackward") or len(operands) != 2:
                 continue
             left, right = (self._ancestors(operand) for operand in operands)
             common = left & right
@@ -180,7 +205,7 @@ class _Graph:
                 users[operand] += 1
         found: set[str] = set()
         for node, operands in self.inputs.items():
-            if node.name().startswith("CatBackward"):
+            if _kind(node).startswith("CatBackward"):
                 found |= {name for operand in operands if users[operand] > 1 for name in self._feeding(operand)}
         return found
 
@@ -205,6 +230,31 @@ class _Graph:
                     seen.add(source)
                     stack.append(source)
         return seen
+
+
+def _kind(node: Any) -> str:
+    return type(node).__name__
+
+
+def _owner(parameter: str, convs: set[str]) -> str:
+    """The convolution that a parameter belongs to, be it its weight or what the weight is computed from; else ""."""
+    parts = parameter.split(".")
+    return next((name for end in range(len(parts), -1, -1) if (name := ".".join(parts[:end])) in convs), "")
+
+
+def _parameters(node: Any) -> list[Tensor]:
+    """All that a weight is computed from: itself, mostly."""
+    found, seen, stack = [], set(), [node]
+    while stack:
+        here = stack.pop()
+        if here is None or here in seen:
+            continue
+        seen.add(here)
+        if hasattr(here, "variable"):
+            found.append(here.variable)
+        else:
+            stack += [source for source, _ in here.next_functions]
+    return found
 
 
 def _on_meta(tensor: Tensor) -> Tensor:

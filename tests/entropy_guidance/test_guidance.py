@@ -169,6 +169,10 @@ def test_a_guided_step_raises_the_entropy():
     [
         ({"form": "exact"}, "'1': the exact change of a convolution needs an image_size"),
         ({"form": "exact", "image_size": (1, 1)}, "'1': an image of"),
+        ({"anchor": None}, "anchor must be corner, center, or"),
+        ({"image_size": 8}, "image_size must be .rows, columns. in pixels, got 8"),
+        ({"epsilon": 1e-320}, "a number that float32 can hold; got 1e-320"),
+        ({"epsilon": "1"}, "epsilon must be positive"),
         ({"anchor": (2, 0)}, "'1': anchor .* not a position in a 2 x 2 filter"),
     ],
 )
@@ -189,7 +193,9 @@ def test_the_model_is_not_registered():
     assert list(guidance.parameters()) == [] and guidance.state_dict() == {}
 
 
-@pytest.mark.filterwarnings("ignore:layer '0'. log.det W_sq. = -inf")
+@pytest.mark.filterwarnings(
+    "ignore:layer '0'. log.det W_sq. = -inf", "ignore:layer '0'. . of . entropy changes are -inf"
+)
 @pytest.mark.parametrize("form", ["reciprocal", "log", "exact"])
 @pytest.mark.parametrize("layer", [nn.Linear(3, 3), nn.Linear(5, 3), nn.Linear(3, 5), nn.Conv2d(2, 3, 3)])
 def test_a_singular_layer_keeps_training_possible(layer, form):
@@ -217,6 +223,8 @@ def test_no_lambda_no_penalty_though_the_weight_be_zero():
     expected = -net[0].weight[1:, 0, 0, 0].abs().log().sum()
     assert value.item() == pytest.approx(expected.item(), rel=1e-6)
     assert EntropyGuidance(net, {"0": 0.0}, form="log")().item() == 0.0
+    with pytest.warns(UserWarning, match="1 of 2 entropy changes are -inf .a weight of exactly 0"):
+        assert EntropyGuidance(net, {"0": torch.tensor([1.0, 1.0, 0.0])}, form="log")().item() == torch.inf
 
 
 @pytest.mark.parametrize("form", ["reciprocal", "log", "exact"])

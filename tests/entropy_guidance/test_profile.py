@@ -110,8 +110,47 @@ def test_parametrised_layers_are_layers_of_their_own():
     assert len(profile(net).summary()) == 6
 
 
-def test_a_diverged_weight_is_no_zero():
+def diverged():
     net = nn.Sequential(nn.Conv2d(1, 3, 1))
     with torch.no_grad():
-        net[0].weight[:, 0, 0, 0] = torch.tensor([math.nan, 0.0, 2.0])
-    assert profile(net).summary().loc[0, ["n", "zeros"]].tolist() == [1, 1]
+        net[0].weight[:, 0, 0, 0] = torch.tensor([math.nan, math.inf, 2.0])
+    return net
+
+
+def stacked():
+    net = nn.Sequential(nn.Linear(2, 2))
+    net[0].weight = nn.Parameter(torch.ones(3, 2, 2))
+    return net
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (diverged(), "layer '0' has 2 weights that are not finite"),
+        (nn.Sequential(nn.Conv2d(1, 1, 3, dtype=torch.cfloat)), "layer '0' has complex weights"),
+        (nn.Sequential(nn.LazyLinear(2)), "layer '0' has no weights yet"),
+        (nn.Sequential(nn.Linear(2, 2, device="meta")), "layer '0' has no weights yet"),
+        (stacked(), r"layer '0' is a stack of matrices, shape \(3, 2, 2\)"),
+    ],
+)
+def test_what_has_no_profile_is_refused(network, message):
+    with pytest.raises(ValueError, match=message):
+        profile(network)
+
+
+def test_every_layer_with_a_weight_matrix_has_a_row():
+    net = nn.Sequential(nn.LSTM(2, 2), nn.Bilinear(2, 2, 2), nn.EmbeddingBag(3, 2), nn.ConvTranspose1d(1, 1, 3))
+    net.extend([nn.LayerNorm((2, 2)), nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), nn.ReLU()])
+    found = profile(net)
+    assert found.skipped_layers()["name"].tolist() == ["0", "1", "2", "3"]
+    assert found.summary()["name"].tolist() == ["5"]
+    with pytest.raises(ValueError, match="no layer has a profile to be drawn"):
+        profile(nn.ReLU()).plot()
+
+
+def test_only_profiles_of_the_same_layers_are_compared():
+    wide, narrow = (profile(nn.Sequential(nn.Linear(4, out))) for out in (3, 2))
+    with pytest.raises(ValueError, match="different architectures; they differ in 0"):
+        compare(wide, narrow)
+    with pytest.raises(ValueError, match="wants two profiles"):
+        compare(wide.summary(), wide.summary())

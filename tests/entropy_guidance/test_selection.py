@@ -3,6 +3,7 @@ import pytest
 import segmentation_models_pytorch as smp
 import torch
 from torch import nn
+from torch.nn.utils import prune
 from torchvision.models import densenet121, resnet18, resnet50, vgg16
 
 from entropy_guidance import profile, selection
@@ -75,6 +76,79 @@ def test_looking_changes_nothing():
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
+class Residual(nn.Module):
+    """y + b(y), y = a(x), and a cache."""
+
+    def __init__(self, wrap=lambda module: module):
+        super().__init__()
+        self.a, self.b = (wrap(nn.Conv2d(3, 3, 3, padding=1)) for _ in range(2))
+        self.position = None
+
+    def forward(self, x):
+        if self.position is None:
+            self.position = torch.ones_like(x)
+        y = self.a(x) + self.position
+        return y + self.b(y)
+
+
+class Standardised(nn.Conv2d):
+    def forward(self, x):
+        return nn.functional.conv2d(x, self.weight / self.weight.std(), self.bias, padding=1)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated:FutureWarning")
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda module: module,
+        nn.utils.weight_norm,
+        nn.utils.parametrizations.weight_norm,
+        nn.utils.parametrizations.spectral_norm,
+        lambda module: prune.l1_unstructured(module, "weight", 0.5),
+        lambda _: Standardised(3, 3, 3),
+    ],
+)
+def test_computed_weights_are_known_and_left_as_they_are(wrap):
+    model, x = Residual(wrap), torch.randn(1, 3, 8, 8)
+    assert selection.by_role(model, "pre-skip", x) == ["a"]
+    assert model.position is None and model.a.weight.device.type == "cpu" and model.training
+    model(x).sum().backward()
+    model.position = None
+    assert selection.by_role(model, "pre-skip", x) == ["a"]
+
+
+class Generated(nn.Module):
+    """A convolution whose weight others compute."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
+
+    def forward(self, x):
+        return nn.functional.conv2d(x, self.a.weight * self.b.weight)
+
+
+class Frozen(Residual):
+    def forward(self, x):
+        with torch.no_grad():
+            return super().forward(x)
+
+
+@pytest.mark.parametrize(
+    ("model", "example", "message"),
+    [
+        (Generated(), IMAGE, "does not tell which convolution is which .a, b."),
+        (Frozen(), IMAGE, "does not tell which convolution is which .a, b.: it records no gradient"),
+        (Residual(), IMAGE[:, :1], "cannot be followed on the meta device"),
+        (Residual(), (1, 3, 8, 8), "example must be a tensor that the model accepts, got tuple"),
+    ],
+)
+def test_what_cannot_be_followed_is_refused(model, example, message):
+    with pytest.raises(ValueError, match=message):
+        selection.by_role(model, "pre-skip", example)
+    assert model.training
+
+
 def test_names_by_pattern(resnet):
     assert selection.by_name(resnet, "layer1.0.conv*") == [f"layer1.0.conv{k}" for k in (1, 2, 3)]
     assert selection.by_name(resnet, "fc") == ["fc"]
@@ -118,6 +192,8 @@ def test_describe_prints_every_layer(resnet):
         (lambda model: selection.by_order(model, [54]), "no convolution number 54"),
         (lambda model: selection.by_name(model, "head.*"), "no layer fits 'head"),
         (lambda model: selection.by_role(model, "last", IMAGE), "choose one of first, pre-skip, skip-feeding"),
+        (lambda _: selection.empirical(profile(nn.Conv2d(1, 2, 1))), r"such as profile.model..summary"),
+        (lambda _: selection.empirical(profile(nn.Linear(2, 2)).summary()), "no layer of the table has more than one"),
     ],
 )
 def test_refusals(resnet, call, message):
