@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from replication import paths
 from replication.errors import UserError
 from replication.runs import Run, Store, current, read_current, read_table
 from replication.settings import CALIBRATED, FAMILIES, PROFILES, Settings, load, set_scale
+
+PLOTS = (".png", ".svg", ".pdf")
 
 # Commands import what they need themselves: neither --help nor a mistake should wait the seconds that torch takes.
 
@@ -28,6 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # `... | head`
         sys.stderr.close()
         return 0
+    except OSError as error:  # a folder that cannot be written, a disk that went away
+        print(f"error: {error}", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -113,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _training_options(parser: argparse.ArgumentParser, families: Sequence[str]) -> None:
     parser.add_argument("--family", choices=families, required=True)
-    parser.add_argument("--minutes", type=float, help="stop after this long; finished runs are kept")
+    parser.add_argument("--minutes", type=_minutes, help="stop after this long; finished runs are kept")
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="train the I-th of N parts (several machines)")
     parser.add_argument(
         "--only",
@@ -123,7 +129,19 @@ def _training_options(parser: argparse.ArgumentParser, families: Sequence[str]) 
         help="train only these, for example width=100,260; may be repeated",
     )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--workers", type=int, help="processes on the CPU (default: one a core)")
+    parser.add_argument("--workers", type=_workers, help="processes on the CPU (default: one a core)")
+
+
+def _minutes(text: str) -> float:
+    if not _is_float(text) or not 0 <= float(text) < math.inf:
+        raise argparse.ArgumentTypeError(f"a number of minutes, 0 or more, is expected, not {text!r}")
+    return float(text)
+
+
+def _workers(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a number of processes, 1 or more, is expected, not {text!r}")
+    return int(text)
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -202,7 +220,7 @@ def _only(texts: list[str], runs: list[Run]) -> dict[str, set[float | str]]:
         if name not in known:
             raise UserError(f"--only {text}: no such setting. Known: {', '.join(known)}")
         there = {run[name] for run in runs}
-        chosen[name] = set()
+        chosen.setdefault(name, set())
         for value in values.split(","):
             found = {v for v in there if str(v) == value or (_is_float(value) and v == float(value))}
             if not found:
@@ -246,25 +264,33 @@ def _profile(options: argparse.Namespace) -> None:
     from matplotlib import pyplot as plt
 
     from entropy_guidance.profile import SUMMARY_COLUMNS, profile
+    from replication.files import write_whole
     from replication.models import zoo
 
+    for path in filter(None, (options.output, options.plot)):
+        if path.is_dir():
+            raise UserError(f"{path} is a folder: name a file in it")
+    if options.plot and options.plot.suffix not in PLOTS:
+        raise UserError(f"--plot {options.plot}: the name must end in one of {', '.join(PLOTS)}")
     model = zoo.build(options.network)
     source = zoo.load_weights(model, options.network, options.weights)
-    found = profile(model)
+    try:
+        found = profile(model)
+    except ValueError as error:
+        raise UserError(f"{source}: {error}") from None
     summary = found.summary()
     print(f"{options.network}, {source}: entropy change in nats, convolutions per filter and pixel")
     print(summary[SUMMARY_COLUMNS].to_string(index=False, float_format=lambda value: f"{value:.4f}"))
     for row in found.skipped_layers().itertuples(index=False):
         print(f"skipped {row.name} ({row.type}): {row.skipped}")
     if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        summary.to_csv(options.output, index=False, columns=SUMMARY_COLUMNS, float_format="%.7g")
+        table = summary[SUMMARY_COLUMNS]
+        write_whole(options.output, lambda path: table.to_csv(path, index=False, float_format="%.7g"))
         print(f"written: {options.output}")
     if options.plot:
-        options.plot.parent.mkdir(parents=True, exist_ok=True)
         figure = plt.figure(figsize=(max(5.0, 0.3 * len(summary)), 4), layout="constrained")
         found.plot(figure.add_subplot())
-        figure.savefig(options.plot, dpi=160)
+        write_whole(options.plot, lambda path: figure.savefig(path, dpi=160, format=options.plot.suffix[1:]))
         print(f"written: {options.plot}")
 
 

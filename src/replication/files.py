@@ -1,7 +1,9 @@
-"""Writing a file so that it is either whole or not there, whenever the process is killed."""
+"""Writing a file so that it is either whole or not there, and reading one that may be damaged."""
 
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from replication.errors import UserError
@@ -19,8 +21,24 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
         temporary.replace(path)
     except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"cannot write {path}: {error}. Free some space and start again") from None
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        full = getattr(error, "errno", errno.ENOSPC) in (errno.ENOSPC, errno.EDQUOT)
+        advice = "Free some space" if full else "See that the path can be written"
+        raise UserError(f"cannot write {path}: {error}. {advice} and start again") from None
+
+
+@contextmanager
+def reading(path: Path, remedy: str) -> Iterator[None]:
+    """Whatever is wrong with a file's content becomes one message that ends with the remedy.
+
+    Raises:
+        UserError: instead of the error that reading it raised.
+    """
+    try:
+        yield
+    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is damaged ({type(error).__name__}: {error}). {remedy}") from None
 
 
 def write_text(path: Path, text: str) -> None:

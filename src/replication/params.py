@@ -30,8 +30,6 @@ def read(path: Path) -> dict[str, Any]:
 
 def build(cls: type, raw: Any, where: str) -> Any:
     """A dataclass from a mapping that has all its fields and no others."""
-    if not isinstance(raw, dict):
-        raise UserError(f"params.yaml, {where}: expected a mapping, got {raw!r}")
     check_keys(raw, {field.name for field in fields(cls)}, where)
     return cls(**{field.name: convert(raw[field.name], field.type, f"{where}.{field.name}") for field in fields(cls)})
 
@@ -44,9 +42,17 @@ def part(cls: type, raw: dict[str, Any], where: str, *known: str) -> dict[str, A
     return {name: convert(value, types[name], f"{where}.{name}") for name, value in raw.items()}
 
 
-def check_keys(raw: dict[str, Any], expected: set[str], where: str) -> None:
-    """Raise UserError unless a mapping has these keys and no others."""
-    unknown, missing = sorted(set(raw) - expected), sorted(expected - set(raw))
+def mapping(raw: Any, where: str) -> dict[str, Any]:
+    """What was read, if it is a mapping with names for keys."""
+    if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
+        raise UserError(f"params.yaml, {where}: expected a mapping of names, got {raw!r}")
+    return raw
+
+
+def check_keys(raw: Any, expected: set[str], where: str) -> None:
+    """Raise UserError unless this is a mapping that has these keys and no others."""
+    keys = set(mapping(raw, where))
+    unknown, missing = sorted(keys - expected), sorted(expected - keys)
     if unknown:
         raise UserError(f"{where}: unknown parameter {', '.join(unknown)}. Known: {', '.join(sorted(expected))}")
     if missing:

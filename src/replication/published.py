@@ -4,15 +4,29 @@ from typing import Any
 
 import pandas as pd
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from replication import paths
+from replication.files import reading
+
+REMEDY = "Restore it: `git checkout data/published`"
 
 
 def read(name: str) -> Any:
     """The content of data/published/NAME.yaml."""
-    return YAML(typ="safe").load(paths.PUBLISHED / f"{name}.yaml")
+    path = paths.PUBLISHED / f"{name}.yaml"
+    with reading(path, REMEDY):
+        try:
+            content = YAML(typ="safe").load(path)
+        except YAMLError as error:
+            raise ValueError(error) from None
+        if not content:
+            raise ValueError("it is empty")
+    return content
 
 
 def table(number: int) -> pd.DataFrame:
     """Table 1, 2 or 3 of the paper as printed."""
-    return pd.read_csv(paths.PUBLISHED / f"table{number}.csv")
+    path = paths.PUBLISHED / f"table{number}.csv"
+    with reading(path, REMEDY):
+        return pd.read_csv(path)

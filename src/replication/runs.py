@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from replication.errors import UserError
-from replication.files import write_text
+from replication.files import reading, write_text
 
 # Raise by hand when a change to the code changes the numbers of a training: every record is then stale.
 TRAINING_VERSION = 1
@@ -133,16 +133,21 @@ def read_table(path: Path) -> list[Record]:
     """Records of a table, one JSON object a line; [] where there is none.
 
     Raises:
-        UserError: a line is not a record.
+        UserError: a line is not a record, or the record of an earlier line.
     """
     if not path.exists():
         return []
-    records = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    with reading(path, "Restore it with git"):
+        lines = path.read_text().splitlines()
+    records: list[Record] = []
+    seen: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
             if not isinstance(record, dict) or not record.keys() >= RECORD_FIELDS:
                 raise ValueError("not a run record")
+            if (first := seen.setdefault(record["key"], number)) != number:
+                raise ValueError(f"the run of line {first} once more")
         except ValueError as error:
             raise UserError(f"{path}, line {number}: {error}. Restore the file with git, or delete the line") from None
         records.append(record)

@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from replication import paths
 from replication.errors import UserError
-from replication.params import build, check_keys, convert, is_number, part, read
+from replication.params import build, check_keys, convert, is_number, mapping, part, read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,9 +239,9 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
     raw = read(path)
     shared = {"autoencoder", "variants", "calibration", "cnn", "cnn_variants", "cnn_calibration", "unet", "classifiers"}
     check_keys(raw, {"scale", "lambda", "scales", *shared}, "params.yaml")
-    scale = scale or raw["scale"]
-    if scale not in raw["scales"]:
-        raise UserError(f"unknown scale {scale!r} in {path}: choose one of {', '.join(raw['scales'])}")
+    scale = raw["scale"] if scale is None else scale
+    if scale not in mapping(raw["scales"], "scales"):
+        raise UserError(f"unknown scale {scale!r} in {path}: choose one of {', '.join(map(str, raw['scales']))}")
     chosen = raw["scales"][scale]
     check_keys(chosen, {"calibration", "cnn_calibration", "profiles", "theory", *FAMILIES}, f"scales.{scale}")
     check_keys(chosen["profiles"], set(PROFILES), f"scales.{scale}.profiles")
@@ -263,11 +263,11 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
         classifier_grids={
             family: build(ClassifierGrid, chosen[family], f"scales.{scale}.{family}") for family in CLASSIFIERS
         },
-        calibration=build(Calibration, raw["calibration"] | (chosen["calibration"] or {}), "calibration"),
+        calibration=build(Calibration, _joined(raw, chosen, "calibration"), "calibration"),
         cnn=build(CnnTraining, raw["cnn"], "cnn"),
         cnn_variants=(cnn_variants := _variants(raw, "cnn_variants", CnnTraining)),
         cnn_grids={family: _cnn_grid(chosen[family], cnn_variants, f"scales.{scale}.{family}") for family in CNNS},
-        cnn_calibration=_cnn_calibration(raw["cnn_calibration"] | (chosen["cnn_calibration"] or {})),
+        cnn_calibration=_cnn_calibration(_joined(raw, chosen, "cnn_calibration")),
         theory=build(Theory, chosen["theory"], f"scales.{scale}.theory"),
         profiles={
             network: build(ProfileGrid, chosen["profiles"][network], f"scales.{scale}.profiles.{network}")
@@ -297,9 +297,15 @@ def _lambda_override(value: Any) -> tuple[float, ...] | None:
     return tuple(sorted({0.0, *(float(v) for v in values)}))
 
 
+def _joined(raw: dict[str, Any], chosen: dict[str, Any], name: str) -> dict[str, Any]:
+    """A section, with what the scale changes in it."""
+    return mapping(raw[name], name) | mapping(chosen[name] or {}, f"the scale's {name}")
+
+
 def _variants(raw: dict[str, Any], name: str, training: type) -> dict[str, Variant]:
     """The named variants of one kind of training."""
-    return {variant: _variant(value, training, f"{name}.{variant}") for variant, value in raw[name].items()}
+    named = mapping(raw[name], name)
+    return {variant: _variant(value, training, f"{name}.{variant}") for variant, value in named.items()}
 
 
 def _variant(raw: Any, training: type, where: str) -> Variant:
@@ -321,10 +327,10 @@ def _cnn_grid(raw: Any, variants: dict[str, Variant], where: str) -> CnnGrid:
 
 def _cnn_calibration(raw: dict[str, Any]) -> CnnCalibration:
     where = "cnn_calibration"
-    candidates = {
-        name: part(CnnTraining, changes or {}, f"{where}.candidates.{name}")
-        for name, changes in raw["candidates"].items()
-    }
     check_keys(raw, {field.name for field in fields(CnnCalibration)}, where)
+    candidates = {
+        name: part(CnnTraining, mapping(changes or {}, f"{where}.candidates.{name}"), f"{where}.candidates.{name}")
+        for name, changes in mapping(raw["candidates"], f"{where}.candidates").items()
+    }
     rest = {name: value for name, value in raw.items() if name != "candidates"}
     return CnnCalibration(candidates=candidates, **part(CnnCalibration, rest, where))

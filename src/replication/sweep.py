@@ -70,13 +70,15 @@ def sweep(
     from_table = store.add_missing(read_current(table))
     present = store.keys()
     wanted = [run for run in runs if all(run[name] in values for name, values in (only or {}).items())]
+    if only and not wanted:
+        raise UserError(f"no run of the grid has all of {', '.join(only)} as chosen: choose fewer at a time")
     missing = [run for run in wanted if run.key not in present]
     part, parts = shard
     share = [run for run in sorted(missing, key=lambda r: r.key) if int(run.key, 16) % parts == part - 1]
     deadline = time.time() + minutes * 60 if minutes is not None else float("inf")
 
     trained, stopped_by = 0, None
-    if share:
+    if share and minutes != 0:  # zero minutes write the table, and need no data
         stacks = _stacks(share, device)
         if device.type == "cpu" and trainer(share[0].family).one_thread(share[0]):
             epochs = executors.local_workers(stacks, min(workers or cores(), len(stacks)), deadline)

@@ -1,9 +1,11 @@
 """A file is whole or not there."""
 
+import json
+
 import pytest
 
 from replication.errors import UserError
-from replication.files import write_text, write_whole
+from replication.files import reading, write_text, write_whole
 
 
 def test_a_folder_is_made_and_a_file_replaced(tmp_path):
@@ -25,3 +27,16 @@ def test_a_failed_write_leaves_the_old_file_and_one_message(tmp_path, error):
     with pytest.raises(UserError, match=r"cannot write .*file\.json: .*Free some space"):
         write_whole(path, fail)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_what_cannot_be_written_is_no_full_disk(tmp_path):
+    (tmp_path / "file.json").mkdir()
+    with pytest.raises(UserError, match=r"cannot write .*file\.json: .*See that the path can be written"):
+        write_text(tmp_path / "file.json", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["file.json"]
+
+
+def test_a_damaged_file_is_one_message_with_the_remedy(tmp_path):
+    message = r"a\.json is damaged .JSONDecodeError: .*\. Restore it"
+    with pytest.raises(UserError, match=message), reading(tmp_path / "a.json", "Restore it"):
+        json.loads("xx")

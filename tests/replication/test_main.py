@@ -43,3 +43,55 @@ def test_clear_forgets_runs_that_no_table_has(capsys):
     assert main(["runs", "clear", "--scale", "demo"]) == 0
     assert store.keys() == set() and read_table(table) == []
     assert capsys.readouterr().out.startswith("2 runs of scale demo deleted. `git checkout data/runs`")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--workers", "-1"], "a number of processes, 1 or more, is expected, not '-1'"),
+        (["--workers", "two"], "a number of processes"),
+        (["--minutes", "nan"], "a number of minutes, 0 or more, is expected, not 'nan'"),
+        (["--minutes", "-1"], "a number of minutes"),
+    ],
+)
+def test_numbers_that_make_no_sense(options, message, capsys):
+    with pytest.raises(SystemExit):
+        main(["sweep", "--family", FAMILY, *options])
+    assert message in capsys.readouterr().err
+
+
+def test_only_may_be_repeated(make_run):
+    runs = [make_run(1e-3, width=5), make_run(0.0, width=7)]
+    assert _only(["width=5", "width=7"], runs) == {"width": {5, 7}}
+
+
+@pytest.mark.usefixtures("project")
+def test_a_table_is_written_without_data(capsys):
+    """What `runs merge` advises: no data set is looked for, though runs are missing."""
+    assert main(["sweep", "--scale", "paper", "--family", FAMILY, "--minutes", "0"]) == 0
+    assert "0 trained now" in capsys.readouterr().out and read_table(paths.table("paper", FAMILY)) == []
+    none = ["sweep", "--family", FAMILY, "--only", "width=20", "--only", "form=exact", "--only", "lambda=0"]
+    assert main([*none, "--minutes", "0"]) == 2
+    assert "no run of the grid has all of width, form, lambda as chosen" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("project")
+def test_a_damaged_record_says_how_to_make_it_anew(capsys):
+    path = paths.record("demo", "theory")
+    path.parent.mkdir(parents=True)
+    path.write_text("xx")
+    assert main(["report", "--scale", "demo"]) == 2
+    assert "theory.json is damaged (JSONDecodeError" in (said := capsys.readouterr().err)
+    assert said.endswith("`python -m replication theory` writes it anew\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--output", "."], ". is a folder: name a file in it"),
+        (["--plot", "plot"], "--plot plot: the name must end in one of .png, .svg, .pdf"),
+    ],
+)
+def test_profile_says_first_what_it_cannot_write(options, message, capsys):
+    assert main(["profile", "small-vgg", *options]) == 2
+    assert capsys.readouterr() == ("", f"error: {message}\n")

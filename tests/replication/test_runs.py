@@ -100,6 +100,16 @@ def test_a_damaged_table_names_the_line(tmp_path, line):
         read_table(path)
 
 
+def test_a_repeated_run_is_no_further_replicate(make_run, tmp_path):
+    path = tmp_path / "t.jsonl"
+    write_table(path, [record_of(make_run())])
+    path.write_text(path.read_text() * 2)
+    with pytest.raises(UserError, match=r"line 2: the run of line 1 once more.*delete the line"):
+        read_table(path)
+    with pytest.raises(UserError, match=r"is damaged .IsADirectoryError"):
+        read_table(tmp_path)
+
+
 def test_records_of_another_version_do_not_count(make_run):
     record = record_of(make_run())
     assert current([record, record | {"version": 0}]) == [record]

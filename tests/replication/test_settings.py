@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from replication.errors import UserError
 from replication.settings import AUTOENCODERS, load, set_scale
@@ -64,11 +65,26 @@ def test_lambda_override(params, text, expected):
         ("scale: demo", "scale: huge", "unknown scale 'huge'.*demo, paper"),
         ("scale: demo", "scale: [", "not valid YAML"),
         ("scale: demo\n", "scale: demo\nlamda: 1\n", "unknown parameter lamda"),
+        ("scale: demo\n", "scale: ''\n", "unknown scale ''"),
+        ("\nvariants:\n", "\nvariants:\nold_variants:\n", "unknown parameter old_variants"),
+        ("autoencoder:\n", "autoencoder:\n  1: 2\n", "autoencoder: expected a mapping of names"),
+        ("  candidates:\n", "  candidate:\n", "cnn_calibration: unknown parameter candidate"),
     ],
 )
 def test_mistakes_get_one_clear_message(params, old, new, message):
     with pytest.raises(UserError, match=message):
         load(path=params((old, new)))
+
+
+@pytest.mark.parametrize("name", ["variants", "cnn_variants", "calibration", "cnn_calibration", "scales", "unet"])
+@pytest.mark.parametrize("value", [None, 3, [1]])
+def test_a_section_that_is_none(tmp_path, name, value):
+    yaml = YAML()
+    document = yaml.load(PARAMS)
+    document[name] = value
+    yaml.dump(document, tmp_path / "params.yaml")
+    with pytest.raises(UserError, match=f"params.yaml, {name}: expected a mapping of names, got"):
+        load(path=tmp_path / "params.yaml")
 
 
 def test_no_file(tmp_path):
@@ -78,6 +94,8 @@ def test_no_file(tmp_path):
 
 def test_set_scale_changes_one_line(params):
     path = params()
+    with pytest.raises(UserError, match="unknown scale ''"):
+        set_scale("", path)
     set_scale("paper", path)
     before, after = PARAMS.read_text().splitlines(), path.read_text().splitlines()
     assert [(a, b) for a, b in zip(before, after, strict=True) if a != b] == [("scale: demo", "scale: paper")]

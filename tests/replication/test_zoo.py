@@ -110,15 +110,26 @@ def test_state_dicts(tmp_path, suffix):
     assert all(torch.equal(state[name], tensor) for name, tensor in other.state_dict().items())
 
 
+def test_checkpoints_and_parallel_names(tmp_path):
+    model, path = zoo.build("small-vgg"), tmp_path / "checkpoint.pt"
+    state = model.state_dict()
+    torch.save({"state_dict": {f"module.{name}": tensor for name, tensor in state.items()}, "epoch": 3}, path)
+    other = zoo.build("small-vgg")
+    zoo.load_weights(other, "small-vgg", str(path))
+    assert all(torch.equal(state[name], tensor) for name, tensor in other.state_dict().items())
+
+
 def test_what_cannot_be_loaded(tmp_path):
     model = zoo.build("small-vgg")
     torch.save({"other": torch.ones(1)}, tmp_path / "other.pt")
+    torch.save({1: 2}, tmp_path / "numbers.pt")
     (tmp_path / "noise.pt").write_bytes(b"noise")
     (tmp_path / "noise.h5").write_bytes(b"noise")
     write_keras(tmp_path / "short.h5", dict(list(keras_arrays(small_vgg_shapes()).items())[:3]))
     for weights, message in {
         "nowhere.pt": "no file nowhere.pt. --weights takes a file, or one of random, keras, torchvision",
         str(tmp_path / "other.pt"): "does not fit the network",
+        str(tmp_path / "numbers.pt"): "cannot be read as a state dict",
         str(tmp_path / "noise.pt"): "cannot be read as a state dict",
         str(tmp_path / "noise.h5"): "cannot be read as a Keras weights file",
         str(tmp_path / "short.h5"): "it holds 3 convolutions, the network has 8",
@@ -165,5 +176,10 @@ def test_the_profile_command(tmp_path, capsys):
     assert table["n"][2] == corner.size
     assert plot.stat().st_size > 10_000
     assert "nats" in capsys.readouterr().out
+    diverged = zoo.build("small-vgg")
+    diverged.features[0].weight.data.fill_(torch.nan)
+    torch.save(diverged.state_dict(), tmp_path / "diverged.pt")
+    assert main(["profile", "small-vgg", "--weights", str(tmp_path / "diverged.pt")]) == 2
+    assert "layer 'features.0' has 144 weights that are not finite" in capsys.readouterr().err
     assert main(["profile", "vgg99"]) == 2
     assert "no network 'vgg99'" in capsys.readouterr().err

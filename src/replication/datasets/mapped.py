@@ -98,7 +98,7 @@ class MappedSet:
                     if len(stored) < count:
                         raise ValueError(f"{len(stored)} {kind} for {count} ids")
                     tensors[f"{split}_{kind}"] = torch.from_numpy(stored[:count])
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
             raise UserError(f"{folder} is damaged ({error}): delete it, and it is prepared again") from None
         return cls(**tensors, about=about)
 

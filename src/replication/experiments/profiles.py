@@ -15,7 +15,7 @@ from replication import datasets, paths
 from replication.datasets.images import ImageSet
 from replication.errors import UserError
 from replication.experiments import unet
-from replication.files import write_text
+from replication.files import reading, write_text
 from replication.runs import Store
 from replication.settings import UNETS, ProfileGrid, Settings
 
@@ -51,13 +51,14 @@ def make_record(settings: Settings, network: str) -> list[str]:
         layers[weights] = describe_layers(model, before, network=name, weights=weights, source=source)
         messages.append(f"{network}, {weights} weights ({source}): {len(layers[weights])} convolutions")
     lines = [json.dumps(layer) for weights in chosen.weights for layer in layers[weights]]
-    write_text(path, "\n".join(lines) + "\n")
+    write_text(path, "".join(line + "\n" for line in lines))
     return messages
 
 
 def read_record(path: Path) -> list[Layer]:
     """Layers of a record; [] where there is none."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    with reading(path, "Delete it and run `python -m replication profiles`, or restore it with git"):
+        return [dict(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def describe_layers(model: nn.Module, pre_skip: Container[str] = (), **about: str) -> list[Layer]:

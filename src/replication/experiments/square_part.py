@@ -14,7 +14,7 @@ from torch import Tensor
 
 from replication import datasets, paths
 from replication.datasets.images import ImageSet
-from replication.files import write_text
+from replication.files import reading, write_text
 from replication.settings import Settings
 from replication.training.replicas import pixels
 
@@ -37,7 +37,8 @@ def write(settings: Settings) -> Path:
 def read(scale: str, family: str) -> pd.DataFrame:
     """The recorded table of a family (see `seen`), empty where nothing is recorded."""
     path = paths.record(scale, NAME)
-    return pd.DataFrame(json.loads(path.read_text())[family] if path.exists() else [])
+    with reading(path, "`python -m replication square-part` writes it anew"):
+        return pd.DataFrame(json.loads(path.read_text())[family] if path.exists() else [])
 
 
 def seen(inputs_NI: Tensor, widths: Iterable[int]) -> pd.DataFrame:

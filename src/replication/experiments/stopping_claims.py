@@ -18,7 +18,9 @@ ENOUGH = 3  # pairs at every lambda without which a width does not count
 def h1(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
     """Verdict on H1 for one data set, and its evidence."""
     large = {
-        name: {w: {x for x in lambdas if x >= LARGE_LAMBDA} for w, lambdas in planned[name].items() if w >= WIDE}
+        name: {
+            w: {x for x in lambdas if x >= LARGE_LAMBDA} for w, lambdas in planned.get(name, {}).items() if w >= WIDE
+        }
         for name in (BASE, "float64", PUBLISHED)
     }
     parts = {name: _counting(runs, cells, name) for name, cells in large.items()}
@@ -44,14 +46,14 @@ def h1(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
 
 def h4(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
     """Verdict on H4 for one data set, and its evidence."""
-    exact = _counting(runs, planned["exact-base"], "exact-base")
-    widths = f"widths that count: {_said(exact, planned['exact-base'], 'exact-base')}"
+    cells = planned.get("exact-base", {})
+    exact = _counting(runs, cells, "exact-base")
+    widths = f"widths that count: {_said(exact, cells, 'exact-base')}"
     if exact.empty:
         return "undecided", widths
     table = stopping_artefact.time_to_quality(exact)
     sooner = (table["high"] < 0).groupby(table["lambda"]).all().any()
-    cells = (cell for _, cell in exact.groupby(["width", "lambda"]))
-    somewhere = any(_surely_sooner(cell, len(table)) for cell in cells)
+    somewhere = any(_surely_sooner(pairs, len(table)) for _, pairs in exact.groupby(["width", "lambda"]))
     evidence = f"{'; '.join(_epochs_saved(row) for _, row in table.iterrows())}; {widths}"
     if sooner or somewhere:
         return ("supported" if sooner else "partly"), evidence
@@ -85,7 +87,7 @@ def _slower(runs: pd.DataFrame, plans: Mapping[str, Plan], variant: str) -> tupl
         return "not tested", "no runs"
     outcomes, evidence = [], []
     for family, planned in plans.items():
-        largest = {width: {max(lambdas)} for width, lambdas in planned[variant].items() if width >= WIDE}
+        largest = {width: {max(lambdas)} for width, lambdas in planned.get(variant, {}).items() if width >= WIDE}
         part = _counting(runs[runs["family"] == family], largest, variant)
         text = f"{family}, widths that count: {_said(part, largest, variant)}"
         if part.empty:

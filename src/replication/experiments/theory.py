@@ -12,7 +12,7 @@ from torch import Tensor
 from entropy_guidance import conv_entropy_change, exact_conv_entropy_change
 from replication.experiments.theory_layers import CORNERS, Row, glorot, random_layers, stream
 from replication.experiments.theory_witness import witness
-from replication.files import write_text
+from replication.files import reading, write_text
 from replication.settings import Theory
 
 FILTER_IMAGE = (8, 8)
@@ -68,10 +68,11 @@ def read(path: Path) -> dict[str, list[Row]]:
     """A record's rows; none where there is no file."""
     if not path.exists():
         return {name: [] for name in TABLES}
-    record: dict[str, list[Row]] = _map(
-        lambda value: -math.inf if value is None else value, json.loads(path.read_text())
-    )
-    return record
+    with reading(path, "`python -m replication theory` writes it anew"):
+        record: dict[str, list[Row]] = _map(
+            lambda value: -math.inf if value is None else value, json.loads(path.read_text())
+        )
+        return {name: record[name] for name in TABLES}
 
 
 def _rounded(value: Any) -> Any:

@@ -156,9 +156,11 @@ def _load_torchvision(model: nn.Module, name: str) -> str:
 
 def _load_state_dict(model: nn.Module, path: Path) -> None:
     try:
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
+        loaded: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        state = {name.removeprefix("module."): tensor for name, tensor in loaded.get("state_dict", loaded).items()}
     except Exception as error:
-        raise UserError(f"{path} cannot be read as a state dict (.pt, .pth or .safetensors): {error}") from None
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{path} cannot be read as a state dict (.pt, .pth or .safetensors): {reason}") from None
     try:
         model.load_state_dict(state)
     except (RuntimeError, TypeError) as error:
@@ -174,6 +176,9 @@ def _load_keras(model: nn.Module, name: str, path: Path) -> None:
     elif len(kernels) == len(modules):  # a plain chain: both count from the input
         kernels = dict(zip(modules, kernels.values(), strict=True))
     shapes = {key: tuple(kernel.shape) for key, (kernel, _) in kernels.items()}
+    for key, (kernel, bias) in kernels.items():
+        if bias is not None and tuple(bias.shape) != kernel.shape[:1]:
+            raise UserError(f"{path}: the bias of {key} has shape {tuple(bias.shape)} for {len(kernel)} channels")
     expected = {key: tuple(module.weight.shape) for key, module in modules.items()}
     if shapes != expected:
         raise UserError(
@@ -202,7 +207,7 @@ def _keras_convolutions(path: Path) -> dict[str, tuple[Tensor, Tensor | None]]:
                 if arrays and arrays[0].ndim == 4:
                     kernel = torch.from_numpy(arrays[0]).permute(3, 2, 0, 1)
                     found[layer] = (kernel, torch.from_numpy(arrays[1]) if len(arrays) > 1 else None)
-    except (OSError, KeyError) as error:
+    except (OSError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path} cannot be read as a Keras weights file: {error}") from None
     return found
 

@@ -10,6 +10,7 @@ from replication import paths, published
 from replication.analysis import selection_effects
 from replication.experiments import classifiers, classifiers_claims
 from replication.experiments.classifiers import BASELINE
+from replication.files import reading
 from replication.report import figures, published_audit_figures
 from replication.report.section import FigureEntry, Section, TableEntry, runs_about, runs_metrics, write_table
 from replication.runs import Record, of_grid, read_current
@@ -193,7 +194,8 @@ class _Writer:
         path = paths.BENCHMARKS / "classifiers.csv"
         if not path.exists():
             return []
-        table = pd.read_csv(path)
+        with reading(path, "Restore it: `git checkout data/benchmarks`"):
+            table = pd.read_csv(path)
         note = (
             f"{table['hardware'].iloc[0]}, torch {table['torch'].iloc[0]}; Imagenette's images, medians over n turns. "
             "Reference: a DataLoader loop on the image files, as torchvision's. Times reference: median of the paired "

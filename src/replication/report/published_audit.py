@@ -12,6 +12,7 @@ from replication import paths
 from replication.analysis.power import POWER
 from replication.analysis.statistics import ALPHA
 from replication.experiments.published_audit import NAME
+from replication.files import reading
 from replication.report import figures, published_audit_figures
 from replication.report.section import FigureEntry, Section, TableEntry, write_table
 
@@ -22,7 +23,11 @@ def sections(scale: str, folder: Path) -> list[Section]:
     command = f"`python -m replication {NAME} --scale {scale}`"
     if not path.exists():
         return [Section("The published tables, audited", f"Not computed yet: {command} does it in seconds.")]
-    writer = _Writer(json.loads(path.read_text()), folder, command)
+    with reading(path, f"{command} writes it anew"):
+        record = dict(json.loads(path.read_text()))
+        if missing := {"facts", "table1", "table2", "table3"} - record.keys():
+            raise KeyError(*missing)
+    writer = _Writer(record, folder, command)
     return [writer.table1(), writer.table2(), writer.table3()]
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from replication import paths
 from replication.experiments import step_cost
+from replication.files import reading
 from replication.report.section import Section, TableEntry, write_table
 
 COMMAND = "python tests/benchmarks/engine.py --write"
@@ -46,4 +47,5 @@ def section(folder: Path) -> Section:
 
 def _read(name: str) -> pd.DataFrame:
     path = paths.BENCHMARKS / f"{name}.csv"
-    return pd.read_csv(path) if path.exists() else pd.DataFrame()
+    with reading(path, "Restore it: `git checkout data/benchmarks`"):
+        return pd.read_csv(path) if path.exists() else pd.DataFrame()
