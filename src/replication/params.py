@@ -12,6 +12,7 @@ from ruamel.yaml.error import YAMLError
 from replication.errors import UserError
 
 POSITIVE = ("epsilon", "learning_rate")  # a zero in them divides by zero, or trains nothing
+SHARES = ("dropout",)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -81,11 +82,14 @@ def convert(value: Any, type_: Any, where: str) -> Any:
     if type_ is str and isinstance(value, str):
         return value
     number = "a positive number" if name in POSITIVE else "a number, not negative"
+    number += " and below 1" * (name in SHARES)
     wanted = {int: "a positive whole number", float: number, str: "a text"}[type_]
     raise UserError(f"params.yaml, {where}: expected {wanted}, got {value!r}")
 
 
 def _in_range(value: float, name: str) -> bool:
+    if name in SHARES:
+        return 0 <= value < 1
     return value > 0 if name in POSITIVE else value >= 0 or "lambda" in name
 
 

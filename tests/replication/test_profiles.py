@@ -47,6 +47,10 @@ def test_a_record_keeps_what_cannot_be_had_again(tmp_path, monkeypatch):
         "mine.pt",
         "random",
     }
+    settings.profiles["resnet50"] = type(settings.profiles["vgg16"])(network="resnot", weights=("random",))
+    with pytest.raises(UserError, match=r"nothing could be profiled.*no network 'resnot'"):
+        profiles.make_record(settings, "resnet50")
+    assert not profiles.record_path("demo", "resnet50").exists()
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ def test_lambda_override(params, text, expected):
         ("    form: exact\n", "    forms: exact\n", "variants.exact: unknown parameter forms. Known: lambdas, form"),
         ("    epsilon: 0.1\n", "    epsilon: 0\n", "variants.epsilon-1e-1.epsilon: expected a positive number, got 0"),
         ("    epsilon: 0.1\n", "    epsilon: tiny\n", "variants.epsilon-1e-1.epsilon: expected a positive number"),
+        ("  dropout: 0.1", "  dropout: 1.5", "unet.dropout: expected a number, not negative and below 1, got 1.5"),
         ("scale: demo", "scale: huge", "unknown scale 'huge'.*demo, paper"),
         ("scale: demo", "scale: [", "not valid YAML"),
         ("scale: demo\n", "scale: demo\nlamda: 1\n", "unknown parameter lamda"),

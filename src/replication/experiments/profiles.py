@@ -50,6 +50,8 @@ def make_record(settings: Settings, network: str) -> list[str]:
         before = selection.by_role(model, "pre-skip", torch.empty(1, 3, 64, 64)) if name == "resnet50" else ()
         layers[weights] = describe_layers(model, before, network=name, weights=weights, source=source)
         messages.append(f"{network}, {weights} weights ({source}): {len(layers[weights])} convolutions")
+    if not any(layers.values()):
+        raise UserError("nothing could be profiled. " + " ".join(messages))
     lines = [json.dumps(layer) for weights in chosen.weights for layer in layers[weights]]
     write_text(path, "".join(line + "\n" for line in lines))
     return messages
