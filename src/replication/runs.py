@@ -142,6 +142,8 @@ def read_table(path: Path) -> list[Record]:
     records: list[Record] = []
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
+        if not line:
+            continue
         try:
             record = json.loads(line)
             if not isinstance(record, dict) or not record.keys() >= RECORD_FIELDS:
@@ -157,7 +159,7 @@ def read_table(path: Path) -> list[Record]:
 def write_table(path: Path, records: Iterable[Record]) -> None:
     """Write records sorted by key, atomically: the same records give the same bytes."""
     lines = [json.dumps(record, separators=(",", ":")) + "\n" for record in sorted(records, key=lambda r: r["key"])]
-    write_text(path, "".join(lines))
+    write_text(path, "".join(lines) or "\n")  # DVC warns of a file that is empty
 
 
 def current(records: Iterable[Record]) -> list[Record]:

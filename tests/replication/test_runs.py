@@ -90,6 +90,8 @@ def test_tables_are_deterministic_and_exact(make_run, tmp_path):
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
     assert read_table(tmp_path / "a.jsonl") == sorted(records, key=lambda r: r["key"])
     assert read_table(tmp_path / "none.jsonl") == []
+    write_table(tmp_path / "empty.jsonl", [])
+    assert (tmp_path / "empty.jsonl").read_bytes() == b"\n" and read_table(tmp_path / "empty.jsonl") == []
 
 
 @pytest.mark.parametrize("line", ["{", "[1]", '{"key": 1}'])

@@ -10,6 +10,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -23,6 +24,11 @@ def house_style() -> Iterator[None]:
     """The look of the report's figures; a decorator too."""
     with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
         yield
+
+
+def count_epochs(axis: Axis) -> None:
+    """Ticks at whole epochs."""
+    axis.set_major_locator(mpl.ticker.MaxNLocator(6, integer=True))
 
 
 @house_style()
@@ -60,6 +66,8 @@ def _curves(axes: Axes, runs: pd.DataFrame, value: str, label: str) -> None:
     )
     axes.set(xlabel="latent width", ylabel=label, title=f"(a) {label}: mean and 95 % t-interval")
     axes.set_xticks(sorted(runs["width"].unique()))
+    if value == "stopping_epoch":
+        count_epochs(axes.yaxis)
     axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))  # a t-interval may reach below 0
     axes.legend(title="lambda", loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=9)  # on no curve
 

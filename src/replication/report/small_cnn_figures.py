@@ -13,7 +13,7 @@ from replication.analysis import power
 from replication.analysis.statistics import ALPHA
 from replication.experiments.small_cnn_claims import Choice
 from replication.experiments.small_cnn_placebos import CORNER
-from replication.report.figures import house_style
+from replication.report.figures import count_epochs, house_style
 from replication.runs import Record
 
 PLACEMENTS = {"first": ("tab:blue", "first layer"), "all": ("tab:orange", "all layers")}
@@ -122,7 +122,7 @@ def placebos(table: pd.DataFrame, records: Mapping[str, Sequence[Record]]) -> Fi
     right.set(xlabel="epoch", ylabel="mean |w| at the guided position")
     right.set_title(f"(b) first layer along training, lambda {max(lambdas):g}")
     right.set_ylim(bottom=0)
-    right.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+    count_epochs(right.xaxis)
     _legend(right)
     return figure
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -11,10 +10,11 @@ from matplotlib import pyplot as plt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from replication.experiments import stopping_artefact
 from replication.experiments.stopping_artefact import BASE, PUBLISHED, WATCHING_MSE, Pair
-from replication.report.figures import house_style
+from replication.report.figures import count_epochs, house_style
 from replication.runs import Record
 
 MARKERS: dict[str, dict[str, Any]] = {  # of a variant; float64 lies on others, so it comes last and hollow
@@ -53,6 +53,7 @@ def stopping_epochs(found: Sequence[Pair], thresholds: pd.DataFrame) -> Figure:
                 axes.errorbar(means.index, means["mean"], spread, capsize=2, **style)
         axes.set(xscale="log", xlabel="lambda / epsilon", title=f"width {width}")
         axes.set_ylim(bottom=0)
+        count_epochs(axes.yaxis)
     _finish(panels, "stopping epoch")
     return figure
 
@@ -67,7 +68,7 @@ def determinants(found: Sequence[Pair]) -> Figure:
         for epsilon in epsilons:
             axes.axhline(np.log(epsilon), color="grey", linewidth=0.8, label=f"log epsilon = log {epsilon:g}")
         axes.set(xlabel="epoch", title=f"width {width}")
-        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(6, integer=True))
+        count_epochs(axes.xaxis)
     _finish(panels, "log|det W_sq| (nats)")
     return figure
 
@@ -88,10 +89,11 @@ def time_to_quality(found: Sequence[Pair]) -> Figure:
             axes.plot(levels, np.mean(epochs, axis=1), label=label, color=style[0], linestyle=style[1])
         axes.set(xscale="log", xlabel="validation MSE to reach", title=f"width {width}")
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xticks([tick for tick in (0.002, 0.005, 0.01, 0.02, 0.05, 0.1) if best <= tick <= first])
         axes.invert_xaxis()
         axes.set_ylim(bottom=0)
+        count_epochs(axes.yaxis)
     _finish(panels, "epochs")
     return figure
 
@@ -117,7 +119,7 @@ def along_training(found: Sequence[Pair]) -> Figure:
                     axes.plot(*_mean_history(guided, name), **style)
             axes.plot(*_mean_history(_unguided(found, width), name), color="black", linestyle="--", label="unguided")
             axes.set(xlabel="epoch", title=f"width {width}")
-            axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(6, integer=True))
+            count_epochs(axes.xaxis)
         row[0].set_ylabel("validation MSE")
         row[1].set_ylabel("log|det W_sq| (nats)")
         row[1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8)
