@@ -14,7 +14,6 @@ from torch import Tensor
 from entropy_guidance.dense import half_log_det_gram
 
 Anchor = tuple[int, int] | Literal["corner", "center"]
-CORNERS = tuple(product((0, 1), repeat=2))
 
 
 def conv_entropy_change(
@@ -90,8 +89,8 @@ def convolution_matrix(
     """
     if kernel.ndim != 2:
         raise ValueError(f"one filter of shape (p, q) is expected, got {tuple(kernel.shape)}")
-    if tuple(corner) not in CORNERS:
-        raise ValueError(f"unknown corner {corner!r}: choose one of {', '.join(map(str, CORNERS))}")
+    if tuple(corner) not in (corners := list(product((0, 1), repeat=2))):
+        raise ValueError(f"unknown corner {corner!r}: choose one of {', '.join(map(str, corners))}")
     _output_pixels(kernel, image_size, (1, 1))
     length, width = image_size
     flipped = [dim for dim, last in enumerate(corner) if last]
@@ -150,18 +149,21 @@ def exact_conv_entropy_change(
     return half_log_det_gram(transfer).sum(dim=(-2, -1))
 
 
-def check_anchor(anchor: Anchor) -> None:
-    """Raise ValueError unless it is a name or (row, column), wherever that lies."""
+def checked_anchor(anchor: Anchor) -> Anchor:
+    """A name or (row, column), wherever that lies; anything else raises ValueError."""
     if not isinstance(anchor, str):
-        _two_integers(anchor, "anchor", "corner, center, or (row, column)")
-    elif anchor not in ("corner", "center"):
+        return _two_integers(anchor, "anchor", "corner, center, or (row, column)")
+    if anchor not in ("corner", "center"):
         raise ValueError(f"unknown anchor {anchor!r}: choose corner, center, or (row, column)")
+    return anchor
 
 
-def check_image_size(image_size: tuple[int, int]) -> None:
-    """Raise ValueError unless it is two positive whole numbers."""
-    if min(_two_integers(image_size, "image_size", "(rows, columns) in pixels")) < 1:
-        raise ValueError(f"an image of {image_size} pixels")
+def checked_image_size(image_size: tuple[int, int]) -> tuple[int, int]:
+    """(rows, columns), whole and positive; anything else raises ValueError."""
+    size = _two_integers(image_size, "image_size", "(rows, columns) in pixels")
+    if min(size) < 1:
+        raise ValueError(f"image_size must be positive, got {size}")
+    return size
 
 
 def _two_integers(value: Any, name: str, wanted: str) -> tuple[int, int]:
@@ -175,27 +177,26 @@ def _two_integers(value: Any, name: str, wanted: str) -> tuple[int, int]:
 
 
 def _position(anchor: Anchor, p: int, q: int) -> tuple[int, int]:
-    check_anchor(anchor)
+    anchor = checked_anchor(anchor)
     if anchor == "corner":
         return 0, 0
     if anchor == "center":
         return p // 2, q // 2
-    row, column = _two_integers(anchor, "anchor", "(row, column)")
+    row, column = anchor
     if not (-p <= row < p and -q <= column < q):
         raise ValueError(f"anchor {anchor!r} is not a position in a {p} x {q} filter")
     return row, column
 
 
 def _output_pixels(kernel: Tensor, image_size: tuple[int, int], dilation: tuple[int, int]) -> int:
-    check_image_size(image_size)
+    size = checked_image_size(image_size)
     if min(dilation) < 1:
         raise ValueError(f"dilation must be positive, got {dilation}")
     rows, columns = (
-        image - spread * (filter_ - 1)
-        for image, filter_, spread in zip(image_size, kernel.shape[-2:], dilation, strict=True)
+        image - spread * (filter_ - 1) for image, filter_, spread in zip(size, kernel.shape[-2:], dilation, strict=True)
     )
     if rows < 1 or columns < 1:
-        raise ValueError(f"an image of {image_size} pixels is smaller than the filter {tuple(kernel.shape[-2:])}")
+        raise ValueError(f"an image of {size} pixels is smaller than the filter {tuple(kernel.shape[-2:])}")
     return rows * columns
 
 

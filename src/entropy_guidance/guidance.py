@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from entropy_guidance.conv import (
     Anchor,
-    check_anchor,
-    check_image_size,
+    checked_anchor,
+    checked_image_size,
     conv_entropy_change,
     exact_conv_entropy_change,
 )
@@ -124,13 +124,10 @@ class EntropyGuidance(nn.Module):
         info = torch.finfo(torch.float32)
         if not isinstance(epsilon, float | int) or not info.tiny <= epsilon <= info.max:
             raise ValueError(f"epsilon must be positive, and a number that float32 can hold; got {epsilon!r}")
-        check_anchor(anchor)
-        if image_size is not None:
-            check_image_size(image_size)
         self.form: Form = form
         self.epsilon = epsilon
-        self.anchor: Anchor = anchor
-        self.image_size = image_size
+        self.anchor = checked_anchor(anchor)
+        self.image_size = None if image_size is None else checked_image_size(image_size)
         self.lambdas = dict(layers)
         self._model = (model,)  # in a tuple, unlike as an attribute, it is not registered by nn.Module
         for name in layers:

@@ -135,27 +135,9 @@ class _Graph:
 
     @classmethod
     def of(cls, model: nn.Module, example: Tensor) -> "_Graph":
-        if not isinstance(example, Tensor):
-            raise ValueError(f"example must be a tensor that the model accepts, got {type(example).__name__}")
-        # Modes, and what a forward pass leaves in a module: a weight computed before it, a cache.
-        state = {module: dict(vars(module)) for module in model.modules()}
-        try:
-            model.eval()
-            tensors = {name: _on_meta(tensor) for name, tensor in model.named_parameters()}
-            buffers = {name: tensor.to("meta") for name, tensor in model.named_buffers()}
-            with torch.enable_grad():
-                output = torch.func.functional_call(model, tensors | buffers, (_on_meta(example),))
-        except Exception as error:
-            raise ValueError(
-                f"the model cannot be followed on the meta device ({type(error).__name__}: {error}). Pass the plain "
-                "module and an example that it accepts, or select by name"
-            ) from error
-        finally:
-            for module, attributes in state.items():
-                vars(module).clear()
-                vars(module).update(attributes)
+        output, parameters = _followed(model, example)
         convs = set(convolutions(model))
-        owners = {id(tensor): _owner(name, convs) for name, tensor in tensors.items()}
+        owners = {id(tensor): _owner(name, convs) for name, tensor in parameters.items()}
         inputs: dict[Any, list[Any]] = {}
         names: dict[Any, str] = {}
         stack = [(root, False) for root in _roots(output)]
@@ -230,6 +212,30 @@ class _Graph:
                     seen.add(source)
                     stack.append(source)
         return seen
+
+
+def _followed(model: nn.Module, example: Tensor) -> tuple[Any, dict[str, Tensor]]:
+    """What the model makes of the example on the meta device, and the parameters that it was given there, by name."""
+    if not isinstance(example, Tensor):
+        raise ValueError(f"example must be a tensor that the model accepts, got {type(example).__name__}")
+    # Modes, and what a forward pass leaves in a module: a weight computed before it, a cache.
+    state = {module: dict(vars(module)) for module in model.modules()}
+    try:
+        model.eval()
+        parameters = {name: _on_meta(tensor) for name, tensor in model.named_parameters()}
+        buffers = {name: tensor.to("meta") for name, tensor in model.named_buffers()}
+        with torch.enable_grad():
+            output = torch.func.functional_call(model, parameters | buffers, (_on_meta(example),))
+    except Exception as error:
+        raise ValueError(
+            f"the model cannot be followed on the meta device ({type(error).__name__}: {error}). Pass the plain "
+            "module and an example that it accepts, or select by name"
+        ) from error
+    finally:
+        for module, attributes in state.items():
+            vars(module).clear()
+            vars(module).update(attributes)
+    return output, parameters
 
 
 def _kind(node: Any) -> str:

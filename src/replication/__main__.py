@@ -288,9 +288,8 @@ def _profile(options: argparse.Namespace) -> None:
         write_whole(options.output, lambda path: table.to_csv(path, index=False, float_format="%.7g"))
         print(f"written: {options.output}")
     if options.plot:
-        figure = plt.figure(figsize=(max(5.0, 0.3 * len(summary)), 4), layout="constrained")
-        found.plot(figure.add_subplot())
-        write_whole(options.plot, lambda path: figure.savefig(path, dpi=160, format=options.plot.suffix[1:]))
+        found.plot()
+        write_whole(options.plot, lambda path: plt.savefig(path, dpi=160, format=options.plot.suffix[1:]))
         print(f"written: {options.plot}")
 
 

@@ -30,15 +30,18 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 @contextmanager
 def reading(path: Path, remedy: str) -> Iterator[None]:
-    """Whatever is wrong with a file's content becomes one message that ends with the remedy.
+    """Whatever reading a file raises becomes one message that ends with the remedy.
 
     Raises:
-        UserError: instead of the error that reading it raised.
+        UserError: instead of the error; its own first line alone is kept.
     """
     try:
         yield
-    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is damaged ({type(error).__name__}: {error}). {remedy}") from None
+    except UserError:
+        raise
+    except Exception as error:  # readers raise what they like on damaged bytes
+        problem = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(f"{path} is damaged ({problem}): {remedy}") from None
 
 
 def write_text(path: Path, text: str) -> None:

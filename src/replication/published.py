@@ -4,22 +4,18 @@ from typing import Any
 
 import pandas as pd
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from replication import paths
 from replication.files import reading
 
-REMEDY = "Restore it: `git checkout data/published`"
+REMEDY = "restore it: `git checkout data/published`"
 
 
 def read(name: str) -> Any:
     """The content of data/published/NAME.yaml."""
     path = paths.PUBLISHED / f"{name}.yaml"
     with reading(path, REMEDY):
-        try:
-            content = YAML(typ="safe").load(path)
-        except YAMLError as error:
-            raise ValueError(error) from None
+        content = YAML(typ="safe").load(path)
         if not content:
             raise ValueError("it is empty")
     return content

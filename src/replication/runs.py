@@ -72,10 +72,8 @@ class Store:
 
     def __getitem__(self, key: str) -> Record:
         path = self.folder / f"{key}.json"
-        try:
+        with reading(path, "delete it, and the run is trained again"):
             record: Record = json.loads(path.read_text())
-        except json.JSONDecodeError:
-            raise UserError(f"{path} is damaged: delete it, and the run is trained again") from None
         return record
 
     def checkpoint(self, key: str) -> Path:
@@ -137,7 +135,7 @@ def read_table(path: Path) -> list[Record]:
     """
     if not path.exists():
         return []
-    with reading(path, "Restore it with git"):
+    with reading(path, "restore it with git"):
         lines = path.read_text().splitlines()
     records: list[Record] = []
     seen: dict[str, int] = {}

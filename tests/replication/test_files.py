@@ -37,6 +37,6 @@ def test_what_cannot_be_written_is_no_full_disk(tmp_path):
 
 
 def test_a_damaged_file_is_one_message_with_the_remedy(tmp_path):
-    message = r"a\.json is damaged .JSONDecodeError: .*\. Restore it"
-    with pytest.raises(UserError, match=message), reading(tmp_path / "a.json", "Restore it"):
+    message = r"a\.json is damaged .JSONDecodeError: .*: restore it"
+    with pytest.raises(UserError, match=message), reading(tmp_path / "a.json", "restore it"):
         json.loads("xx")

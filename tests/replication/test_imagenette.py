@@ -111,7 +111,7 @@ def test_a_damaged_prepared_folder_is_named(raw, tmp_path):
     about = json.loads((tmp_path / "v1" / "about.json").read_text())
     about["train"]["ids"].append("one too many")
     (tmp_path / "v1" / "about.json").write_text(json.dumps(about))
-    with pytest.raises(UserError, match=r"v1 is damaged \(3 images for 4 ids\): delete it"):
+    with pytest.raises(UserError, match=r"v1 is damaged \(ValueError: 3 images for 4 ids\): delete it"):
         MappedSet.read(tmp_path / "v1")
 
 

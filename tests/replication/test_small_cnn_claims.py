@@ -155,12 +155,11 @@ def corner_alone(run):
 def verdicts(settings, gain):
     records, published = made(settings, gain=gain), published_data.table(1)
     tested, smallest = counted(settings, records), published["delta_validation_accuracy"].min()
-    table = small_cnn_placebos.decisive(records, settings, CIFAR10)
-    planned = small_cnn_placebos.planned_lambdas(settings, CIFAR10)
-    h2 = small_cnn_placebos.h2(table, planned, smallest)[0]
+    decisive = small_cnn_placebos.Decisive.of(records, settings, CIFAR10)
+    h2 = small_cnn_placebos.h2(decisive, smallest)[0]
     rows = small_cnn_claims.table1(frame(settings, records), published)
     c7 = small_cnn_claims.c7(rows, tested, published, h2)
-    return c7, h2, small_cnn_claims.h3(tested, published)[0], small_cnn_placebos.h4(table, planned, smallest)[0]
+    return c7, h2, small_cnn_claims.h3(tested, published)[0], small_cnn_placebos.h4(decisive, smallest)[0]
 
 
 def test_a_real_effect_of_the_corner(few):
@@ -224,17 +223,15 @@ def test_a_harmful_lambda_hides_no_gain(few, published):
 
 def test_a_variant_that_lacks_a_lambda_decides_nothing(few):
     records = made(few, gain=strong)
-    table, planned = (
-        small_cnn_placebos.decisive(records, few, CIFAR10),
-        small_cnn_placebos.planned_lambdas(few, CIFAR10),
-    )
-    assert small_cnn_placebos.h2(table, planned, 0.005)[0] == "supported"
-    harmful = table.assign(decisive_low=table["decisive_low"] - 0.1, decisive_high=table["decisive_high"] - 0.1)
-    assert small_cnn_placebos.h2(harmful, planned, 0.005)[0] == "undecided"  # the corner alone does harm
-    lacking = table[(table["variant"] != "center") | (table["lambda"] != 1.0)]
-    assert small_cnn_placebos.h2(lacking, planned, 0.005)[0] == "undecided"
-    lacking = table[(table["variant"] != "exact") | (table["lambda"] != 1.0)]
-    assert small_cnn_placebos.h4(lacking, planned, 0.005)[0] == "undecided"
+    runs = small_cnn_placebos.Decisive.of(records, few, CIFAR10)
+    assert small_cnn_placebos.h2(runs, 0.005)[0] == "supported"
+    table = runs.table
+    moved = table.assign(corner_low=table["corner_low"] - 0.1, corner_high=table["corner_high"] - 0.1)
+    harmful = dataclasses.replace(runs, table=moved)
+    assert small_cnn_placebos.h2(harmful, 0.005)[0] == "undecided"  # the corner alone does harm
+    for variant, decide in (("center", small_cnn_placebos.h2), ("exact", small_cnn_placebos.h4)):
+        kept = (table["variant"] != variant) | (table["lambda"] != 1.0)
+        assert decide(dataclasses.replace(runs, table=table[kept], strict=runs.strict[kept]), 0.005)[0] == "undecided"
 
 
 def test_verdicts_are_given_twice(few):
@@ -242,7 +239,7 @@ def test_verdicts_are_given_twice(few):
     records = made(few, gain=strong)
     eleven = [r for r in records if r["run"]["replicate"] != 11]
     for kept, n in ((records, 12), (eleven, 10)):
-        table = small_cnn_placebos.decisive(kept, few, CIFAR10)
+        table = small_cnn_placebos.Decisive.of(kept, few, CIFAR10).table
         assert (table["n"] == n).all() and (table["corner_n"] == n).all()
     assert (small_cnn_placebos.gains(eleven, few, CIFAR10)["n"] == 11).all()
     row = table.iloc[0]
@@ -255,7 +252,7 @@ def test_verdicts_are_given_twice(few):
     ]
     gain = [ten[0][k] - ten[1][k] for k in range(10)]
     interval = stats.ttest_1samp(gain, 0).confidence_interval(0.975)
-    assert (row["decisive_gain_low"], row["decisive_gain_high"]) == pytest.approx(interval)
+    assert (row["low"], row["high"]) == pytest.approx(interval)
 
 
 def test_a_corner_that_does_more_harm_than_placebos_is_not_the_same(few):
@@ -285,14 +282,12 @@ def test_all_nine_reproduce(settings):
 
 def test_too_few_runs_decide_nothing(few, published):
     records = [r for r in made(few, gain=strong) if r["run"]["replicate"] < 9]
-    rows, table = (
-        small_cnn_claims.table1(frame(few, records), published),
-        small_cnn_placebos.decisive(records, few, CIFAR10),
-    )
+    rows = small_cnn_claims.table1(frame(few, records), published)
+    decisive = small_cnn_placebos.Decisive.of(records, few, CIFAR10)
     c7 = small_cnn_claims.c7(rows, counted(few, records), published, "undecided")
     assert (c7.verdict, c7.control) == ("inconclusive", "not tested")
     for decide in (small_cnn_placebos.h2, small_cnn_placebos.h4):
-        assert decide(table, small_cnn_placebos.planned_lambdas(few, CIFAR10), 0.005)[0] == "undecided"
+        assert decide(decisive, 0.005)[0] == "undecided"
     assert small_cnn_claims.h3([], published)[0] == "undecided"
     none = small_cnn_claims.c7(rows.iloc[:0], [], published, "undecided")
     assert none.verdict == "not tested"

@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 
+from replication import paths
 from replication.experiments import step_cost
 from replication.report import step_cost as section_module
 
@@ -32,7 +33,7 @@ def test_c13(ratios, verdict, control):
 
 
 def test_the_section_reads_the_committed_measurement(tmp_path, monkeypatch):
-    monkeypatch.setattr(section_module.paths, "BENCHMARKS", tmp_path)
+    monkeypatch.setattr(paths, "BENCHMARKS", tmp_path)
     empty = section_module.section(tmp_path)
     assert empty.tables == [] and empty.verdicts["C13"].verdict == "not tested"
     table = measured(1.0, 1.05, 1.2, 1.2).assign(hardware="a core", versions="python")

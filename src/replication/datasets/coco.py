@@ -26,6 +26,7 @@ from replication.datasets import mapped
 from replication.datasets.download import fetch
 from replication.datasets.mapped import Example
 from replication.errors import UserError
+from replication.files import reading
 
 SIZE = 256  # pixels of a side
 SEED = 2017
@@ -168,13 +169,11 @@ def _choose(entries: dict[str, list[Entry]], wanted: dict[str, int], raw: Path) 
 
 def _entries(raw: Path, name: str) -> list[Entry]:
     path = raw / "annotations" / f"instances_{name}.json"
-    try:
+    with reading(path, f"delete {path.parent}, and it is fetched again"):
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress
             coco = COCO(path)
         found = [Entry(name, about, coco.imgToAnns.get(id_, [])) for id_, about in coco.imgs.items()]
-    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
-        raise UserError(f"{path} is damaged ({error}): delete {path.parent}, and it is fetched again") from None
-    return sorted(found, key=lambda entry: entry.id)
+        return sorted(found, key=lambda entry: entry.id)
 
 
 def _examples(

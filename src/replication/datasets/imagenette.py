@@ -22,6 +22,7 @@ from replication.datasets.download import fetch
 from replication.datasets.images import SPLITS
 from replication.datasets.mapped import Example
 from replication.errors import UserError
+from replication.files import reading
 
 SIZE = 224  # pixels of a side
 # The second version, shorter side 320 pixels; address and checksum are those in torchvision.datasets.Imagenette
@@ -98,11 +99,8 @@ def _examples(files: Sequence[Path], classes: Sequence[str], size: int) -> Itera
     """Decoded images, in order. Threads: decoding releases the interpreter's lock."""
 
     def load(file: Path) -> Example:
-        try:
-            with Image.open(file) as opened:
-                image = opened.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
-        except OSError as error:
-            raise UserError(f"{file} is damaged ({error}): put it back, or delete the folder to fetch all") from None
+        with reading(file, "put it back, or delete the folder to fetch all"), Image.open(file) as opened:
+            image = opened.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
         label = np.array(classes.index(file.parent.name), dtype=np.uint8)
         return Example(f"{file.parent.name}/{file.name}", np.asarray(image), label)
 

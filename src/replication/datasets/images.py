@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from replication.errors import UserError
-from replication.files import write_text, write_whole
+from replication.files import reading, write_text, write_whole
 
 SPLITS = ("train", "validation")
 
@@ -61,10 +61,8 @@ class ImageSet:
 
     @classmethod
     def read(cls, path: Path) -> "ImageSet":
-        try:
+        with reading(path, "delete it, and it is prepared again"):
             return cls(**load_file(path))
-        except Exception as error:
-            raise UserError(f"{path} is damaged ({error}): delete it, and it is prepared again") from None
 
 
 def _content(images: Tensor, labels: Tensor) -> str:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from replication.datasets.images import SPLITS
-from replication.errors import UserError
+from replication.files import reading
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class MappedSet:
         Raises:
             UserError: the files are damaged.
         """
-        try:
+        with reading(folder, "delete it, and it is prepared again"):
             about = json.loads((folder / "about.json").read_text())
             tensors = {}
             for split in SPLITS:
@@ -98,8 +98,6 @@ class MappedSet:
                     if len(stored) < count:
                         raise ValueError(f"{len(stored)} {kind} for {count} ids")
                     tensors[f"{split}_{kind}"] = torch.from_numpy(stored[:count])
-        except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
-            raise UserError(f"{folder} is damaged ({error}): delete it, and it is prepared again") from None
         return cls(**tensors, about=about)
 
 

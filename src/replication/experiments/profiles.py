@@ -59,7 +59,7 @@ def make_record(settings: Settings, network: str) -> list[str]:
 
 def read_record(path: Path) -> list[Layer]:
     """Layers of a record; [] where there is none."""
-    with reading(path, "Delete it and run `python -m replication profiles`, or restore it with git"):
+    with reading(path, "delete it and run `python -m replication profiles`, or restore it with git"):
         return [dict(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
 
 

@@ -264,8 +264,11 @@ def replays(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def time_to_quality(runs: pd.DataFrame) -> pd.DataFrame:
+def time_to_quality(runs: pd.DataFrame, tests: int = 1) -> pd.DataFrame:
     """Epochs to the target MSE where the MSE alone is watched.
+
+    Args:
+        tests: of so many, any of which may decide, for the intervals (Bonferroni).
 
     Columns: variant, width, lambda, n; target_mse; reached, the guided runs that got there; epochs and unguided_epochs,
     with low and high, the 95 % t-interval of their paired difference: missing where early stopping ended some guided
@@ -275,7 +278,7 @@ def time_to_quality(runs: pd.DataFrame) -> pd.DataFrame:
 
     def describe(cell: pd.DataFrame) -> dict[str, float]:
         difference = cell["epochs_to_target"] - cell["unguided_to_target"]
-        low, high = t_interval(difference) if difference.notna().all() else (math.nan, math.nan)
+        low, high = t_interval(difference, tests) if difference.notna().all() else (math.nan, math.nan)
         return {
             "target_mse": cell["target"].mean(),
             "reached": int(cell["epochs_to_target"].count()),
@@ -324,4 +327,4 @@ def equal_epochs(runs: pd.DataFrame) -> pd.DataFrame:
         return means.to_dict() | {"low": low, "high": high}
 
     columns = ["width", "lambda", "n", "epoch", "mse", "unguided_mse", "low", "high", "change", "unguided_change"]
-    return _by_cell(runs, describe)[columns].rename(columns={"epoch": "epochs"})
+    return _by_cell(runs, describe).reindex(columns=columns).rename(columns={"epoch": "epochs"})

@@ -10,9 +10,16 @@ from replication import paths, published
 from replication.analysis import selection_effects
 from replication.experiments import classifiers, classifiers_claims
 from replication.experiments.classifiers import BASELINE
-from replication.files import reading
 from replication.report import figures, published_audit_figures
-from replication.report.section import FigureEntry, Section, TableEntry, runs_about, runs_metrics, write_table
+from replication.report.section import (
+    FigureEntry,
+    Section,
+    TableEntry,
+    measurements,
+    runs_about,
+    runs_metrics,
+    write_table,
+)
 from replication.runs import Record, of_grid, read_current
 from replication.settings import CLASSIFIERS, Settings
 
@@ -191,11 +198,9 @@ class _Writer:
         return FigureEntry("Table 2, ours: cells with their errors, and the gain that choosing makes", path, caption)
 
     def speed(self) -> list[TableEntry]:
-        path = paths.BENCHMARKS / "classifiers.csv"
-        if not path.exists():
+        table = measurements("classifiers")
+        if table.empty:
             return []
-        with reading(path, "Restore it: `git checkout data/benchmarks`"):
-            table = pd.read_csv(path)
         note = (
             f"{table['hardware'].iloc[0]}, torch {table['torch'].iloc[0]}; Imagenette's images, medians over n turns. "
             "Reference: a DataLoader loop on the image files, as torchvision's. Times reference: median of the paired "

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from replication import published
+from replication import paths, published
 from replication.experiments.verdict import Verdict
+from replication.files import reading
 from replication.runs import Record
 
 
@@ -46,6 +47,13 @@ def write_table(folder: Path, name: str, title: str, table: pd.DataFrame, note: 
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, index=False, float_format="%.6g")
     return TableEntry(title, path, table, note)
+
+
+def measurements(name: str) -> pd.DataFrame:
+    """data/benchmarks/NAME.csv, empty where nothing is measured."""
+    path = paths.BENCHMARKS / f"{name}.csv"
+    with reading(path, "restore it: `git checkout data/benchmarks`"):
+        return pd.read_csv(path) if path.exists() else pd.DataFrame()
 
 
 def made_by(scale: str, family: str, command: str = "sweep") -> str:

@@ -90,18 +90,14 @@ class _Writer:
         return small_cnn_placebos.gains(self.records[CIFAR10], self.settings, CIFAR10)
 
     @cached_property
-    def decisive(self) -> pd.DataFrame:
-        return small_cnn_placebos.decisive(self.records[CIFAR10], self.settings, CIFAR10)
-
-    @cached_property
     def decided(self) -> dict[str, tuple[str, str]]:
         """Verdict and evidence of each hypothesis."""
         smallest = float(self.published["delta_validation_accuracy"].min())
-        planned = small_cnn_placebos.planned_lambdas(self.settings, CIFAR10)
+        decisive = small_cnn_placebos.Decisive.of(self.records[CIFAR10], self.settings, CIFAR10)
         return {
-            "H2": small_cnn_placebos.h2(self.decisive, planned, smallest),
+            "H2": small_cnn_placebos.h2(decisive, smallest),
             "H3": small_cnn_claims.h3(self.counting(CIFAR10, "first"), self.published),
-            "H4-cnn": small_cnn_placebos.h4(self.decisive, planned, smallest),
+            "H4-cnn": small_cnn_placebos.h4(decisive, smallest),
         }
 
     def counting(self, family: str, placement: str) -> list[Choice]:

@@ -2,12 +2,8 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from replication import paths
 from replication.experiments import step_cost
-from replication.files import reading
-from replication.report.section import Section, TableEntry, write_table
+from replication.report.section import Section, TableEntry, measurements, write_table
 
 COMMAND = "python tests/benchmarks/engine.py --write"
 
@@ -15,7 +11,7 @@ COMMAND = "python tests/benchmarks/engine.py --write"
 def section(folder: Path) -> Section:
     """Write the tables under `folder`. The measurements are the same at every scale: MNIST's sizes, one core."""
     tables: list[TableEntry] = []
-    guidance, engine = (_read(name) for name in ("guidance", "engine"))
+    guidance, engine = (measurements(name) for name in ("guidance", "engine"))
     for name, title, table, note in (
         (
             "guidance",
@@ -43,9 +39,3 @@ def section(folder: Path) -> Section:
         tables=tables,
         verdicts={"C13": step_cost.c13(guidance)},
     )
-
-
-def _read(name: str) -> pd.DataFrame:
-    path = paths.BENCHMARKS / f"{name}.csv"
-    with reading(path, "Restore it: `git checkout data/benchmarks`"):
-        return pd.read_csv(path) if path.exists() else pd.DataFrame()

@@ -1,9 +1,11 @@
 """The report's section on hypotheses H1 and H4: what ends guided training early, and whether guidance helps."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from replication import paths
 from replication.experiments import (
@@ -13,7 +15,7 @@ from replication.experiments import (
     stopping_artefact,
     stopping_claims,
 )
-from replication.experiments.stopping_artefact import Pair
+from replication.experiments.stopping_artefact import CELL, WATCHING_MSE, Pair, Plan
 from replication.report import figures, stopping_figures
 from replication.report.section import (
     FigureEntry,
@@ -88,114 +90,152 @@ TABLES = {  # name -> title, note
 }
 
 
+DECIDED = {"H1": stopping_claims.h1, "H4": stopping_claims.h4}
+
+
 def section(settings: Settings, folder: Path, note: str) -> Section:
     """Write figures and tables for every family of autoencoders under `folder`. Needs the run tables alone."""
-    decided: dict[str, list[str]] = {"H1": [], "H4": []}
-    drawn, tables, frames = [], [], []
-    metrics: dict[str, Any] = {}
-    plans = {family: stopping_artefact.plan(settings, family) for family in AUTOENCODERS}
-    exist = planned = 0
-    for family in AUTOENCODERS:
-        records = read_current(paths.table(settings.scale, family))
-        found = stopping_artefact.pairs(records, settings, family)
-        runs = stopping_artefact.pair_frame(found)
-        frames.append(runs.assign(family=family))
-        for name, decide in (("H1", stopping_claims.h1), ("H4", stopping_claims.h4)):
-            verdict, evidence = decide(runs, plans[family])
-            metrics[f"{name}-{family}"] = undecided_by(note, verdict)
-            decided[name].append(f"**{metrics[f'{name}-{family}'].capitalize()}** on `{family}`: {evidence}.")
-        for variant in autoencoder.variants(settings, family).values():
-            exist, planned = exist + len(of_grid(records, variant)), planned + len(variant)
-        made: dict[str, pd.DataFrame] = {}
-        if found:
-            drawn += _figures(found, runs, family, folder, note)
-            made |= {
-                "stopping": stopping_artefact.summary(runs),
-                "threshold": stopping_artefact.thresholds(found),
-                "determinant": stopping_artefact.determinants(found),
-                "time-to-quality": stopping_artefact.time_to_quality(runs),
-            }
-        everywhere = stopping_artefact.pair_frame(stopping_artefact.published_pairs(records, settings, family))
-        if len(told := stopping_artefact.replays(everywhere)):
-            made["replay"] = told
-        if len(replayed := _any_epsilon(settings, family, records)):
-            made["any-epsilon"] = replayed
-        if unstopped := stopping_artefact.unstopped_pairs(records, settings, family):
-            made["equal-epochs"] = stopping_artefact.equal_epochs(stopping_artefact.pair_frame(unstopped))
-            drawn.append(_along_training(unstopped, made["equal-epochs"]["n"], family, folder, note))
-        if len(seen := square_part.read(settings.scale, family)):
-            made[square_part.NAME] = seen
-        tables += [_table(name, table, family, folder, settings.scale) for name, table in made.items()]
-    paragraphs = [hypothesis(name, found) for name, found in decided.items()]
+    writers = [_Writer(settings, family, folder, note) for family in AUTOENCODERS]
+    metrics, paragraphs = {}, []
+    for name, decide in DECIDED.items():
+        found = []
+        for writer in writers:
+            verdict, evidence = decide(writer.runs, writer.plan)
+            metrics[f"{name}-{writer.family}"] = said = undecided_by(note, verdict)
+            found.append(f"**{said.capitalize()}** on `{writer.family}`: {evidence}.")
+        paragraphs.append(hypothesis(name, found))
+    exist, planned = (sum(counts) for counts in zip(*(writer.variant_runs() for writer in writers), strict=True))
     paragraphs.append(f"{exist} of the {planned} runs of the variants exist; `params.yaml`, variants, defines them.")
+    everything = pd.concat([writer.runs.assign(family=writer.family) for writer in writers], ignore_index=True)
     return Section(
         title="What ends guided training early (H1), and whether guidance helps (H4)",
         about="\n\n".join(paragraphs),
         note=note,
-        figures=drawn,
-        tables=tables,
-        verdicts={"C12": stopping_claims.c12(pd.concat(frames, ignore_index=True), plans)},
+        figures=[figure for writer in writers for figure in writer.figures()],
+        tables=[table for writer in writers for table in writer.tables()],
+        verdicts={"C12": stopping_claims.c12(everything, {writer.family: writer.plan for writer in writers})},
         metrics={"hypotheses": metrics},
     )
 
 
-def _any_epsilon(settings: Settings, family: str, records: list[Record]) -> pd.DataFrame:
-    """A row an epsilon, a column a lambda."""
-    planned = autoencoder.published(settings, family)
-    wide = [run for run in planned if run["lambda"] == 0 and run["width"] > autoencoder_claims.WIDE]
-    lambdas = settings.lambdas_of(settings.autoencoder_grids[family])
-    if not (unguided := of_grid(records, wide)):
-        return pd.DataFrame()
-    table = stopping_artefact.replayed_grid(unguided, lambdas, EPSILONS)
-    cells = [f"{row.stopping_epoch:.1f} ({row.mse:.4f})" for row in table.itertuples()]
-    wanted = table.assign(cell=cells, lambda_=[f"lambda {value:g}" for value in table["lambda"]])
-    shown = wanted.pivot(index="epsilon", columns="lambda_", values="cell")[list(dict.fromkeys(wanted["lambda_"]))]
-    return shown.loc[list(EPSILONS)].rename_axis(columns=None).reset_index().assign(n=len(unguided))
+@dataclass(frozen=True)
+class _Writer:
+    """One family's part of the section."""
 
+    settings: Settings
+    family: str
+    folder: Path
+    note: str
 
-def _figures(found: list[Pair], runs: pd.DataFrame, family: str, folder: Path, note: str) -> list[FigureEntry]:
-    points = runs[runs["epsilon"] > 0].groupby([*stopping_artefact.CELL, "epsilon"])  # the reciprocal form's
-    curves = runs[runs["variant"].isin(stopping_artefact.WATCHING_MSE)].groupby(stopping_artefact.CELL)
-    unguided = len({pair.unguided["key"] for pair in found})
-    replicates = f"n = {count_range(curves.size())} replicates a guided curve ({unguided} unguided runs in all)"
-    wanted = {
-        "stopping-epochs": (
-            "Stopping epoch against lambda / epsilon",
-            stopping_figures.stopping_epochs(found, stopping_artefact.thresholds(found)),
-            f"Points: means over n = {count_range(points.size())} guided runs, bars: smallest and largest. Line: mean "
-            "stopping epoch of the unguided runs if the constant lambda/epsilon is added to their recorded MSE in "
-            "float32; no guided run enters it.",
-        ),
-        "determinants": (
-            "log|det W_sq| along training",
-            stopping_figures.determinants(found),
-            f"Means over {replicates}, early stopping on the MSE alone. The modified form lies on the unguided curve "
-            "where its gradient is zero.",
-        ),
-        "time-to-quality": (
-            "Epochs to reach a given MSE",
-            stopping_figures.time_to_quality(found),
-            f"Means over {replicates}, as far as all of them get; early stopping on the MSE alone.",
-        ),
-    }
-    return [
-        FigureEntry(f"{title}, `{family}`", figures.save(figure, folder, f"{name}-{family}", note), caption)
-        for name, (title, figure, caption) in wanted.items()
-    ]
+    @cached_property
+    def plan(self) -> Plan:
+        return stopping_artefact.plan(self.settings, self.family)
 
+    @cached_property
+    def records(self) -> list[Record]:
+        return read_current(paths.table(self.settings.scale, self.family))
 
-def _along_training(found: list[Pair], counts: pd.Series, family: str, folder: Path, note: str) -> FigureEntry:
-    path = figures.save(stopping_figures.along_training(found), folder, f"along-training-{family}", note)
-    caption = (
-        f"Means over n = {count_range(counts)} replicates, as far as all of them get. The unguided runs have no early "
-        "stopping here; that of the guided ones watches the total, as published."
-    )
-    return FigureEntry(f"Guided and unguided training at equal epochs, `{family}`", path, caption)
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        return stopping_artefact.pairs(self.records, self.settings, self.family)
 
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        return stopping_artefact.pair_frame(self.pairs)
 
-def _table(name: str, table: pd.DataFrame, family: str, folder: Path, scale: str) -> TableEntry:
-    title, text = TABLES[name]
-    made = made_by(scale, family)
-    if name == square_part.NAME:
-        made = f"Made by `python -m replication {name} --scale {scale}`."
-    return write_table(folder, f"{family}-{name}", f"{title}, `{family}`", table, f"{text} {made}")
+    @cached_property
+    def unstopped(self) -> list[Pair]:
+        return stopping_artefact.unstopped_pairs(self.records, self.settings, self.family)
+
+    @cached_property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """By name in TABLES; empty ones have nothing to show."""
+        published = stopping_artefact.published_pairs(self.records, self.settings, self.family)
+        return {
+            "stopping": stopping_artefact.summary(self.runs),
+            "threshold": stopping_artefact.thresholds(self.pairs),
+            "determinant": stopping_artefact.determinants(self.pairs),
+            "time-to-quality": stopping_artefact.time_to_quality(self.runs),
+            "replay": stopping_artefact.replays(stopping_artefact.pair_frame(published)),
+            "any-epsilon": self.any_epsilon(),
+            "equal-epochs": stopping_artefact.equal_epochs(stopping_artefact.pair_frame(self.unstopped)),
+            square_part.NAME: square_part.read(self.settings.scale, self.family),
+        }
+
+    def variant_runs(self) -> tuple[int, int]:
+        """How many exist, of how many planned."""
+        variants = autoencoder.variants(self.settings, self.family).values()
+        return sum(len(of_grid(self.records, runs)) for runs in variants), sum(map(len, variants))
+
+    def any_epsilon(self) -> pd.DataFrame:
+        """A row an epsilon, a column a lambda."""
+        planned = autoencoder.published(self.settings, self.family)
+        wide = [run for run in planned if run["lambda"] == 0 and run["width"] > autoencoder_claims.WIDE]
+        lambdas = self.settings.lambdas_of(self.settings.autoencoder_grids[self.family])
+        if not (unguided := of_grid(self.records, wide)):
+            return pd.DataFrame()
+        table = stopping_artefact.replayed_grid(unguided, lambdas, EPSILONS)
+        cells = [f"{row.stopping_epoch:.1f} ({row.mse:.4f})" for row in table.itertuples()]
+        wanted = table.assign(cell=cells, lambda_=[f"lambda {value:g}" for value in table["lambda"]])
+        shown = wanted.pivot(index="epsilon", columns="lambda_", values="cell")[list(dict.fromkeys(wanted["lambda_"]))]
+        return shown.loc[list(EPSILONS)].rename_axis(columns=None).reset_index().assign(n=len(unguided))
+
+    def tables(self) -> list[TableEntry]:
+        return [self.table(name, frame) for name, frame in self.frames.items() if len(frame)]
+
+    def table(self, name: str, frame: pd.DataFrame) -> TableEntry:
+        title, text = TABLES[name]
+        made = made_by(self.settings.scale, self.family)
+        if name == square_part.NAME:
+            made = f"Made by `python -m replication {name} --scale {self.settings.scale}`."
+        return write_table(self.folder, f"{self.family}-{name}", f"{title}, `{self.family}`", frame, f"{text} {made}")
+
+    def figures(self) -> list[FigureEntry]:
+        drawn = []
+        if self.pairs:
+            drawn += self.of_pairs()
+        if self.unstopped:
+            drawn.append(self.along_training())
+        return drawn
+
+    def of_pairs(self) -> list[FigureEntry]:
+        points = self.runs[self.runs["epsilon"] > 0].groupby([*CELL, "epsilon"])  # the reciprocal form's
+        curves = self.runs[self.runs["variant"].isin(WATCHING_MSE)].groupby(CELL)
+        unguided = len({pair.unguided["key"] for pair in self.pairs})
+        replicates = f"n = {count_range(curves.size())} replicates a guided curve ({unguided} unguided runs in all)"
+        return [
+            self.figure(
+                "stopping-epochs",
+                "Stopping epoch against lambda / epsilon",
+                stopping_figures.stopping_epochs(self.pairs, self.frames["threshold"]),
+                f"Points: means over n = {count_range(points.size())} guided runs, bars: smallest and largest. Line: "
+                "mean stopping epoch of the unguided runs if the constant lambda/epsilon is added to their recorded "
+                "MSE in float32; no guided run enters it.",
+            ),
+            self.figure(
+                "determinants",
+                "log|det W_sq| along training",
+                stopping_figures.determinants(self.pairs),
+                f"Means over {replicates}, early stopping on the MSE alone. The modified form lies on the unguided "
+                "curve where its gradient is zero.",
+            ),
+            self.figure(
+                "time-to-quality",
+                "Epochs to reach a given MSE",
+                stopping_figures.time_to_quality(self.pairs),
+                f"Means over {replicates}, as far as all of them get; early stopping on the MSE alone.",
+            ),
+        ]
+
+    def along_training(self) -> FigureEntry:
+        return self.figure(
+            "along-training",
+            "Guided and unguided training at equal epochs",
+            stopping_figures.along_training(self.unstopped),
+            f"Means over n = {count_range(self.frames['equal-epochs']['n'])} replicates, as far as all of them get. "
+            "The unguided runs have no early stopping here; that of the guided ones watches the total, as published.",
+        )
+
+    def figure(self, name: str, title: str, drawn: Figure, caption: str) -> FigureEntry:
+        path = figures.save(drawn, self.folder, f"{name}-{self.family}", self.note)
+        return FigureEntry(f"{title}, `{self.family}`", path, caption)

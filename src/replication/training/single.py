@@ -19,8 +19,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from entropy_guidance import EntropyGuidance
 from replication import paths
 from replication.datasets.mapped import MappedSet
-from replication.errors import UserError
-from replication.files import write_whole
+from replication.files import reading, write_whole
 from replication.runs import Record, Run, Store, make_record
 from replication.training.stopping import EarlyStopping
 from replication.training.trainers import Epoch, environment, prepare
@@ -258,15 +257,13 @@ class _Training:
         path = self.store.checkpoint(self.run.key)
         if not path.exists():
             return
-        try:
+        with reading(path, "delete it, and the run starts anew"):
             state = torch.load(path, map_location=self.device, weights_only=True)
             for monitored in state["history"]["monitored"]:
                 self._take(monitored)  # before the optimiser's state, which holds the learning rate reached
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.history = state["history"]
-        except Exception as error:
-            raise UserError(f"{path} is damaged ({error}): delete it, and the run starts anew") from None
 
     def _save_checkpoint(self) -> None:
         state = {
