@@ -10,6 +10,7 @@ import pytest
 import small_cnn
 import torch
 import unet_speed
+import warm_inverse
 import workers
 from PIL import Image
 
@@ -58,6 +59,24 @@ def test_engine(monkeypatch):
     table = engine.engine_table(1, 4, 8)
     assert len(table) == len(engine.WAYS) and (table["cpu_seconds"] > 0).all()
     assert (engine.guidance_table(1, 4, 8)["ratio"] > 0).all()
+
+
+def test_warm_inverse(monkeypatch):
+    x = torch.randint(0, 256, (640, 1, 28, 28), dtype=torch.uint8)
+    y = torch.zeros(640, dtype=torch.uint8)
+    monkeypatch.setattr(warm_inverse.datasets, "load", lambda _: ImageSet(x, y, x, y))
+    monkeypatch.setattr(warm_inverse, "TRAIN", len(x))
+    row = warm_inverse.row(8, 1, 5)
+    assert row["converge"] == 1 and row["iteration_error"] < 1e-5
+
+
+@pytest.mark.parametrize("factor", [1.01, -1.0])
+def test_newtons_iteration_finds_the_inverse_from_near_by_alone(factor):
+    before = torch.eye(4) + 0.1 * torch.rand(4, 4)
+    found = warm_inverse.one_step(before, factor * before)
+    assert found["radius"] == pytest.approx(abs(1 - factor), abs=1e-5)
+    assert ("iterations" in found) == (found["radius"] < 1)
+    assert found.get("iteration_error", 0) < 1e-5
 
 
 @pytest.mark.parametrize("way", small_cnn.WAYS)

@@ -39,6 +39,15 @@ def test_the_table_of_workers_is_the_committed_measurement():
         assert f"| {model} | {cells[model, 1]:.3g} | {cells[model, 2]:.3g} |" in TEXT
 
 
+def test_newtons_iteration_is_the_committed_measurement():
+    table = pd.read_csv("data/benchmarks/warm-inverse.csv")
+    wide = table[table["width"] == 260]
+    assert (table["converge"] >= 0.99).all() and (table["iteration_error"] < table["lu_error"]).all()
+    costs = [*wide["iteration_ms"].agg(["min", "max"]), *wide["inverse_ms"].agg(["min", "max"])]
+    assert [round(value, 1) for value in costs] == [1.2, 1.2, 3.1, 4.0] and set(table["iterations"]) == {1, 2}
+    assert "1 or 2 iterations of 1.2 ms (width 260; 3.1 to 4.0 ms by LU" in TEXT
+
+
 def test_the_report_has_the_committed_measurements():
     for name in ("engine", "guidance"):
         measured = pd.read_csv(ROOT / f"data/benchmarks/{name}.csv").drop(columns=["hardware", "versions"])
