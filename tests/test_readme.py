@@ -1,10 +1,11 @@
-"""The README's Python example runs as printed, and the files it links to exist."""
+"""The README's example runs as printed; links of the written pages lead somewhere, and their numbers are recorded."""
 
 import json
 import re
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from replication import settings
 from replication.experiments import autoencoder
@@ -13,6 +14,8 @@ from replication.runs import read_table
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
 SECTION = TEXT.split("## Results so far")[1].split("\n## ")[0]
+FINDINGS = (ROOT / "reports/FINDINGS.md").read_text()
+SPEED = (ROOT / "data/benchmarks/README.md").read_text()
 
 
 def test_the_example_runs(capsys):
@@ -36,16 +39,21 @@ def test_the_speed_table_is_the_committed_measurement():
 def test_the_table_of_workers_is_the_committed_measurement():
     cells = pd.read_csv(ROOT / "data/benchmarks/workers.csv").set_index(["model", "threads"])["seconds"]
     for model in cells.index.unique("model"):
-        assert f"| {model} | {cells[model, 1]:.3g} | {cells[model, 2]:.3g} |" in TEXT
+        assert f"| {model} | {cells[model, 1]:.3g} | {cells[model, 2]:.3g} |" in SPEED
 
 
 def test_newtons_iteration_is_the_committed_measurement():
-    table = pd.read_csv("data/benchmarks/warm-inverse.csv")
+    table = pd.read_csv(ROOT / "data/benchmarks/warm-inverse.csv")
     wide = table[table["width"] == 260]
     assert (table["converge"] >= 0.99).all() and (table["iteration_error"] < table["lu_error"]).all()
     costs = [*wide["iteration_ms"].agg(["min", "max"]), *wide["inverse_ms"].agg(["min", "max"])]
     assert [round(value, 1) for value in costs] == [1.2, 1.2, 3.1, 4.0] and set(table["iterations"]) == {1, 2}
-    assert "1 or 2 iterations of 1.2 ms (width 260; 3.1 to 4.0 ms by LU" in TEXT
+    assert "1 or 2 iterations of 1.2 ms (width 260; 3.1 to 4.0 ms by LU" in " ".join(SPEED.split())
+
+
+def test_how_much_faster_small_cnns_train():
+    cells = pd.read_csv(ROOT / "data/benchmarks/small-cnn.csv").set_index("way").loc["the trainer", "times_plain"]
+    assert f"train {cells.min():.1f} to {cells.max():.1f} times as fast as in a plain loop" in " ".join(TEXT.split())
 
 
 def test_the_report_has_the_committed_measurements():
@@ -59,7 +67,7 @@ def test_the_small_cnns_speed_table_is_the_committed_measurement():
     cells = pd.read_csv(ROOT / "data/benchmarks/small-cnn.csv").set_index(["blocks", "width", "batch", "way"])
     ways = ("the trainer", "the trainer, not kept", "stack of 4", "unfold of 4")
     ways += ("plain, kept", "plain", "plain, DataLoader")
-    rows = re.findall(r"^\| (\d+) x (\d+), (\d+) \| (.*) \|$", TEXT, flags=re.M)
+    rows = re.findall(r"^\| (\d+) x (\d+), (\d+) \| (.*) \|$", SPEED, flags=re.M)
     assert len(rows) == len(cells.groupby(["blocks", "width", "batch"]))
     for *shape, printed in rows:
         row = cells.loc[tuple(map(int, shape)), "core_seconds_an_epoch"]
@@ -70,12 +78,12 @@ def test_the_u_nets_speed_table_is_the_committed_measurement():
     cells = pd.read_csv(ROOT / "data/benchmarks/unet.csv")
     lines = [f"| {' | '.join(cells['way'])} |", "|---|---|---|"]
     lines.append(f"| {' | '.join(f'{value:.3g}' for value in cells['images_per_second'])} |")
-    assert "\n".join(lines) in TEXT
+    assert "\n".join(lines) in SPEED
 
 
 def test_the_classifiers_speed_table_is_the_committed_measurement():
     cells = pd.read_csv(ROOT / "data/benchmarks/classifiers.csv")
-    rows = dict(re.findall(r"^\| (vgg16|resnet50) \| ([\d. |]+) \|$", TEXT, flags=re.M))
+    rows = dict(re.findall(r"^\| (vgg16|resnet50) \| ([\d. |]+) \|$", SPEED, flags=re.M))
     assert set(rows) == set(cells["network"])
     for network, printed in rows.items():
         speeds = cells.loc[cells["network"] == network, "images_per_second"]
@@ -83,8 +91,10 @@ def test_the_classifiers_speed_table_is_the_committed_measurement():
 
 
 def test_links_lead_somewhere():
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith("http")]
-    assert links and [link for link in links if not (ROOT / link).exists()] == []
+    for page in ("README.md", "CONTRIBUTING.md", "reports/FINDINGS.md", "data/benchmarks/README.md"):
+        links = re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / page).read_text())
+        files = [ROOT / Path(page).parent / link for link in links if not link.startswith("http")]
+        assert [file for file in files if not file.exists()] == []
 
 
 def test_the_verdicts_are_the_reports():
@@ -98,8 +108,9 @@ def test_the_verdicts_are_the_reports():
 
 def test_the_small_cnns_gain_is_the_reports():
     row = pd.read_csv(ROOT / "reports/paper/tables/cnn-cifar10-table1-first.csv").iloc[0]
-    text = " ".join(SECTION.split())
-    assert f"n = {row['n']} replicates exist. Its best lambda gains {row['validation gain'].split()[0]} " in text
+    printed = f"Its best lambda gains {row['validation gain'].split()[0]} "
+    assert f"n = {row['n']} replicates exist. {printed}" in " ".join(FINDINGS.split())
+    assert printed in " ".join(SECTION.split())
 
 
 def test_the_replayed_stopping_epochs_are_the_reports():
@@ -110,9 +121,9 @@ def test_the_replayed_stopping_epochs_are_the_reports():
         assert (large["exact"] == 1).all()
         told[family] = large["n"].sum()
     printed = f"all {told['autoencoder-mnist']} guided runs on MNIST and {told['autoencoder-cifar10']} on CIFAR-10"
-    assert printed in " ".join(SECTION.split())
+    assert printed in " ".join(FINDINGS.split()) and printed[1:] in " ".join(SECTION.split())
     early = [sum(run["metrics"]["stopping_epoch"] == 8 for run in large_lambda(family)) for family in told]
-    assert "({} and {} of them at epoch 8,".format(*early) in " ".join(SECTION.split())
+    assert "({} and {} of them at epoch 8,".format(*early) in " ".join(FINDINGS.split())
 
 
 def large_lambda(family):
@@ -134,7 +145,7 @@ def test_the_widths_that_miss_half_of_the_epochs_are_the_reports():
         assert set(misses.columns[misses.any()]) == {0.01}
         missed[family] = misses.index[misses[0.01]].tolist()
     assert missed == {"autoencoder-mnist": [140, 180], "autoencoder-cifar10": [260]}
-    assert "0.01 misses it, on MNIST at widths 140 and 180 and on CIFAR-10 at width 260." in " ".join(SECTION.split())
+    assert "0.01 misses it, on MNIST at widths 140 and 180 and on CIFAR-10 at width 260." in " ".join(FINDINGS.split())
 
 
 def test_what_the_placebos_do_is_the_reports():
@@ -142,7 +153,7 @@ def test_what_the_placebos_do_is_the_reports():
     n = table.loc[(1.0, "center"), "n"]
     gains = [f"{table.loc[(1.0, variant), 'gain']:.3f}" for variant in ("corner", "center", "random")]
     printed = "the corner changes accuracy by {}, a penalty on the centre by {}, on a random position by {}"
-    assert f"{printed.format(*gains)} (n = {n} " in " ".join(SECTION.split())
+    assert f"{printed.format(*gains)} (n = {n} " in " ".join(FINDINGS.split())
 
 
 def test_what_the_square_part_sees_is_the_reports():
@@ -151,7 +162,7 @@ def test_what_the_square_part_sees_is_the_reports():
         pd.read_csv(tables / f"autoencoder-{name}-square-part.csv").set_index("width") for name in ("mnist", "cifar10")
     )
     equal = pd.read_csv(tables / "autoencoder-mnist-equal-epochs.csv")
-    text = " ".join(SECTION.split())
+    text = " ".join(FINDINGS.split())
     assert round(mnist["images"][20] * 60_000) == 2 and "two of 60,000 training images light any" in text
     shares = [f"{100 * table['variance'][width]:.2g}" for table in (mnist, cifar10) for width in (100, 260)]
     wide = "At width 100 its pixels hold {} % of the images' variance, at width 260 {} % (CIFAR-10: {} and {} %)"
@@ -164,8 +175,9 @@ def test_what_the_square_part_sees_is_the_reports():
     assert moved.between(35, 45).all() and equal["n"].nunique() == 1
 
 
-def test_the_numbers_are_the_reports():
+@pytest.mark.parametrize("text", [SECTION, FINDINGS], ids=["README", "findings"])
+def test_the_numbers_are_the_reports(text):
     report = (ROOT / "reports/paper/report.md").read_text()
     elsewhere = r"\(published[^)]*\)|the corner changes accuracy[^(]*"  # the latter: test_what_the_placebos_do...
-    numbers = re.findall(r"-?\d+\.\d+%?", re.sub(elsewhere, "", SECTION))
+    numbers = re.findall(r"-?\d+\.\d+%?", re.sub(elsewhere, "", text))
     assert len(numbers) >= 3 and [number for number in numbers if number not in report] == []
