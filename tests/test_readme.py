@@ -200,6 +200,20 @@ def test_what_the_placebos_do_is_the_reports():
     assert "{}, {} and {} (lambda 0.0001, 0.01 and 1)".format(*exact) in " ".join(SECTION.split())
 
 
+def test_what_the_narrow_u_net_gains_is_the_reports():
+    table = pd.read_csv(ROOT / "reports/paper/tables/unet-coco-sample-gains.csv").query(
+        "`lambda` > 0 and watched == 'total'"
+    )
+    text = " ".join(FINDINGS.split())
+    higher = [(table[f"{name} gain"] > 0).sum() for name in ("accuracy", "IoU")]
+    assert "accuracy is higher at {} of 6 lambda and IoU at {} ".format(*higher) in text and len(table) == 6
+    ends = pd.concat([table[f"{name} gain, 95 %"].str.split(" to ", expand=True) for name in ("accuracy", "IoU")])
+    off_zero = ends.astype(float).prod(axis=1) > 0
+    assert off_zero.sum() == 1 and f"(IoU at lambda 10, {table['IoU gain'].iloc[-1]:+.3f})" in text
+    equal = table["accuracy gain, equal epochs"].agg(["min", "max"])
+    assert "the gains in accuracy are {:.3f} to {:+.3f}.".format(*equal) in text and set(table["epochs"]) == {40}
+
+
 def test_what_the_square_part_sees_is_the_reports():
     tables = ROOT / "reports/paper/tables"
     mnist, cifar10 = (
