@@ -198,6 +198,9 @@ def test_what_the_placebos_do_is_the_reports():
     assert f"{printed.format(*gains)} (n = {n} " in " ".join(FINDINGS.split())
     exact = [f"{table.loc[(lambda_, 'exact'), 'gain']:+.4f}" for lambda_ in (1e-4, 1e-2, 1.0)]
     assert "{}, {} and {} (lambda 0.0001, 0.01 and 1)".format(*exact) in " ".join(SECTION.split())
+    decay = table.loc[(1.0, "decay")]
+    assert f"the most harm, {decay['gain']:.3f} (n = {decay['n']:g})" in " ".join(FINDINGS.split())
+    assert decay["gain"] == table["gain"].min()
 
 
 def test_what_the_narrow_u_net_gains_is_the_reports():
