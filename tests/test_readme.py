@@ -207,9 +207,10 @@ def test_what_the_narrow_u_net_gains_is_the_reports():
     guided = pd.read_csv(ROOT / "reports/paper/tables/unet-coco-sample-gains.csv").query("`lambda` > 0")
     table, base = guided[guided["watched"] == "total"], guided[guided["watched"] == "base"]
     text = " ".join(FINDINGS.split())
-    low, high = -base["IoU gain"].max(), -base["IoU gain"].min()
-    assert f"an IoU lower by {low:.2f} to {high:.2f}." in text and list(base["lambda"]) == [1e-4, 1e-3, 1e-2]
-    assert set(base["epochs"]) == {20, 21} and "(0.0001, 0.001 and 0.01) do end sooner, after 20 or 21 epochs" in text
+    gains = [base[f"{name} gain"].agg([end]).iloc[0] for name in ("accuracy", "IoU") for end in ("min", "max")]
+    assert "accuracy are then {:.3f} to {:+.3f}, those in IoU {:.3f} to {:+.3f}.".format(*gains) in text
+    assert list(base["lambda"]) == [1e-4, 1e-3, 1e-2, 0.1, 1] and set(base["epochs"]) == {20, 21}
+    assert "five lambda run so far (0.0001 to 1) do end sooner, after 20 or 21 epochs" in text
     higher = [(table[f"{name} gain"] > 0).sum() for name in ("accuracy", "IoU")]
     assert "accuracy is higher at {} of 6 lambda and IoU at {} ".format(*higher) in text and len(table) == 6
     ends = pd.concat([table[f"{name} gain, 95 %"].str.split(" to ", expand=True) for name in ("accuracy", "IoU")])
