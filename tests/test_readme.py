@@ -16,6 +16,7 @@ TEXT = (ROOT / "README.md").read_text()
 SECTION = TEXT.split("## Results so far")[1].split("\n## ")[0]
 FINDINGS = (ROOT / "reports/FINDINGS.md").read_text()
 SPEED = (ROOT / "data/benchmarks/README.md").read_text()
+README, SAID, FOUND, MEASURED = (" ".join(page.split()) for page in (TEXT, SECTION, FINDINGS, SPEED))  # on one line
 
 
 def test_the_example_runs(capsys):
@@ -48,7 +49,7 @@ def test_newtons_iteration_is_the_committed_measurement():
     assert (table["converge"] >= 0.99).all() and (table["iteration_error"] < table["lu_error"]).all()
     costs = [*wide["iteration_ms"].agg(["min", "max"]), *wide["inverse_ms"].agg(["min", "max"])]
     assert [round(value, 1) for value in costs] == [1.2, 1.2, 3.1, 4.0] and set(table["iterations"]) == {1, 2}
-    assert "1 or 2 iterations of 1.2 ms (width 260; 3.1 to 4.0 ms by LU" in " ".join(SPEED.split())
+    assert "1 or 2 iterations of 1.2 ms (width 260; 3.1 to 4.0 ms by LU" in MEASURED
 
 
 def test_how_much_faster_small_cnns_train():
@@ -56,7 +57,7 @@ def test_how_much_faster_small_cnns_train():
     cells = table.loc["the trainer", "times_plain"]
     same = table.loc["plain, kept", "ms"].to_numpy() / table.loc["the trainer", "ms"].to_numpy()
     printed = f"train {cells.min():.1f} to {cells.max():.1f} times as fast as in a plain loop "
-    assert f"{printed}({same.min():.1f} to {same.max():.1f} times one with the same" in " ".join(TEXT.split())
+    assert f"{printed}({same.min():.1f} to {same.max():.1f} times one with the same" in README
 
 
 def test_the_report_has_the_committed_measurements():
@@ -118,9 +119,9 @@ def test_what_the_penalty_costs_is_the_committed_measurement():
         return f"{large}{between}{small} times"
 
     modified = said("reciprocal", 2, " times as long at batch 512, ")
-    for text in (" ".join(page.split()) for page in (SECTION, FINDINGS)):
+    for text in (SAID, FOUND):
         assert modified in text and f"with the log form {said('log', 1, ' and ')}" in text
-    assert f"with the exact one {said('exact', 1, ' and ')}" in " ".join(FINDINGS.split())
+    assert f"with the exact one {said('exact', 1, ' and ')}" in FOUND
 
 
 def test_how_many_runs_there_are_is_the_reports():
@@ -145,14 +146,14 @@ def test_what_is_said_of_the_hypotheses_is_the_reports():
         "six lambda: undecided",
         "refuted for the small CNN",
     ):
-        assert printed in " ".join(SECTION.split())
+        assert printed in SAID
 
 
 def test_the_small_cnns_gain_is_the_reports():
     row = pd.read_csv(ROOT / "reports/paper/tables/cnn-cifar10-table1-first.csv").iloc[0]
     printed = f"Its best lambda gains {row['validation gain'].split()[0]} "
-    assert f"n = {row['n']} replicates exist. {printed}" in " ".join(FINDINGS.split())
-    assert printed in " ".join(SECTION.split())
+    assert f"n = {row['n']} replicates exist. {printed}" in FOUND
+    assert printed in SAID
 
 
 def test_the_replayed_stopping_epochs_are_the_reports():
@@ -163,9 +164,9 @@ def test_the_replayed_stopping_epochs_are_the_reports():
         assert (large["exact"] == 1).all()
         told[family] = large["n"].sum()
     printed = f"all {told['autoencoder-mnist']} guided runs on MNIST and {told['autoencoder-cifar10']} on CIFAR-10"
-    assert printed in " ".join(FINDINGS.split()) and printed[1:] in " ".join(SECTION.split())
+    assert printed in FOUND and printed[1:] in SAID
     early = [sum(run["metrics"]["stopping_epoch"] == 8 for run in large_lambda(family)) for family in told]
-    assert "({} and {} of them at epoch 8,".format(*early) in " ".join(FINDINGS.split())
+    assert "({} and {} of them at epoch 8,".format(*early) in FOUND
 
 
 def large_lambda(family):
@@ -187,7 +188,7 @@ def test_the_widths_that_miss_half_of_the_epochs_are_the_reports():
         assert set(misses.columns[misses.any()]) == {0.01}
         missed[family] = misses.index[misses[0.01]].tolist()
     assert missed == {"autoencoder-mnist": [140, 180], "autoencoder-cifar10": [260]}
-    assert "0.01 misses it, on MNIST at widths 140 and 180 and on CIFAR-10 at width 260." in " ".join(FINDINGS.split())
+    assert "0.01 misses it, on MNIST at widths 140 and 180 and on CIFAR-10 at width 260." in FOUND
 
 
 def test_what_the_placebos_do_is_the_reports():
@@ -195,29 +196,28 @@ def test_what_the_placebos_do_is_the_reports():
     n = table.loc[(1.0, "center"), "n"]
     gains = [f"{table.loc[(1.0, variant), 'gain']:.3f}" for variant in ("corner", "center", "random")]
     printed = "the corner changes accuracy by {}, a penalty on the centre by {}, on a random position by {}"
-    assert f"{printed.format(*gains)} (n = {n} " in " ".join(FINDINGS.split())
+    assert f"{printed.format(*gains)} (n = {n} " in FOUND
     exact = [f"{table.loc[(lambda_, 'exact'), 'gain']:+.4f}" for lambda_ in (1e-4, 1e-2, 1.0)]
-    assert "{}, {} and {} (lambda 0.0001, 0.01 and 1)".format(*exact) in " ".join(SECTION.split())
+    assert "{}, {} and {} (lambda 0.0001, 0.01 and 1)".format(*exact) in SAID
     decay = table.loc[(1.0, "decay")]
-    assert f"the most harm, {decay['gain']:.3f} (n = {decay['n']:g})" in " ".join(FINDINGS.split())
+    assert f"the most harm, {decay['gain']:.3f} (n = {decay['n']:g})" in FOUND
     assert decay["gain"] == table["gain"].min()
 
 
 def test_what_the_narrow_u_net_gains_is_the_reports():
     guided = pd.read_csv(ROOT / "reports/paper/tables/unet-coco-sample-gains.csv").query("`lambda` > 0")
     table, base = guided[guided["watched"] == "total"], guided[guided["watched"] == "base"]
-    text = " ".join(FINDINGS.split())
     gains = [base[f"{name} gain"].agg([end]).iloc[0] for name in ("accuracy", "IoU") for end in ("min", "max")]
-    assert "accuracy are then {:.3f} to {:+.3f}, those in IoU {:.3f} to {:+.3f}.".format(*gains) in text
+    assert "accuracy are then {:.3f} to {:+.3f}, those in IoU {:.3f} to {:+.3f}.".format(*gains) in FOUND
     assert list(base["lambda"]) == [1e-4, 1e-3, 1e-2, 0.1, 1] and set(base["epochs"]) == {20, 21}
-    assert "five lambda run so far (0.0001 to 1) do end sooner, after 20 or 21 epochs" in text
+    assert "five lambda run so far (0.0001 to 1) do end sooner, after 20 or 21 epochs" in FOUND
     higher = [(table[f"{name} gain"] > 0).sum() for name in ("accuracy", "IoU")]
-    assert "accuracy is higher at {} of 6 lambda and IoU at {} ".format(*higher) in text and len(table) == 6
+    assert "accuracy is higher at {} of 6 lambda and IoU at {} ".format(*higher) in FOUND and len(table) == 6
     ends = pd.concat([table[f"{name} gain, 95 %"].str.split(" to ", expand=True) for name in ("accuracy", "IoU")])
     off_zero = ends.astype(float).prod(axis=1) > 0
-    assert off_zero.sum() == 1 and f"(IoU at lambda 10, {table['IoU gain'].iloc[-1]:+.3f})" in text
+    assert off_zero.sum() == 1 and f"(IoU at lambda 10, {table['IoU gain'].iloc[-1]:+.3f})" in FOUND
     equal = table["accuracy gain, equal epochs"].agg(["min", "max"])
-    assert "the gains in accuracy are {:.3f} to {:+.3f}.".format(*equal) in text and set(table["epochs"]) == {40}
+    assert "the gains in accuracy are {:.3f} to {:+.3f}.".format(*equal) in FOUND and set(table["epochs"]) == {40}
 
 
 def test_what_the_square_part_sees_is_the_reports():
@@ -226,14 +226,13 @@ def test_what_the_square_part_sees_is_the_reports():
         pd.read_csv(tables / f"autoencoder-{name}-square-part.csv").set_index("width") for name in ("mnist", "cifar10")
     )
     equal = pd.read_csv(tables / "autoencoder-mnist-equal-epochs.csv")
-    text = " ".join(FINDINGS.split())
-    assert round(mnist["images"][20] * 60_000) == 2 and "two of 60,000 training images light any" in text
+    assert round(mnist["images"][20] * 60_000) == 2 and "two of 60,000 training images light any" in FOUND
     shares = [f"{100 * table['variance'][width]:.2g}" for table in (mnist, cifar10) for width in (100, 260)]
     wide = "At width 100 its pixels hold {} % of the images' variance, at width 260 {} % (CIFAR-10: {} and {} %)"
-    assert wide.format(*shares) in text
-    assert (equal[["low", "high"]].abs() < 1e-5).all(axis=None) and f"n = {equal['n'].unique()[0]} pairs" in text
+    assert wide.format(*shares) in FOUND
+    assert (equal[["low", "high"]].abs() < 1e-5).all(axis=None) and f"n = {equal['n'].unique()[0]} pairs" in FOUND
     narrow = pd.read_csv(tables / "autoencoder-cifar10-equal-epochs.csv").set_index("lambda").loc[1.0]
-    assert f"({narrow['mse']:.4g} against {narrow['unguided_mse']:.4g}, n = {narrow['n']:g})" in text
+    assert f"({narrow['mse']:.4g} against {narrow['unguided_mse']:.4g}, n = {narrow['n']:g})" in FOUND
     assert narrow["high"] > 0 and narrow["epochs"] == 200
     moved = equal["change"] - equal["unguided_change"]
     assert moved.between(35, 45).all() and equal["n"].nunique() == 1

@@ -89,7 +89,8 @@ def convolution_matrix(
     """
     if kernel.ndim != 2:
         raise ValueError(f"one filter of shape (p, q) is expected, got {tuple(kernel.shape)}")
-    if tuple(corner) not in (corners := list(product((0, 1), repeat=2))):
+    corners = list(product((0, 1), repeat=2))
+    if tuple(corner) not in corners:
         raise ValueError(f"unknown corner {corner!r}: choose one of {', '.join(map(str, corners))}")
     _output_pixels(kernel, image_size, (1, 1))
     length, width = image_size

@@ -11,14 +11,11 @@ core in float32, medians. The iteration gives no determinant, which the reciproc
 
 import argparse
 import itertools
-import time
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from engine import OUT, TRAIN, about, model_of
+from engine import OUT, TRAIN, about, cpu_seconds, model_of
 from torch import Tensor, nn
 
 from entropy_guidance import EntropyGuidance
@@ -70,19 +67,13 @@ def one_step(before: Tensor, after: Tensor) -> dict[str, float]:
     return found | {"iterations": iterations, "iteration_error": error(single)}
 
 
-def milliseconds(action: Callable[[], Any]) -> float:
-    start = time.process_time()
-    action()
-    return 1e3 * (time.process_time() - start)
-
-
 def row(width: int, warm_up: int, n: int) -> dict[str, float]:
     steps = squares(width, warm_up, n)
     found = pd.DataFrame([one_step(*pair) for pair in itertools.pairwise(steps)])
     cost = {
-        "iteration_ms": [milliseconds(lambda w=w: iterate(w, w)) for w in steps],
-        "determinant_ms": [milliseconds(lambda w=w: torch.linalg.slogdet(w)) for w in steps],
-        "inverse_ms": [milliseconds(lambda w=w: torch.linalg.inv(w)) for w in steps],
+        "iteration_ms": [1e3 * cpu_seconds(lambda w=w: iterate(w, w)) for w in steps],
+        "determinant_ms": [1e3 * cpu_seconds(lambda w=w: torch.linalg.slogdet(w)) for w in steps],
+        "inverse_ms": [1e3 * cpu_seconds(lambda w=w: torch.linalg.inv(w)) for w in steps],
     }
     converge = (found["radius"] < 1).mean()
     medians = {name: float(np.median(values)) for name, values in cost.items()}

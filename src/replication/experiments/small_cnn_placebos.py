@@ -73,7 +73,7 @@ class Decisive:
         variants = small_cnn.variants(settings, family).values()
         complete = all(len(of_grid(records, runs)) == len(runs) for runs in [*variants, _corner(settings, family)])
         chosen = [record for record in records if complete or record["run"]["replicate"] < REPLICATES]
-        planned = planned_lambdas(settings, family)
+        planned = _planned_lambdas(settings, family)
         tests = max(map(len, planned.values()), default=1)
         once, corrected = (gains(chosen, settings, family, count) for count in (LOOKS, LOOKS * tests))
         return cls(planned, once, corrected)
@@ -84,7 +84,7 @@ class Decisive:
         return any(name not in run or not self.planned.get(name) or run[name] < self.planned[name] for name in variants)
 
 
-def planned_lambdas(settings: Settings, family: str) -> dict[str, set[float]]:
+def _planned_lambdas(settings: Settings, family: str) -> dict[str, set[float]]:
     """Which lambda each variant is to be run at."""
     return {name: {run["lambda"] for run in runs} for name, runs in small_cnn.variants(settings, family).items()}
 
@@ -100,7 +100,7 @@ def by_variant(records: list[Record], settings: Settings, family: str) -> dict[s
 
 def _corner(settings: Settings, family: str) -> list[Run]:
     """The published runs beside which the variants stand."""
-    lambdas = {BASELINE}.union(*planned_lambdas(settings, family).values())
+    lambdas = {BASELINE}.union(*_planned_lambdas(settings, family).values())
     return [
         run
         for run in small_cnn.published(settings, family, "first")

@@ -1,6 +1,5 @@
 """The report's section on one autoencoder family: figures, tables, and the words of the paper beside them."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -11,14 +10,13 @@ from replication.experiments import autoencoder, autoencoder_claims
 from replication.experiments.families import calibration_family
 from replication.report import figures
 from replication.report.section import (
+    FamilyWriter,
     FigureEntry,
     Section,
     TableEntry,
     count_range,
-    made_by,
     runs_about,
     runs_metrics,
-    write_table,
 )
 from replication.runs import of_grid, read_current
 from replication.settings import Settings
@@ -32,13 +30,7 @@ def section(settings: Settings, family: str, folder: Path, note: str) -> Section
     return _Writer(settings, family, folder, note).section()
 
 
-@dataclass(frozen=True)
-class _Writer:
-    settings: Settings
-    family: str
-    folder: Path
-    note: str
-
+class _Writer(FamilyWriter):
     def section(self) -> Section:
         planned = autoencoder.grid(self.settings, self.family)
         records = of_grid(read_current(paths.table(self.settings.scale, self.family)), planned)
@@ -85,8 +77,7 @@ class _Writer:
             f"{len(runs)} runs, n = {n} replicates a point; bars are 95 % t-intervals of the mean. Curves stand a "
             "little beside their width, so that none hides another."
         )
-        path = figures.save(figure, self.folder, f"figure{number}-{self.family}", self.note)
-        return FigureEntry(f"Figure {number}: {label}", path, caption)
+        return self.draw(figure, f"figure{number}", f"Figure {number}: {label}", caption)
 
     def summary(self, runs: pd.DataFrame, kind: str, title: str) -> TableEntry:
         by = ["width", "lambda"]
@@ -145,7 +136,3 @@ class _Writer:
             f"{records[0]['run']['max_epochs']} (capped), whose end is not known. n runs."
         )
         return [self.write(table, "calibration", "Calibration of the baseline", note, command="calibrate")]
-
-    def write(self, table: pd.DataFrame, kind: str, title: str, note: str, *, command: str = "sweep") -> TableEntry:
-        made = made_by(self.settings.scale, self.family, command)
-        return write_table(self.folder, f"{self.family}-{kind}", title, table, f"{note} {made}")

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from replication import paths, published
 from replication.experiments.verdict import Verdict
 from replication.files import reading
+from replication.report import figures
 from replication.runs import Record
+from replication.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,25 @@ def measurements(name: str) -> pd.DataFrame:
     path = paths.BENCHMARKS / f"{name}.csv"
     with reading(path, "restore it: `git checkout data/benchmarks`"):
         return pd.read_csv(path) if path.exists() else pd.DataFrame()
+
+
+@dataclass(frozen=True)
+class FamilyWriter:
+    """Writes what a section shows of one family of runs."""
+
+    settings: Settings
+    family: str
+    folder: Path
+    note: str  # above every figure: what keeps its numbers from being compared with the paper's
+
+    def write(self, table: pd.DataFrame, kind: str, title: str, note: str, *, command: str = "sweep") -> TableEntry:
+        """FOLDER/tables/FAMILY-KIND.csv. Args: command, the one that makes the table's runs."""
+        made = made_by(self.settings.scale, self.family, command)
+        return write_table(self.folder, f"{self.family}-{kind}", title, table, f"{note} {made}")
+
+    def draw(self, figure: Figure, kind: str, title: str, caption: str) -> FigureEntry:
+        """FOLDER/figures/KIND-FAMILY, PNG and SVG."""
+        return FigureEntry(title, figures.save(figure, self.folder, f"{kind}-{self.family}", self.note), caption)
 
 
 def made_by(scale: str, family: str, command: str = "sweep") -> str:

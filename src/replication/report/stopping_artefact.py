@@ -1,6 +1,5 @@
 """The report's section on hypotheses H1 and H4: what ends guided training early, and whether guidance helps."""
 
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -16,14 +15,14 @@ from replication.experiments import (
     stopping_claims,
 )
 from replication.experiments.stopping_artefact import CELL, WATCHING_MSE, Pair, Plan
-from replication.report import figures, stopping_figures
+from replication.report import stopping_figures
 from replication.report.section import (
+    FamilyWriter,
     FigureEntry,
     Section,
     TableEntry,
     count_range,
     hypothesis,
-    made_by,
     undecided_by,
     write_table,
 )
@@ -118,14 +117,8 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
     )
 
 
-@dataclass(frozen=True)
-class _Writer:
+class _Writer(FamilyWriter):
     """One family's part of the section."""
-
-    settings: Settings
-    family: str
-    folder: Path
-    note: str
 
     @cached_property
     def plan(self) -> Plan:
@@ -185,10 +178,11 @@ class _Writer:
 
     def table(self, name: str, frame: pd.DataFrame) -> TableEntry:
         title, text = TABLES[name]
-        made = made_by(self.settings.scale, self.family)
-        if name == square_part.NAME:
-            made = f"Made by `python -m replication {name} --scale {self.settings.scale}`."
-        return write_table(self.folder, f"{self.family}-{name}", f"{title}, `{self.family}`", frame, f"{text} {made}")
+        title = f"{title}, `{self.family}`"
+        if name != square_part.NAME:
+            return self.write(frame, name, title, text)
+        made = f"Made by `python -m replication {name} --scale {self.settings.scale}`."
+        return write_table(self.folder, f"{self.family}-{name}", title, frame, f"{text} {made}")
 
     def figures(self) -> list[FigureEntry]:
         drawn = []
@@ -237,5 +231,4 @@ class _Writer:
         )
 
     def figure(self, name: str, title: str, drawn: Figure, caption: str) -> FigureEntry:
-        path = figures.save(drawn, self.folder, f"{name}-{self.family}", self.note)
-        return FigureEntry(f"{title}, `{self.family}`", path, caption)
+        return self.draw(drawn, name, f"{title}, `{self.family}`", caption)

@@ -1,14 +1,14 @@
 """The report's sections on the U-Nets: Table 3, Figure 10, and claim C11."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from replication import paths, published
 from replication.experiments import unet, unet_claims
-from replication.report import figures, unet_figures
-from replication.report.section import FigureEntry, Section, TableEntry, made_by, runs_about, runs_metrics, write_table
+from replication.report import unet_figures
+from replication.report.section import FamilyWriter, FigureEntry, Section, TableEntry, runs_about, runs_metrics
 from replication.runs import Record, of_grid, read_current
 from replication.settings import UNETS, Settings
 
@@ -17,35 +17,30 @@ TITLES = {"unet-coco": "U-Net on COCO", "unet-coco-sample": "U-Net on a sample o
 
 def sections(settings: Settings, folder: Path, note: str) -> list[Section]:
     """A section for each family of this scale; the first decides C11, from the sample while it has no runs itself."""
-    writers = [_Writer(settings, family, folder, note) for family in UNETS if family in settings.unet_grids]
+    families = [family for family in UNETS if family in settings.unet_grids]
+    writers = [_Writer(settings, family, folder, _note(settings, family, note)) for family in families]
     found = [writer.section() for writer in writers]
     deciding = next((writer for writer in writers if len(writer.runs()) > 1), writers[0])
     verdict = unet_claims.c11(deciding.runs(), published.table(3))
     return [replace(found[0], verdicts={"C11": verdict}), *found[1:]]
 
 
-@dataclass(frozen=True)
-class _Writer:
-    settings: Settings
-    family: str
-    folder: Path
-    stand_in: str
+def _note(settings: Settings, family: str, stand_in: str) -> str:
+    """Printed at every figure and table: what keeps the numbers from being compared with the paper's."""
+    if stand_in or not family.endswith("sample"):
+        return stand_in
+    grid = settings.unet_grids[family]
+    _, train, validation = grid.dataset.rsplit("-", 2)
+    return f"a sample of {train} + {validation} images, {grid.widths[0]} to {grid.widths[-1]} filters"
 
+
+class _Writer(FamilyWriter):
     def records(self) -> list[Record]:
         table = read_current(paths.table(self.settings.scale, self.family))
         return of_grid(table, unet.grid(self.settings, self.family))
 
     def runs(self) -> pd.DataFrame:
         return unet.frame(self.records())
-
-    @property
-    def note(self) -> str:
-        """Printed at every figure and table: what keeps the numbers from being compared with the paper's."""
-        if self.stand_in or not self.family.endswith("sample"):
-            return self.stand_in
-        grid = self.settings.unet_grids[self.family]
-        _, train, validation = grid.dataset.rsplit("-", 2)
-        return f"a sample of {train} + {validation} images, {grid.widths[0]} to {grid.widths[-1]} filters"
 
     def section(self) -> Section:
         records = self.records()
@@ -176,8 +171,7 @@ class _Writer:
             )
             + "."
         )
-        path = figures.save(figure, self.folder, f"figure10-{self.family}", self.note)
-        return FigureEntry("Figure 10: masks without and with guidance", path, caption)
+        return self.draw(figure, "figure10", "Figure 10: masks without and with guidance", caption)
 
     def histories(self, records: list[Record]) -> FigureEntry:
         curves = {
@@ -191,8 +185,7 @@ class _Writer:
             f"{records[0]['run']['max_epochs']} epochs did. Marks on the axis: the published numbers of "
             "epochs, black without guidance."
         )
-        path = figures.save(figure, self.folder, f"histories-{self.family}", self.note)
-        return FigureEntry("Convergence of the U-Nets", path, caption)
+        return self.draw(figure, "histories", "Convergence of the U-Nets", caption)
 
     def by_lambda(self, records: list[Record], monitor: str) -> dict[float, Record]:
         placement = self.settings.unet_grids[self.family].placement
@@ -201,7 +194,3 @@ class _Writer:
 
     def _watched(self) -> str:
         return {"total": "total", "base": "MSE alone"}[self.settings.unet.monitor]
-
-    def write(self, table: pd.DataFrame, kind: str, title: str, note: str) -> TableEntry:
-        made = made_by(self.settings.scale, self.family)
-        return write_table(self.folder, f"{self.family}-{kind}", title, table, f"{note} {made}")
