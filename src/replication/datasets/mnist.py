@@ -9,7 +9,7 @@ from torchvision.datasets.mnist import read_image_file, read_label_file
 from replication import paths
 from replication.datasets.download import fetch
 from replication.datasets.images import ImageSet
-from replication.errors import UserError
+from replication.files import reading
 
 COUNTS = {"train": 60_000, "validation": 10_000}
 CONTENT = {
@@ -30,14 +30,12 @@ def read(raw: Path = paths.RAW) -> ImageSet:
         if not unpacked.exists():
             path = fetch([mirror + archive for mirror in MNIST.mirrors], folder / archive, md5)
             unpacked.write_bytes(gzip.decompress(path.read_bytes()))
-    try:
+    with reading(folder, "delete the folder and start again"):
         images = ImageSet(
             train_images=read_image_file(str(folder / "train-images-idx3-ubyte"))[:, None],
             train_labels=read_label_file(str(folder / "train-labels-idx1-ubyte")).byte(),
             validation_images=read_image_file(str(folder / "t10k-images-idx3-ubyte"))[:, None],
             validation_labels=read_label_file(str(folder / "t10k-labels-idx1-ubyte")).byte(),
         )
-    except (AssertionError, ValueError, RuntimeError, TypeError, KeyError) as error:
-        raise UserError(f"{folder} holds a damaged file ({error}): delete the folder and start again") from None
     images.check("MNIST", folder, COUNTS, CONTENT)
     return images
