@@ -52,6 +52,15 @@ def test_newtons_iteration_is_the_committed_measurement():
     assert "1 or 2 iterations of 1.2 ms (width 260; 3.1 to 4.0 ms by LU" in MEASURED
 
 
+def test_how_many_small_cnns_train_in_an_hour():
+    cells = pd.read_csv(ROOT / "data/benchmarks/small-cnn.csv").set_index(["blocks", "width", "batch", "way"])
+    seconds = cells.loc[(1, 32, 128, "the trainer"), "core_seconds_an_epoch"]
+    printed = (
+        f"{50_000 / seconds:,.0f} of the smallest at batch 128, or {3600 // (15 * seconds):.0f} trainings of its 15 "
+    )
+    assert printed in MEASURED and settings.load("paper", ROOT / "params.yaml").small_cnn.epochs == 15
+
+
 def test_how_much_faster_small_cnns_train():
     table = pd.read_csv(ROOT / "data/benchmarks/small-cnn.csv").set_index("way")
     cells = table.loc["the trainer", "times_plain"]
