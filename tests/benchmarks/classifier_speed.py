@@ -117,7 +117,7 @@ def reference(options: argparse.Namespace, network: str, files: list[Path], devi
     criterion = nn.CrossEntropyLoss()
 
     def steps() -> None:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=True):
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
             for _ in range(options.steps):
                 image, target = next(batches)
                 image, target = image.to(device, non_blocking=True), target.to(device, non_blocking=True)

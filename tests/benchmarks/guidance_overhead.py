@@ -13,6 +13,7 @@ import torch
 from torchvision.models import resnet50
 
 from entropy_guidance import EntropyGuidance, selection
+from replication.training.trainers import prepare
 
 
 def main() -> None:
@@ -23,6 +24,7 @@ def main() -> None:
     options = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
+    prepare(device)
     torch.manual_seed(0)
     model = resnet50(num_classes=10).to(device)
     convolutions = selection.convolutions(model)

@@ -3,7 +3,7 @@
 On a GPU, the paper's size: `--widths 64 128 256 512 1024 --batch 32 --precision bfloat16 --images 1024`.
 
 Three ways to train on the same memory-mapped images: this project's trainer; a plain loop (DataLoader that converts
-image by image, float32, PyTorch's default memory layout); the trainer with segmentation-models-pytorch's U-Net
+image by image, PyTorch's default memory layout); the trainer with segmentation-models-pytorch's U-Net
 (ResNet-34). They take turns, so that all meet the same load of the machine; the table gives medians. The last column is
 what the network's arithmetic amounts to, to be held against the peak of the device. With `--write` the table is
 data/benchmarks/unet.csv.
@@ -73,11 +73,13 @@ def make_run(options: argparse.Namespace, network: str) -> Run:
     return Run("unet-benchmark", settings | {"learning_rate": 1e-3, "patience": 1, "min_delta": 0.0, "max_epochs": 1})
 
 
-def plain_epoch(model, optimizer, loader, device) -> None:
+def plain_epoch(model, optimizer, loader, device, precision) -> None:
     model.train()
     for images, targets in loader:
         optimizer.zero_grad()
-        loss = torch.nn.functional.mse_loss(model(images.to(device)), targets.to(device))
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            output = model(images.to(device))
+        loss = torch.nn.functional.mse_loss(output, targets.to(device))
         loss.backward()
         optimizer.step()
 
@@ -113,7 +115,7 @@ def main() -> None:
         )
         ways = {
             "this trainer": lambda: trainings["this trainer"]._train_epoch(1),
-            "plain DataLoader loop": lambda: plain_epoch(model, optimizer, loader, device),
+            "plain DataLoader loop": lambda: plain_epoch(model, optimizer, loader, device, options.precision),
             "this trainer, smp's U-Net": lambda: trainings["this trainer, smp's U-Net"]._train_epoch(1),
         }
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from replication import paths
 from replication.datasets import masks
@@ -247,6 +248,19 @@ def test_bfloat16_stays_near_float32(data):
     """Rounding of 2^-9 a product; five epochs."""
     low, full = (finish(make_run(precision=p), data)["metrics"]["validation_loss"] for p in ("bfloat16", "float32"))
     assert low != full and low == pytest.approx(full, rel=0.1)
+
+
+@pytest.mark.parametrize("network", ["unet", "smp-unet"])
+def test_probabilities_keep_their_slope_in_bfloat16(network):
+    """A sigmoid of 7, rounded to bfloat16, is 1, with a slope of 0."""
+    model = segmentation.build(make_run(network=network))
+    last = [module for module in model.modules() if isinstance(module, nn.Conv2d)][-1]
+    nn.init.zeros_(last.weight)
+    nn.init.constant_(last.bias, 7.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(torch.rand(2, 3, 32, 32))
+    output.sum().backward()
+    assert output.dtype == torch.float32 and (output < 1).all() and last.bias.grad > 0
 
 
 @pytest.mark.parametrize(

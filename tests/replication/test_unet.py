@@ -18,7 +18,7 @@ def model():
 def test_the_count_is_the_order_of_the_forward_pass(model):
     called = []
     for name, module in model.named_modules():
-        if not list(module.children()):
+        if not list(module.children()) and name != "sigmoid":  # in Keras a part of the last convolution
             module.register_forward_hook(lambda *_, name=name: called.append(name))
     output = model(torch.rand(2, 3, 32, 32))
     assert output.shape == (2, 1, 32, 32) and output.min() >= 0 and output.max() <= 1

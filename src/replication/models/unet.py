@@ -27,6 +27,13 @@ class Block(nn.Module):
         return self.conv2(self.dropout(self.conv1(x).relu())).relu()
 
 
+class Sigmoid(nn.Module):
+    """In float32 at least: in bfloat16 a sigmoid is 1 from 6.2 on, without a gradient."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.float() if x.dtype == torch.bfloat16 else x).sigmoid()
+
+
 class UNet(nn.Module):
     """Image (B, 3, H, W) -> probability of "object" at every pixel (B, 1, H, W)."""
 
@@ -45,6 +52,7 @@ class UNet(nn.Module):
         )
         self.decoder = nn.ModuleList(Block(2 * width, width, dropout) for width in reversed(encoder))
         self.output = nn.Conv2d(encoder[0], 1, 1)
+        self.sigmoid = Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
         skips = []
@@ -55,9 +63,7 @@ class UNet(nn.Module):
         x = self.bottleneck(x)
         for up, block, skip in zip(self.up, self.decoder, reversed(skips), strict=True):
             x = block(torch.cat([skip, up(x)], dim=1))
-        logits = self.output(x)
-        # In bfloat16 a sigmoid is 1 from 6.2 on, without a gradient
-        return (logits.float() if logits.dtype == torch.bfloat16 else logits).sigmoid()
+        return self.sigmoid(self.output(x))
 
 
 def keras_layers(model: UNet) -> list[str]:

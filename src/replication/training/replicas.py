@@ -125,6 +125,8 @@ class _Stack:
         self.batch_size: int = first["batch_size"]
         self.learning_rate: float = first["learning_rate"]
         self.environment = environment(device, len(runs))
+        if device.type == "cuda":
+            self.side = torch.cuda.Stream()  # for capturing and the steps before it: memory stays with a stream
         self.train_NI = pixels(images.train_images).to(device)
         self.validation_VI = pixels(images.validation_images).to(device)
 
@@ -268,15 +270,14 @@ class _Stack:
             self.graph.replay()
         elif self.eager_steps:
             self.eager_steps -= 1
-            side = torch.cuda.Stream()
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
+            self.side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self.side):
                 self._step(self.index_MB)
-            torch.cuda.current_stream().wait_stream(side)
+            torch.cuda.current_stream().wait_stream(self.side)
         else:
             self.optimizer.zero_grad(set_to_none=True)
             self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph):
+            with torch.cuda.graph(self.graph, stream=self.side):
                 self._step(self.index_MB)
             self.graph.replay()  # capturing has run nothing yet
 

@@ -14,7 +14,7 @@ from entropy_guidance import selection
 from replication.datasets.mapped import MappedSet
 from replication.datasets.masks import encode_image, encode_mask
 from replication.errors import UserError
-from replication.models.unet import UNet, layers_by_number
+from replication.models.unet import Sigmoid, UNet, layers_by_number
 from replication.models.zoo import glorot_uniform_
 from replication.runs import Run
 
@@ -38,7 +38,7 @@ def build(run: Run) -> nn.Module:
     pretrained = "imagenet" if run["network"] == "smp-unet-imagenet" else None
     torch.manual_seed(run.seed("weights"))
     try:
-        network: nn.Module = smp.Unet("resnet34", encoder_weights=pretrained, activation="sigmoid")
+        network: nn.Module = smp.Unet("resnet34", encoder_weights=pretrained, activation=Sigmoid)
     except Exception as error:
         raise UserError(
             f"the pretrained encoder could not be had: {error}. `unet.network: smp-unet` needs none"

@@ -4,7 +4,8 @@ The loop knows neither images nor labels. What is learned, from which data and h
 business, a module beside this one.
 
 Each epoch draws its order, its augmentation and its dropout from seeds of its own, so that a training that was killed
-and continued gives the numbers of one that was not.
+and continued gives the numbers of one that was not: on a CPU to the last digit, on a GPU but for rounding, since its
+convolutions are chosen by their speed.
 """
 
 import time
@@ -22,7 +23,7 @@ from replication.datasets.mapped import MappedSet
 from replication.files import reading, write_whole
 from replication.runs import Record, Run, Store, make_record
 from replication.training.stopping import EarlyStopping
-from replication.training.trainers import Epoch, environment, prepare
+from replication.training.trainers import Epoch, environment, free_memory, prepare
 
 GPU_MEMORY_SHARE = 0.5  # of what is free, for the data
 
@@ -286,7 +287,7 @@ def _guidance(model: nn.Module, names: Sequence[str], run: Run) -> EntropyGuidan
 
 def _place(data: MappedSet, device: torch.device) -> MappedSet:
     """On the device where it fits; else batch by batch from the host's memory-mapped files."""
-    if device.type == "cpu" or data.nbytes > GPU_MEMORY_SHARE * torch.cuda.mem_get_info(device)[0]:
+    if device.type == "cpu" or data.nbytes > GPU_MEMORY_SHARE * free_memory(device):
         return data
     return data.to(device)
 

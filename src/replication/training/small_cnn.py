@@ -1,7 +1,7 @@
 """Train small CNN classifiers (paper, section 5.3, Table 1): on a CPU one model a process, on a GPU a stack at once.
 
 Each model has its own lambda, form, anchor, initial weights and data order, and trains for a fixed number of epochs.
-Its numbers depend on its run alone.
+Its numbers depend on its run alone, on a GPU but for rounding.
 
 Why this way on a CPU (one core; tests/benchmarks/small_cnn.py, data/benchmarks/small-cnn.csv): a plain loop spends a
 third of its time in the max-pooling of a channels-first tensor, and much of the rest on pages of fresh memory and on
@@ -165,8 +165,8 @@ class _Stack:
             # The models share no parameter, so the gradient of the sum is the gradient of each.
             (loss_M.sum() / batch_MB.shape[1]).backward()
             sums_M2 += torch.stack([loss_M.detach(), right_M], dim=1)
-        for kind, rows_G in self.guided.items():
-            self._penalty(*kind, rows_G).backward()
+        if self.guided:
+            torch.stack([self._penalty(*kind, rows_G) for kind, rows_G in self.guided.items()]).sum().backward()
         self.optimizer.step()
         return sums_M2
 

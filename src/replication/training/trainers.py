@@ -61,8 +61,13 @@ def shared_settings(run: Run, own: Set[str]) -> Hashable:
 
 def fitting(numbers: int, run: Run, device: torch.device) -> int:
     """How many models fit on a GPU, one at least, if each needs so many numbers in the run's precision."""
-    free, _ = torch.cuda.mem_get_info(device)
-    return max(1, int(GPU_MEMORY_SHARE * free / (numbers * getattr(torch, run["precision"]).itemsize)))
+    return max(1, int(GPU_MEMORY_SHARE * free_memory(device) / (numbers * getattr(torch, run["precision"]).itemsize)))
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that this process can still use on a GPU: what nobody has, and what torch keeps of earlier runs."""
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + kept
 
 
 class Orders:
