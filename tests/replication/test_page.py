@@ -4,9 +4,66 @@ import json
 import re
 from pathlib import Path
 
-from replication.report.page import _anchor
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
 
-REPORT = Path(__file__).parents[2] / "reports" / "paper"
+from replication import settings
+from replication.report import page
+
+ROOT = Path(__file__).parents[2]
+REPORT = ROOT / "reports" / "paper"
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory) -> Path:
+    """The report made anew from the committed run tables; its pictures are empty files."""
+    folder = tmp_path_factory.mktemp("anew")
+    for name in ("data", "params.yaml"):
+        (folder / name).symlink_to(ROOT / name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(Figure, "savefig", lambda _, path, **__: Path(path).touch())
+        page.write(settings.load("paper"))
+    return folder / "reports" / "paper"
+
+
+def tables(folder: Path) -> dict[str, pd.DataFrame]:
+    return {path.name: pd.read_csv(path) for path in sorted((folder / "tables").glob("*.csv"))}
+
+
+def flat(content) -> dict:
+    """JSON as one level: path -> value."""
+    items = content.items() if isinstance(content, dict) else enumerate(content)
+    return {
+        (name, *rest): leaf
+        for name, value in items
+        for rest, leaf in (flat(value).items() if isinstance(value, dict | list) else [((), value)])
+    }
+
+
+def test_the_committed_tables_are_what_this_code_makes_of_the_runs(rendered):
+    anew, committed = tables(rendered), tables(REPORT)
+    assert set(anew) == set(committed)
+    for name, table in committed.items():
+        pd.testing.assert_frame_equal(anew[name], table, check_dtype=False, rtol=1e-4, atol=1e-12, obj=name)
+
+
+@pytest.mark.parametrize("name", ["claims.json", "metrics.json"])
+def test_the_committed_verdicts_are_what_this_code_says_of_the_runs(rendered, name):
+    anew, committed = (flat(json.loads((folder / name).read_text())) for folder in (rendered, REPORT))
+    numbers = {path: pytest.approx(value, rel=1e-6) for path, value in committed.items() if isinstance(value, float)}
+    assert anew == committed | numbers
+
+
+def test_the_committed_report_is_this_codes(rendered):
+    """Numbers aside: those of its tables are compared above, and the last digit may be the machine's."""
+    anew, committed = (
+        re.sub(r"-?\d+(\.\d+)?(e[-+]\d+)?", "#", (folder / "report.md").read_text()).split()
+        for folder in (rendered, REPORT)
+    )
+    assert anew == committed
+    assert {path.name for path in (rendered / "figures").iterdir()} == {p.name for p in (REPORT / "figures").iterdir()}
 
 
 def test_links_within_the_page_lead_somewhere():
@@ -23,8 +80,8 @@ def test_links_to_files_lead_somewhere():
 
 
 def test_anchors_are_githubs():
-    assert _anchor("Table 1 as published: small CNNs") == "table-1-as-published-small-cnns"
-    assert _anchor("What ends it (H1), and `why`") == "what-ends-it-h1-and-why"
+    assert page._anchor("Table 1 as published: small CNNs") == "table-1-as-published-small-cnns"
+    assert page._anchor("What ends it (H1), and `why`") == "what-ends-it-h1-and-why"
 
 
 def test_every_claim_has_a_verdict_and_what_it_rests_on():
