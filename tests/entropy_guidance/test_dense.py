@@ -66,10 +66,17 @@ def test_gradcheck():
     assert torch.autograd.gradcheck(dense_entropy_change, weight)
 
 
+@pytest.mark.parametrize("function", [dense_entropy_change, exact_dense_entropy_change, completed_dense_map])
 @pytest.mark.parametrize("weight", [torch.zeros(3), torch.tensor(1.0), torch.ones(2, 2, dtype=torch.int64)])
-def test_anything_else_is_refused(weight):
+def test_anything_else_is_refused(function, weight):
     with pytest.raises(ValueError, match="floating-point tensor of shape"):
-        dense_entropy_change(weight)
+        function(weight)
+
+
+def test_a_singular_layer_leaves_the_other_gradients_alone():
+    weight = torch.ones(2, 2, requires_grad=True)
+    (exact_dense_entropy_change(weight) + 3 * weight.sum()).backward()
+    assert weight.grad.tolist() == [[3, 3], [3, 3]]
 
 
 @settings(deadline=None, max_examples=40)

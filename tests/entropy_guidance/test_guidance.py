@@ -172,6 +172,7 @@ def test_a_guided_step_raises_the_entropy():
         ({"anchor": None}, "anchor must be corner, center, or"),
         ({"image_size": 8}, "image_size must be .rows, columns. in pixels, got 8"),
         ({"epsilon": 1e-320}, "a number that float32 can hold; got 1e-320"),
+        ({"epsilon": 1e39}, "a number that float32 can hold; got 1e"),
         ({"epsilon": "1"}, "epsilon must be positive"),
         ({"anchor": (2, 0)}, "'1': anchor .* not a position in a 2 x 2 filter"),
     ],
@@ -184,6 +185,9 @@ def test_options_that_do_not_fit_a_layer(options, message):
 def test_exact_refuses_a_stride_and_a_lambda_of_another_shape():
     with pytest.raises(ValueError, match="'0': the exact change is not known for stride"):
         EntropyGuidance(convolutions(), {"0": 1.0}, form="exact", image_size=(8, 8))
+    with pytest.raises(ValueError, match=r"not known for stride .1, 2."):
+        oblong = nn.Sequential(nn.Conv2d(2, 2, 3, stride=(1, 2)))
+        EntropyGuidance(oblong, {"0": 1.0}, form="exact", image_size=(8, 8))
     with pytest.raises(ValueError, match=r"tensor of shape \(\) or \(3,\) or \(3, 4\), got shape \(4,\)"):
         EntropyGuidance(convolutions(), {"1": torch.ones(4)})
 
@@ -213,6 +217,19 @@ def test_a_constant_penalty_is_warned_of():
     guidance().backward()
     assert guidance().item() == pytest.approx(1e4) and not net[0].weight.grad.any()
     EntropyGuidance(net, {"0": 1e-3}, form="log")
+
+
+def test_a_stack_of_which_one_model_has_a_slope_is_not_warned_of():
+    net = nn.Sequential(nn.Linear(4, 4))
+    net[0].weight = nn.Parameter(torch.eye(4) * torch.tensor([1.0, 1e-20])[:, None, None])
+    EntropyGuidance(net, {"0": 1.0})  # a warning would be an error here
+
+
+def test_the_layers_are_those_given_at_the_start():
+    layers = {"0": 1.0}
+    guidance = EntropyGuidance(model(), layers, form="log")
+    layers["3"] = 1.0
+    assert list(guidance.terms()) == ["0"]
 
 
 def test_no_lambda_no_penalty_though_the_weight_be_zero():
@@ -260,6 +277,7 @@ def test_a_layer_put_in_anothers_place_is_guided():
         ({"0": torch.ones(2)}, "must be a number or a tensor of shape"),
         ({"0": math.nan}, "must be a finite number or a tensor of them, got nan"),
         ({"3": [1.0]}, "must be a finite number or a tensor of them"),
+        ({"3": torch.tensor([1.0, math.nan])}, "must be a finite number or a tensor of them"),
     ],
 )
 def test_names_that_cannot_be_guided(layers, message):

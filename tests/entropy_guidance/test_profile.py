@@ -2,6 +2,7 @@ import math
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import stats
@@ -68,6 +69,14 @@ def test_summary_against_numpy_and_scipy():
     assert (row["whisker_low"], row["whisker_high"]) == pytest.approx((box["whislo"], box["whishi"]), rel=1e-6)
 
 
+def test_high_outliers():
+    net = nn.Sequential(nn.Conv2d(1, 12, 1))
+    net[0].weight.data = torch.tensor([*range(10), 17.0, 18.0]).exp().reshape(12, 1, 1, 1)
+    (row,) = profile(net).summary().to_dict("records")
+    (box,) = mpl.cbook.boxplot_stats(net[0].weight.detach().log().flatten().numpy())
+    assert row["outliers_high"] == len(box["fliers"]) == 2 and row["whisker_high"] == pytest.approx(9)
+
+
 def test_zero_weights_are_counted_apart():
     net = nn.Sequential(nn.Conv2d(1, 3, 2))
     nn.init.constant_(net[0].weight, 0.5)
@@ -85,6 +94,9 @@ def test_anchor():
     expected = conv_entropy_change(net[0].weight, anchor=(2, 1)).detach().flatten()
     np.testing.assert_allclose(found[found["layer"] == 1]["entropy_change"], expected)
     assert (found["layer"] == 2).sum() == 20  # 1 x 1 filters: their only weight
+    row = nn.Sequential(nn.Conv2d(2, 3, (1, 3)))
+    last = row[0].weight.detach()[:, :, 0, 2].abs().log().flatten()
+    np.testing.assert_allclose(profile(row, anchor=(0, 2))["entropy_change"], last)
 
 
 def test_compare():
@@ -94,6 +106,42 @@ def test_compare():
     assert list(table["name"]) == ["0", "3", "5"]
     with pytest.raises(ValueError, match="different architectures; they differ in 0, 1, 3, 5"):
         compare(a, profile(nn.Sequential(nn.Identity(), nn.Linear(3, 3))))
+
+
+def test_every_column_of_a_comparison():
+    sides = {}
+    for seed, side in enumerate("ab"):
+        torch.manual_seed(seed)
+        net = nn.Sequential(nn.Conv2d(3, 6, 3, groups=3), nn.Conv2d(6, 5, 1), nn.Linear(7, 4))
+        net[0].weight.data[seed] *= 1e6  # an outlier above
+        net[1].weight.data[seed, :2] *= 1e-6  # and two below
+        sides[side] = profile(net)
+    table = compare(**sides)
+    for side, found in sides.items():
+        summary = found.summary()
+        outliers = (summary["outliers_low"] + summary["outliers_high"]) / summary["n"]
+        expected = pd.DataFrame({"mean": summary["mean"], "std": summary["std"], "outliers": outliers})
+        np.testing.assert_array_equal(table[[f"{name}_{side}" for name in expected]], expected)
+        assert min(outliers[:2]) > 0
+
+
+def test_dense_layers_are_computed_in_double_precision():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(300, 300))
+    expected = torch.linalg.slogdet(net[0].weight.double()).logabsdet.item()
+    assert profile(net)["entropy_change"][0] == pytest.approx(expected, rel=1e-10)
+
+
+def test_boxes():
+    torch.manual_seed(0)
+    found = profile(nn.Sequential(nn.Conv2d(30, 40, 3)))
+    (row,), axes = found.summary().round(6).to_dict("records"), found.plot()
+    (dotted,) = axes.collections
+    assert dotted.get_segments()[0][:, 1].tolist() == pytest.approx([row["min"], row["max"]], abs=1e-5)
+    drawn = [set(np.round(line.get_ydata(), 6)) for line in axes.get_lines()]
+    whiskers = [{row["q1"], row["whisker_low"]}, {row["q3"], row["whisker_high"]}]
+    assert all(part in drawn for part in ({row["median"]}, {row["mean"]}, *whiskers))
+    mpl.pyplot.close(axes.figure)
 
 
 def test_a_large_network_and_its_plot():
@@ -106,8 +154,8 @@ def test_a_large_network_and_its_plot():
 
 
 def test_parametrised_layers_are_layers_of_their_own():
-    net = nn.Sequential(*(nn.utils.parametrizations.weight_norm(nn.Conv2d(2, 2, 3)) for _ in range(6)))
-    assert len(profile(net).summary()) == 6
+    net = nn.Sequential(*(nn.utils.parametrizations.weight_norm(nn.Conv2d(2, 2, 3)) for _ in range(60)))
+    assert len(profile(net).summary()) == 60  # each weight is computed anew, perhaps where another lay
 
 
 def diverged():

@@ -91,6 +91,29 @@ class Residual(nn.Module):
         return y + self.b(y)
 
 
+class Doubled(nn.Module):
+    """A concatenation of one layer's output with itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 3, 1), nn.Conv2d(6, 3, 1)
+
+    def forward(self, x):
+        self.cache = self.a(x)
+        return self.b(torch.cat([self.cache, self.cache], 1))
+
+
+def test_what_is_only_concatenated_feeds_no_skip():
+    model = Doubled()
+    assert selection.by_role(model, "skip-feeding", torch.empty(1, 3, 4, 4)) == []
+    assert not hasattr(model, "cache")
+
+
+def test_batch_normalisation_of_one_image_is_no_obstacle():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(4))
+    assert selection.by_role(model, "pre-skip", torch.empty(1, 3, 8, 8)) == []
+
+
 class Standardised(nn.Conv2d):
     def forward(self, x):
         return nn.functional.conv2d(x, self.weight / self.weight.std(), self.bias, padding=1)
@@ -158,6 +181,7 @@ def test_empirical_takes_what_stands_out():
     summary = pd.DataFrame({"name": list("abcde"), "mean": [-2.0, -5.0, -5.1, -3.0, -5.2]})
     # mean -4.06, standard deviation 1.463: the border is -2.597
     assert selection.empirical(summary) == ["a"]
+    assert selection.empirical(summary, deviations=0.75) == ["a"]  # divided by n, the deviation would let d in
     assert selection.empirical(summary, deviations=0.5) == ["a", "d"]
     assert selection.empirical(summary, deviations=9) == ["a"]
 
