@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from replication import settings as settings_module
@@ -40,6 +41,14 @@ def records(settings, epochs, mse, family=FAMILY):
 
 def always_45(_):
     return 45
+
+
+def large(run):
+    return run["lambda"] >= 0.01
+
+
+def early_when_large(run):
+    return 9 if large(run) else 45
 
 
 def falling(_, epoch):
@@ -118,6 +127,72 @@ def test_no_effect_is_not_reproduced(settings):
 def test_half_the_epochs_is_partly(settings):
     made = records(settings, lambda run: 20 if run["lambda"] >= 0.01 else 45, falling)
     assert autoencoder_claims.verdicts(made, settings, FAMILY)["C4"].verdict == "partly"
+
+
+@pytest.mark.parametrize(
+    ("epochs", "verdict"),
+    [
+        (lambda run: 9 if large(run) else 39 if run["width"] == 140 else 45, "partly"),  # 40 or more but at one width
+        (lambda run: 13 if large(run) else 45, "partly"),
+        (lambda run: (30 if run["width"] == 140 else 20) if large(run) else 45, "not reproduced"),
+        (lambda run: 40 if run["lambda"] == 0.1 else 9 if large(run) else 45, "not reproduced"),
+    ],
+)
+def test_c4_must_hold_at_every_width_and_lambda(settings, epochs, verdict):
+    assert autoencoder_claims.verdicts(records(settings, epochs, falling), settings, FAMILY)["C4"].verdict == verdict
+
+
+def third_group(factor=1.0, shift=0.0):
+    """One of the small lambda differs from the others."""
+    return lambda run, epoch: (
+        falling(run, epoch) * (factor if run["lambda"] == 1e-3 else 1) + shift * (run["lambda"] == 1e-3)
+    )
+
+
+@pytest.mark.parametrize(
+    ("epochs", "mse", "verdict"),
+    [
+        (lambda run: 4 if large(run) else 45, falling, "partly"),  # 0.02 with a large lambda
+        (lambda run: 9 if large(run) else 20, falling, "partly"),  # 0.0057 with a small one
+        (early_when_large, third_group(factor=1.1), "partly"),
+        (early_when_large, third_group(shift=2.8e-6), "reproduced"),  # p = 0.03, but 0.05 after Holm
+        (
+            early_when_large,
+            lambda run, epoch: falling(run, epoch) * (0.2 if large(run) and run["width"] == 140 else 1),
+            "not reproduced",
+        ),
+    ],
+)
+def test_each_part_of_c5(settings, epochs, mse, verdict):
+    assert autoencoder_claims.verdicts(records(settings, epochs, mse), settings, FAMILY)["C5"].verdict == verdict
+
+
+def test_the_control_of_c5_asks_for_one_percent(settings):
+    made = records(settings, early_when_large, lambda run, epoch: falling(run, epoch) * (1.005 if large(run) else 1))
+    assert autoencoder_claims.verdicts(made, settings, FAMILY)["C5"].control == "does not survive"
+
+
+def test_c6_must_more_than_halve_and_survive_both_controls(settings):
+    def c6(epochs, mse=falling):
+        return autoencoder_claims.verdicts(records(settings, epochs, mse, CIFAR), settings, CIFAR)["C6"]
+
+    assert c6(lambda run: 22 if large(run) else 44).verdict == "not reproduced"
+    of_c5_alone = c6(lambda run: 9 if large(run) and run["monitor"] == "total" else 45, better_when_guided)
+    assert of_c5_alone.control == "does not survive"
+
+
+def test_the_tested_width_has_unguided_runs_too(settings):
+    runs = pd.DataFrame({"width": [30, 50, 50], "lambda": [0.1, 0.1, 0.0]})
+    assert autoencoder_claims.tested_width(runs, settings, FAMILY) == 50
+
+
+def test_no_guidance_is_among_the_small_lambda(settings):
+    made = records(settings, always_45, lambda run, _: 0.002 if run["lambda"] == 0 else 0.003)
+    runs = autoencoder.frame([r for r in made if r["run"]["monitor"] != "base" or r["run"]["lambda"] == 0])
+    groups = ("zero", "small", "large")
+    words = [{"what": name, "published": "", "value": "validation_mse", "group": name} for name in groups]
+    found = autoencoder_claims.beside_published(runs, words)
+    assert [round(float(value), 4) for value in found["ours"]] == [0.002, 0.0025, 0.003]
 
 
 def test_few_runs_are_inconclusive_and_none_not_tested(settings):

@@ -92,3 +92,16 @@ def test_splits_against_a_loop():
     assert found.gain == pytest.approx(np.mean(gains))
     assert found.p == pytest.approx(min(1, 2 * np.median(ps)))
     assert sum(found.chosen.values()) == pytest.approx(1)
+
+
+def test_the_labels_as_they_are_count_as_one_of_the_shuffles():
+    table = noise(6, 3, 0)
+    table[3] += 9
+    found = honest_choice.shuffle_labels(table, 0.0, draws=99, seed=0)
+    assert found.p == (np.count_nonzero(found.gains >= found.observed - 1e-12) + 1) / 100
+
+
+def test_twice_the_median_is_no_more_than_one():
+    table = noise(6, 3, 0)
+    table[0.0] += 9
+    assert honest_choice.split_choice(table, 0.0, splits=20, seed=0).p == 1

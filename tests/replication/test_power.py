@@ -39,4 +39,5 @@ def test_detectable_paired_difference():
 
 def test_two_replicates_are_enough_for_a_gain_far_above_the_noise():
     assert power.replicates_needed(0.005, 0.0, 0.01) == power.replicates_needed(0.005, 0.0002, 0.01) == 2
+    assert power.replicates_needed(5.0, 1.0, 0.05) == 2
     assert power.detectable_gain(0.0002, 2, 0.01) <= 0.005

@@ -121,6 +121,12 @@ def test_relabelling_equals_the_enumeration_of_all_baselines():
     assert test.p == pytest.approx(exact, abs=0.01)
 
 
+def test_the_baseline_as_it_is_counts_as_one_of_the_draws():
+    values = np.random.default_rng(0).normal(size=(6, 3)) + np.array([0, 0, 9])
+    test = effects.relabelling_test(table(values), 0.0, draws=99, seed=0)
+    assert test.p == (np.count_nonzero(test.draws >= test.observed - 1e-12) + 1) / 100
+
+
 def test_relabelling_rejects_at_its_level_without_an_effect_and_finds_one():
     rng = np.random.default_rng(11)
     p = [effects.relabelling_test(table(rng.exponential(size=(8, 3))), 0.0, draws=200, seed=i).p for i in range(600)]
@@ -140,3 +146,6 @@ def test_against_one_baseline():
     reference = stats.ttest_ind_from_stats(np.mean(values), np.std(values, ddof=1), 5, 0.4, 0, 1)
     assert result.p_t == pytest.approx(reference.pvalue / 2)
     assert effects.against_one_baseline(0.5, values).better == 2  # a tie counts for the baseline
+    worse = effects.against_one_baseline(0.95, values)
+    assert worse.p_t > 0.5 and worse.difference == pytest.approx(0.5 - 0.95)
+    assert worse.candidates_sd == pytest.approx(np.std(values, ddof=1))

@@ -8,6 +8,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 from replication.analysis.statistics import (
     mean_over_groups,
     paired_difference,
+    paired_t_test,
     pairwise_tests,
     pooled_t_test,
     summarise,
@@ -64,6 +65,21 @@ def test_pairwise_signs_and_holm():
     assert pairwise_tests({}).empty
 
 
+def test_pairwise_tests_of_paired_samples():
+    rng = np.random.default_rng(3)
+    shared = rng.normal(0, 5, 10)
+    samples = {k: list(shared + k + rng.normal(size=10)) for k in (0.0, 1.0)}
+    (row,) = pairwise_tests(samples, paired=True).to_dict("records")
+    assert row["p"] == pytest.approx(stats.ttest_rel(samples[0.0], samples[1.0]).pvalue)
+    assert paired_t_test([0.1 + 0.2, 0.3], [0.3, 0.3]) == 1  # equal but for rounding
+
+
+def test_a_sign_may_go_with_holms_correction():
+    samples = {0.0: [0.0, 1, 2, 3, 4], 1.0: [2.5, 3.5, 4.5, 5.5, 6.5], 2.0: [1.2, 2.2, 3.2, 4.2, 5.2]}
+    table = pairwise_tests(samples)
+    assert table["sign"].tolist() == ["-", "", ""] and table["sign_holm"].tolist() == ["", "", ""]
+
+
 def test_pairwise_with_single_runs_prints_nothing():
     table = pairwise_tests({0.0: [1.0], 1.0: [2.0]})
     assert table["sign"].tolist() == [""] and table["p"].isna().all()
@@ -73,6 +89,7 @@ def test_summarise():
     frame = pd.DataFrame({"w": [1, 1, 2], "x": [1.0, 3.0, 5.0]})
     table = summarise(frame, ["w"], "x")
     assert table[["w", "n", "mean"]].to_numpy().tolist() == [[1, 2, 2], [2, 1, 5]]
+    assert tuple(table.loc[0, ["low", "high"]]) == pytest.approx(t_interval([1.0, 3.0]))
 
 
 def test_paired_difference_equals_scipy():
