@@ -199,6 +199,39 @@ def test_c10_by_its_rule():
     assert (found.verdict, found.control) == ("not reproduced", "does not survive")
 
 
+def test_c9_survives_by_a_gain_that_outlives_holms_correction():
+    odd = np.where(np.arange(18) % 2, 1, -1)
+    cells = 0 * CELLS + 0.7
+    for column in CELLS.columns[1:]:
+        cells[column] += 0.001 * odd
+    cells[0.01] = 0.72 + 0.03175 * odd  # t = 2.6: p = 0.019, 0.11 after Holm
+    assert classifiers_claims.c9(runs_of(cells), PUBLISHED).control == "does not survive"
+    cells = 0.7 + pd.DataFrame(np.random.default_rng(0).normal(0, 1e-3, CELLS.shape), CELLS.index, CELLS.columns)
+    cells[0.01] += 0.03
+    cells[10.0] -= 0.3  # harm with a smaller p than the gain's
+    assert classifiers_claims.c9(runs_of(cells), PUBLISHED).control == "survives"
+
+
+def test_c10_survives_only_ahead_of_every_other_placement():
+    training, placement = (CELLS.index.get_level_values(name) for name in ("training", "guided_layers"))
+    step = pd.Series(training, CELLS.index).map({name: k - 1 for k, name in enumerate(dict.fromkeys(training))})
+    led = (0 * CELLS + 0.7).add((0.013 + 0.004 * step) * (placement == "empirical"), axis=0)
+    assert classifiers_claims.c10(runs_of(led), PUBLISHED).control == "inconclusive"  # p = 0.03, 0.09 after Holm
+    noise = pd.DataFrame(np.random.default_rng(1).normal(0, 1e-3, CELLS.shape), CELLS.index, CELLS.columns)
+    rival = (0.09 + 0.03 * step) * (placement == "pre-skip")
+    ahead_of_two = (0.7 + noise).add(0.1 * (placement == "empirical"), axis=0).add(rival, axis=0)
+    assert classifiers_claims.c10(runs_of(ahead_of_two), PUBLISHED).control == "inconclusive"
+
+
+@pytest.mark.parametrize("claim", [classifiers_claims.c9, classifiers_claims.c10])
+def test_either_split_of_other_images_leaves_it_open_and_further_rows_change_nothing(claim):
+    for images in ((9_469, 500), (12_894, 3_925)):
+        assert claim(runs_of(CELLS, images=images), PUBLISHED).verdict == "inconclusive"
+    more = pd.concat([CELLS, CELLS.iloc[-1:].rename(index={CELLS.index[-1][-1]: "7"})])
+    assert claim(runs_of(more), PUBLISHED) == claim(runs_of(CELLS), PUBLISHED)
+    assert classifiers_claims.in_order(more[::-1], CELLS).index.tolist() == more.index.tolist()
+
+
 def test_missing_cells_and_other_images_leave_it_open():
     gap = CELLS.copy()
     gap.iloc[-1, 3] = np.nan

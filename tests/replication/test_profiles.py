@@ -108,6 +108,37 @@ def test_c2_not_reproduced_and_not_tested():
     assert profile_claims.c2(pd.DataFrame()).verdict == "not tested"
 
 
+def test_measures_by_hand():
+    table = layers("w", [-2, -2.5, -3, -4, -4, -5, -6])
+    found = profile_claims.measures(
+        table.assign(outliers_low=[30, 0, 0, 0, 0, 0, 10], outliers_high=[0, 10, 0, 0, 0, 0, 0])
+    )
+    assert (found["first"], found["last"]) == (-2, -5)
+    expected = (
+        "0.71% of filters, 80.0% of them larger drops; 1.33% in the first half of the layers, 0.25% in the second"
+    )
+    assert found["outliers"] == expected
+
+
+@pytest.mark.parametrize(
+    ("trained", "random", "part"),
+    [
+        (-5.5 + 2.5 * np.exp(-0.8 * np.arange(13)), LINE, "early and late"),  # layer 1 at -3.0
+        (-6.2 + 4.0 * np.exp(-0.8 * np.arange(13)), LINE, "early and late"),  # the last three at -6.2
+        (TRAINED, TRAINED, "decay"),
+    ],
+)
+def test_each_part_of_c2_can_fail_alone(trained, random, part):
+    found = profile_claims.c2(pd.concat([layers("imagenet", trained, outliers=10), layers("random", random)]))
+    assert found.verdict == "partly" and found.evidence.endswith(f"does not: {part}")
+
+
+@pytest.mark.parametrize(("share", "control"), [(0.2, "does not survive"), (0.3, "survives")])
+def test_c2_survives_from_a_quarter_on(share, control):
+    table = pd.concat([layers("imagenet", TRAINED, log_sigma=(1 - share) * TRAINED), layers("random", LINE)])
+    assert profile_claims.c2(table).control == control
+
+
 def test_the_share_of_outliers_of_normal_weights():
     logs = np.log(np.abs(np.random.default_rng(0).normal(0, 3, 400_000)))
     low, high = np.quantile(logs, [0.25, 0.75])
@@ -140,6 +171,50 @@ def test_c3_by_its_rule():
     other = layers("edges", TRAINED, log_sigma=TRAINED - residual)
     alone = pd.concat([vgg16[vgg16["weights"] != "edges"], other])
     assert profile_claims.c3(alone, nothing, nothing).control == "does not survive"
+
+
+def vgg16_of(edges=TRAINED, random=LINE, left=()):
+    """Profiles of trained, fine-tuned and random weights; `left`: what is left of them without the scale."""
+    means = {"imagenet": TRAINED, "edges": edges, "random": random}
+    wave = np.arange(13)
+    waves = {"imagenet": np.sin(wave), "edges": np.sin(wave), "random": np.cos(wave)} | dict(left)
+    return pd.concat([layers(name, mean, log_sigma=mean - 0.1 * waves[name]) for name, mean in means.items()])
+
+
+def test_c3_asks_for_more_than_any_network_has():
+    def control(vgg16):
+        return profile_claims.c3(vgg16, pd.DataFrame(), pd.DataFrame()).control
+
+    waves = np.cos(2 * np.arange(13))
+    assert control(vgg16_of(edges=TRAINED + 0.3 * waves)) == "inconclusive"
+    assert control(vgg16_of(edges=TRAINED + 0.3 * waves, random=TRAINED)) == "does not survive"
+    alike = np.sin(np.arange(13))
+    near = alike + 0.3 * np.cos(3 * np.arange(13))
+    assert control(vgg16_of(left={"imagenet": near, "random": alike})) == "does not survive"
+
+
+def test_each_part_of_c3():
+    def c3(vgg16=None, unet=None):
+        empty = pd.DataFrame()
+        return profile_claims.c3(empty if vgg16 is None else vgg16, empty, empty if unet is None else unet)
+
+    part = TRAINED + 1.0 * np.cos(2 * np.arange(13))
+    assert 0.5 < np.corrcoef(TRAINED, part)[0, 1] < 0.9
+    assert c3(vgg16_of(edges=part)).verdict == "not reproduced"
+    two_layers_a_quarter = layers("trained", [-6, -1, -5, -5, -5, -5, -1, -6])
+    assert c3(unet=two_layers_a_quarter).verdict == "partly"
+    sample = c3(unet=layers("sample", [-6, -6, -5, -5, -5, -5, -6, -6]))
+    assert sample.verdict == "not tested" and "on a sample of the data: decides nothing" in sample.evidence
+
+
+def test_scale_table_by_hand():
+    means, sigma = np.array([-1.0, -2.0, -4.0]), np.array([-1.0, -3.0, -2.0])
+    table = layers("w", means, log_sigma=sigma).assign(fan_in=np.exp(-means))
+    table["positions"] = [[[-1.0, -1.0]], [[-2.0, -2.5]], [[-4.0, -5.0]]]
+    (row,) = profile_claims.scale_table(table).to_dict("records")
+    assert row["r2_fan_in"] == pytest.approx(1) and row["r2"] == pytest.approx(np.corrcoef(means, sigma)[0, 1] ** 2)
+    assert row["position_spread"] == pytest.approx((0 + 0.5 + 1) / 3)
+    assert (row["mean_range"], row["residual_range"], row["share"]) == (3, 3, 1)
 
 
 def test_scale_table_on_weights_that_are_nothing_but_scale():

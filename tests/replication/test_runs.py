@@ -6,7 +6,7 @@ import pytest
 from replication import runs
 from replication.errors import UserError
 from replication.experiments import autoencoder
-from replication.runs import Store, current, make_record, read_table, write_table
+from replication.runs import Run, Store, current, make_record, read_current, read_table, write_table
 from replication.settings import load
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -37,10 +37,13 @@ def test_keys_are_stable_over_releases(make_run):
 
 def test_seeds_are_paired_over_guidance_and_differ_otherwise(make_run):
     run = make_run()
-    for changes in ({"lambda_": 0.1}, {"lambda_": 0.1, "form": "log"}, {"precision": "float32"}, {"max_epochs": 9}):
-        assert make_run(**changes).seed("weights") == run.seed("weights")
+    guidance = ("form", "epsilon", "placement", "layers", "anchor", "reduction", "monitor", "precision")
+    for name in (*guidance, "patience", "min_delta", "max_epochs", "epochs", "lambda"):
+        assert make_run(**{name: "other"}).seed("weights") == run.seed("weights"), name
+    for name in ("dataset", "width", "replicate"):
+        assert make_run(**{name: "other"}).seed("weights") != run.seed("weights"), name
+    assert Run("another", run.settings).seed("weights") != run.seed("weights")
     assert run.seed("weights") != run.seed("order")
-    assert make_run(replicate=1).seed("weights") != run.seed("weights")
 
 
 @pytest.mark.parametrize("changes", [{"form": "log"}, {"monitor": "base"}, {"epsilon": 0.1}])
@@ -62,6 +65,17 @@ def test_store_round_trip_and_only_whole_records(make_run, tmp_path):
     assert store.keys() == {record["key"]}
     assert store[record["key"]] == record
     assert store.add_missing([record, record_of(make_run(replicate=1))]) == 1
+
+
+def test_a_finished_run_needs_no_checkpoint_and_a_deleted_one_no_weights(make_run, tmp_path):
+    store, record = Store(tmp_path), record_of(make_run())
+    for path in (store.checkpoint(record["key"]), store.weights(record["key"])):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    store.put(record)
+    assert not store.checkpoint(record["key"]).exists() and store.weights(record["key"]).exists()
+    store.delete(record["key"])
+    assert store.keys() == set() and not store.weights(record["key"]).exists()
 
 
 def test_a_damaged_record_is_named(make_run, tmp_path):
@@ -112,9 +126,11 @@ def test_a_repeated_run_is_no_further_replicate(make_run, tmp_path):
         read_table(tmp_path)
 
 
-def test_records_of_another_version_do_not_count(make_run):
+def test_records_of_another_version_do_not_count(make_run, tmp_path):
     record = record_of(make_run())
     assert current([record, record | {"version": 0}]) == [record]
+    write_table(tmp_path / "t.jsonl", [record, record | {"key": "0" * 16, "version": 0}])
+    assert read_current(tmp_path / "t.jsonl") == [record]
 
 
 def test_histories_keep_a_float32(make_run):

@@ -3,6 +3,7 @@
 import dataclasses
 import zlib
 from pathlib import Path
+from statistics import stdev
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy import stats
 from replication import paths
 from replication import published as published_data
 from replication import settings as settings_module
+from replication.analysis import power
 from replication.experiments import small_cnn, small_cnn_claims, small_cnn_placebos
 from replication.report import small_cnn as report
 from replication.runs import make_record, of_grid, write_table
@@ -132,6 +134,36 @@ def test_table1_is_computed_as_the_paper_does(few, published):
     assert [small_cnn_claims.stars(p) for p in (0.2, 0.04, 0.004, 0.0004, np.nan)] == ["", "*", "**", "***", ""]
 
 
+def test_training_gains_at_the_lambda_of_validation_and_best_epochs_at_their_own(few, published):
+    records = made(few, gain=lambda run: 0.01 if run["lambda"] == 0.1 and run["form"] == "reciprocal" else 0.0)
+    for record in records:
+        if record["run"]["lambda"] == 1.0:
+            record["metrics"]["train_accuracy"] += 0.2
+            record["metrics"]["best_validation_accuracy"] += 0.1
+    runs = frame(few, records)
+    row = small_cnn_claims.table1(runs, published).iloc[0]
+    means = runs[(runs["blocks"] == 1) & (runs["replicate"] < 10)].groupby("lambda").mean(numeric_only=True)
+    train, peak = means["train_accuracy"], means["best_validation_accuracy"]
+    assert row["lambda"] == 0.1 and row["train_gain"] == pytest.approx(train[0.1] - train[0.0])
+    assert row["best_epoch_gain"] == pytest.approx(peak[1.0] - peak[0.0])
+
+
+def test_gain_curves_by_hand(few):
+    runs = frame(few, made(few))
+    row = small_cnn_claims.gain_curves(runs).set_index(["blocks", "width", "lambda"]).loc[(1, 32, 0.1)]
+    table = runs[runs["blocks"] == 1].pivot_table(index="replicate", columns="lambda", values="validation_accuracy")
+    gains = (table[0.1] - table[0.0]).dropna()
+    interval = stats.ttest_1samp(gains, 0).confidence_interval()
+    assert row.tolist() == pytest.approx([len(gains), gains.mean(), *interval])
+
+
+def test_what_the_replicates_could_detect(few):
+    choice = counted(few, made(few))[0]
+    assert choice.paired_sd == pytest.approx(stdev(choice.gains[choice.chosen]))
+    assert choice.detectable == power.detectable_gain(choice.sd, 12, 0.05 / 6)
+    assert choice.needed == power.replicates_needed(0.005, choice.sd, 0.05 / 6)
+
+
 def test_architectures_count_with_ten_replicates_of_all_lambda(few):
     records = made(few)
     assert [c.architecture for c in counted(few, records)] == [(1, 32), (2, 32)]
@@ -195,6 +227,96 @@ def test_a_gain_that_the_choice_makes(few, published):
     assert small_cnn_claims.h3(tested, published)[0] == "supported"
     one = [tested[0], dataclasses.replace(tested[1], p_printed=0.2)]
     assert small_cnn_claims.h3(one, published)[0] == "undecided"
+
+
+def test_h3_by_its_rule(few, published):
+    two = counted(few, made(few))
+    printed = published.set_index(["blocks", "width"])["delta_validation_accuracy"]
+
+    def h3(*cases):
+        """Of each architecture p printed, p after choice, and the share of the published gain that splits leave."""
+        changed = [
+            dataclasses.replace(
+                choice,
+                p_printed=p,
+                p_after=after,
+                split=dataclasses.replace(choice.split, gain=share * printed[choice.architecture]),
+            )
+            for choice, (p, after, share) in zip(two, cases, strict=True)
+        ]
+        return small_cnn_claims.h3(changed, published)[0]
+
+    holds, made_by_choice, kept, nothing = (0.01, 0.01, 0.6), (0.01, 0.2, 0.1), (0.01, 0.2, 0.6), (0.5, 0.9, 0.0)
+    assert h3(holds, holds) == h3(holds, nothing) == "refuted"
+    assert h3(made_by_choice, made_by_choice) == "supported"
+    assert h3(made_by_choice, nothing) == h3(kept, kept) == h3(nothing, nothing) == "undecided"
+
+
+def test_half_of_the_architectures_are_enough_for_c7_and_its_control(few, published):
+    records = made(few, gain=corner_alone)
+    tested, rows = counted(few, records), small_cnn_claims.table1(frame(few, records), published)
+    half = [dataclasses.replace(c, p_after=p) for c, p in zip(tested, (0.01, 0.5), strict=True)]
+    found = small_cnn_claims.c7(rows.assign(p=[0.01, 0.5]), half, published, "refuted")
+    assert (found.verdict, found.control) == ("partly", "survives")
+
+
+def test_h4_by_its_rule(few):
+    runs = small_cnn_placebos.Decisive.of(made(few), few, CIFAR10)
+
+    def h4(once, strict):
+        changed = dataclasses.replace(runs, table=runs.table.assign(**once), strict=runs.table.assign(**strict))
+        return small_cnn_placebos.h4(changed, 0.005)[0]
+
+    assert h4({"low": 0.001, "high": 0.006}, {"low": 0.001}) == "supported"
+    assert h4({"low": 0.001, "high": 0.006}, {"low": -0.001}) == "undecided"  # above zero but for Bonferroni
+    assert h4({"high": 0.004}, {"low": -0.001}) == "refuted"
+    at_one = np.where(runs.table["lambda"] == 1.0, 0.006, 0.004)
+    assert h4({"high": at_one}, {"low": -0.001}) == "undecided"
+
+
+def test_strict_intervals_are_corrected_for_looks_and_lambdas(few):
+    records = made(few, gain=strong)
+    table = small_cnn_placebos.Decisive.of(records, few, CIFAR10).strict
+    accuracy = {
+        lambda_: {
+            r["run"]["replicate"]: r["metrics"]["validation_accuracy"]
+            for r in records
+            if r["run"]["blocks"] == 1 and (r["run"]["lambda"], r["run"]["form"]) == (lambda_, form)
+        }
+        for lambda_, form in ((0.0, "none"), (0.01, "exact"), (1.0, "exact"))
+    }
+    for lambda_ in (0.01, 1.0):
+        gain = [accuracy[lambda_][k] - accuracy[0.0][k] for k in range(12)]
+        (row,) = table[(table["variant"] == "exact") & (table["lambda"] == lambda_)].to_dict("records")
+        interval = stats.ttest_1samp(gain, 0).confidence_interval(1 - 0.05 / 2 / 3)
+        assert (row["low"], row["high"]) == pytest.approx(interval)
+
+
+def test_weights_at_the_anchor(few):
+    records = made(few)
+    for record in records:
+        record["metrics"]["anchor_weight"] = 0.3 if record["run"]["lambda"] == 0 else 0.5
+    table = small_cnn_placebos.gains(records, few, CIFAR10)
+    weights = table[["anchor_weight", "unguided_anchor_weight"]].to_numpy()
+    assert len(weights) and weights == pytest.approx(np.tile([0.5, 0.3], (len(weights), 1)))
+
+
+def test_nine_pairs_at_one_lambda_decide_nothing(few):
+    records = made(few, gain=strong)
+    lacking = ("center", 1.0, 3)
+    runs = small_cnn_placebos.Decisive.of(
+        [r for r in records if (r["run"]["anchor"], r["run"]["lambda"], r["run"]["replicate"]) != lacking], few, CIFAR10
+    )
+    assert runs.table["corner_n"].min() == 9 and small_cnn_placebos.h2(runs, 0.005)[0] == "undecided"
+
+
+def test_c8_corrects_for_its_tests(few, published):
+    all_layers, mnist = (
+        [c for c in counted(few, made(few, family), placement, family) if c.architecture != (1, 32)]
+        for family, placement in ((CIFAR10, "all"), (MNIST, "first"))
+    )
+    two = [dataclasses.replace(all_layers[-1], p_after=0.03)] * 2
+    assert small_cnn_claims.c8((True, two), (True, mnist), published).verdict == "reproduced"
 
 
 def test_the_exact_form_can_help(few):

@@ -21,6 +21,7 @@ def measured(*ratios, batches=(512, 512, 32, 32), widths=(100, 260, 100, 260)):
         ((1.02, 1.1, 1.05, 1.09), "reproduced", "survives"),
         ((1.02, 1.1, 1.05, 1.3), "reproduced", "does not survive"),
         ((1.02, 1.2, 1.05, 1.3), "partly", "does not survive"),
+        ((1.0, 1.5, 1.1, 1.1), "partly", "survives"),
         ((1.6, 1.2, 1.0, 1.0), "not reproduced", "survives"),
         ((1.0, 1.0), "reproduced", "not tested"),
         ((1.0,), "not tested", "not tested"),

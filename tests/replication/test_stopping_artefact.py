@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 from replication import paths
 from replication import settings as settings_module
@@ -160,6 +161,54 @@ def test_thresholds_bracket_the_prediction(settings):
     assert table["improvement"].to_numpy() == pytest.approx(np.median(falls), rel=0.02)
 
 
+def test_thresholds_are_the_nearest_on_either_side(settings):
+    found = stopping_artefact.pairs(made(settings, artefact), settings, FAMILY)
+    runs = stopping_artefact.pair_frame(found)
+    hidden = runs[runs["replayed_epoch"].notna() & (runs["width"] == 260)]
+    epochs = hidden.groupby((hidden["lambda"] / hidden["epsilon"]).round(6))["epoch"].mean()
+    halved, others = epochs.index[epochs <= 45 / 2], epochs.index[epochs > 45 / 2]
+    assert len(halved) > 1 and len(others) > 1
+    row = stopping_artefact.thresholds(found).set_index("width").loc[260]
+    assert (row["not_yet"], row["halved"]) == (max(others), min(halved))
+
+
+def test_summary_by_hand():
+    runs = pd.DataFrame(
+        {"epoch": [10, 12, 50], "unguided_epoch": [45, 44, 46], "replayed_epoch": [10, 11, 15]}
+        | {"mse": [0.3, 0.5, 0.1], "unguided_mse": [0.2, 0.2, np.nan], "unguided_common_mse": 0.7}
+        | {"variant": "base", "width": 100, "lambda": 1.0}
+    )
+    (row,) = stopping_artefact.summary(runs).to_dict("records")
+    low, high = stats.ttest_1samp([0.1, 0.3], 0).confidence_interval()
+    means = {"n": 3, "stopping_epoch": 24, "unguided_epoch": 45, "replayed_epoch": 12, "mse": 0.3}
+    means |= {"stopped_baseline": 0.2, "difference_low": low, "difference_high": high}
+    assert row == pytest.approx({"variant": "base", "width": 100, "lambda": 1.0} | means)
+
+
+def test_the_last_common_epoch_of_a_guided_run_that_lasts_longer(settings):
+    runs = frame_of(settings, made(settings, lambda run: 60 if run["lambda"] else 45))
+    assert runs["common_mse"].to_numpy() == pytest.approx(runs["unguided_common_mse"].to_numpy())
+    assert (runs["change"] == runs["unguided_change"]).all() and runs["unguided_mse"].isna().all()
+
+
+def test_each_part_of_h1_can_fail_alone(settings, plan):
+    runs = frame_of(settings, made(settings, artefact))
+
+    def h1(variant, **changes):
+        here = runs["variant"] == variant
+        return stopping_claims.h1(pd.concat([runs[~here], runs[here].assign(**changes)]), plan)
+
+    for variant, number in (("base", 1), ("float64", 2)):  # 55 of 45 epochs: later is not alike either
+        verdict, evidence = h1(variant, epoch=lambda part: part["epoch"] + 10)
+        assert verdict == "partly" and f"({number}) " in evidence and evidence.count("fails") == 1
+    assert h1("published", replayed_epoch=lambda part: part["epoch"] + 1)[0] == "supported"
+    assert h1("published", replayed_epoch=lambda part: part["epoch"] + 3)[0] == "partly"
+    three_of_four = h1("published", replayed_epoch=lambda part: part["epoch"] + 9 * (part["replicate"] == 0))
+    assert three_of_four[0] == "partly"
+    small = (runs["variant"] == "base") & (runs["lambda"] == 1e-4)  # H1 is about large lambda
+    assert small.any() and stopping_claims.h1(runs.assign(epoch=runs["epoch"].mask(small, 20)), plan)[0] == "supported"
+
+
 def test_h1_is_supported_by_the_artefact_and_refuted_by_a_real_effect(settings, plan):
     runs = frame_of(settings, made(settings, artefact))
     published = runs[runs["variant"] == "published"]
@@ -237,6 +286,15 @@ def test_where_a_target_is_not_reached_there_is_no_interval(settings):
     assert same["unguided_epochs"] == pytest.approx(30, abs=1)
 
 
+def test_one_run_that_does_not_get_there_leaves_no_interval():
+    runs = pd.DataFrame(
+        {"epochs_to_target": [20, 22, np.nan], "unguided_to_target": [30, 31, 32], "target": 0.1}
+        | {"variant": "base", "width": 100, "lambda": 1.0, "common_mse": 0.1, "unguided_common_mse": 0.1}
+    )
+    (row,) = stopping_artefact.time_to_quality(runs).to_dict("records")
+    assert (row["n"], row["reached"]) == (3, 2) and np.isnan([row["low"], row["high"], row["epochs"]]).all()
+
+
 def test_stopping_early_without_getting_there_is_not_fast(settings, plan):
     records = made(settings, speed=lambda run: 0.01 if run["form"] == "exact" else 1.0)
     for record in records:
@@ -273,12 +331,19 @@ def test_c12(settings, plan, slow_forms, expected):
     assert no_log == ("reproduced" if "reciprocal" in slow_forms else "inconclusive")
 
 
+def test_c12_asks_for_every_width(settings, plan):
+    records = made(settings, speed=lambda run: 0.5 if run["lambda"] == 1.0 and run["width"] == 260 else 1.0)
+    verdict = stopping_claims.c12(frame_of(settings, records).assign(family=FAMILY), {FAMILY: plan})
+    assert (verdict.verdict, verdict.control) == ("not reproduced", "does not survive")
+
+
 def test_determinants_compare_the_last_common_epoch(settings):
     records = made(settings, lambda run: 20 if run["form"] == "exact" else 45, lambda run: 1 + (run["form"] == "log"))
     found = stopping_artefact.pairs(records, settings, FAMILY)
     table = stopping_artefact.determinants(found).set_index(["variant", "width", "lambda"])
     assert table.loc[("exact-base", 260, 1.0), ["initial", "unguided", "guided"]].tolist() == [-100, -80, -80]
     assert table.loc[("log-base", 260, 1.0), ["unguided", "guided"]].tolist() == [-55, -10]
+    assert table.loc[("log-base", 260, 1.0), ["low", "high"]].tolist() == [45, 45]  # guided minus unguided
 
 
 def test_guided_runs_that_outlast_the_unguided_stand_beside_longer_ones(settings):

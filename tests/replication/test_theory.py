@@ -167,6 +167,18 @@ def test_verdicts():
     assert theory_claims.verdict({"layers": [], "witness": [], "filters": []}).verdict == "not tested"
 
 
+def test_borders_of_the_verdicts():
+    assert verdict(layer(), layer(error=1.5e-9)).verdict == "not reproduced"
+    assert verdict(layer(), layer(formula=1.015)).verdict == "partly"
+    assert verdict(layer(), off=-0.2).verdict == "inconclusive"
+    others = verdict(layer(others=[1.0]), layer(others=[1.0]), layer(others=[1.015]))  # the largest decides
+    assert others.control == "does not survive"
+    own = verdict(layer(formula=2.0, exact=2.0, others=[1.0]))  # the paper's completion counts too
+    assert own.control == "does not survive"
+    constant = math.log(2 * math.pi * math.e) / 2  # a dimension lost, its entropy counted
+    assert theory_claims.agreeing(theory_claims.layers_frame([layer(outputs=1, formula=1 - constant)])).all()
+
+
 def test_both_readings_of_a_lost_dimension():
     constant = math.log(2 * math.pi * math.e) / 2
     frame = theory_claims.layers_frame([layer(outputs=1), layer(outputs=1, formula=1 - constant), layer(outputs=3)])

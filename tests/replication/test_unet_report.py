@@ -89,6 +89,20 @@ def test_c11_must_survive_noise_between_seeds_and_the_other_stopping_rule():
     assert verdict([BETTER] * 6, base=[BETTER] * 6, seeds=(0.8, 0.82)).control == "does not survive"
     mixed = verdict([BETTER] * 6, base=[BETTER] * 5 + [WORSE], seeds=(0.8, 0.795))
     assert mixed.control == "does not survive" and "at 5 of 6" in mixed.control_evidence
+    range_and_not_sd = verdict([BETTER] * 6, base=[BETTER] * 6, seeds=(0.8, 0.812))
+    assert range_and_not_sd.control == "does not survive"
+    mean_and_not_best = [(0.85, 0.61, 18)] + [(0.801, 0.61, 18)] * 5
+    assert verdict(mean_and_not_best, base=[BETTER] * 6, seeds=(0.8, 0.82)).control == "does not survive"
+    no_fewer_epochs = verdict([BETTER] * 6, base=[(0.81, 0.61, 20)] * 6, seeds=(0.8, 0.795))
+    assert no_fewer_epochs.control == "does not survive"
+    assert verdict([BETTER] * 6, base=[BETTER] * 5, seeds=(0.8, 0.795)).control == "not tested"
+    fewer = verdict([BETTER] * 6, base=[BETTER] * 6, seeds=(0.8, 0.795), images=(60_000, 5_000))
+    assert (fewer.verdict, fewer.control) == ("inconclusive", "not tested")
+
+
+def test_the_unguided_run_is_replicate_0():
+    runs = [{"run": {"lambda": value, "replicate": seed}} for value, seed in ((1.0, 0), (0.0, 1), (0.0, 0))]
+    assert unet_claims.unguided(runs) is runs[2] and unet_claims.unguided(runs[:2]) is None
 
 
 def made_up(run, images=40):
@@ -131,6 +145,9 @@ def test_gains_are_paired_over_images():
     assert guided["accuracy_gain_low"] == pytest.approx(guided["accuracy_gain_high"]) == pytest.approx(20 / 4096)
     equal = guided[["accuracy_gain_equal_epochs", "iou_gain_equal_epochs"]].tolist()  # after the second
     assert equal == pytest.approx([-0.1, 0.05])
+    longer = unet_claims.scores(records, next(r for r in records if r["run"]["lambda"])).set_index("lambda").loc[[0.0]]
+    turned = longer[["accuracy_gain_equal_epochs", "iou_gain_equal_epochs"]].iloc[0].tolist()
+    assert turned == pytest.approx([0.1, -0.05])
     assert guided["accuracy_high"] - guided["accuracy_low"] > 20 / 4096
     assert guided["accuracy_low"] < guided["accuracy"] < guided["accuracy_high"]
     assert unet_claims.trivial(records[0])["iou"] == pytest.approx(600 / 4096)

@@ -1,0 +1,45 @@
+import time
+
+import pytest
+import torch
+
+from replication import executors, sweep
+from replication.executors import OutOfTime
+from replication.runs import Store, make_record, read_table, write_table
+from replication.training import replicas
+
+CPU = torch.device("cpu")
+
+
+def test_the_minutes_end_a_sweep_and_the_table_holds_its_own_runs(make_run, tmp_path, monkeypatch):
+    left = []
+
+    def late(stacks, workers, deadline):  # noqa: ARG001
+        left.append(deadline - time.time())
+        raise OutOfTime
+        yield
+
+    monkeypatch.setattr(executors, "local_workers", late)
+    monkeypatch.setattr(sweep, "_stacks", lambda runs, _: [[run] for run in runs])
+    runs = [make_run(replicate=k) for k in range(3)]
+    table, store = tmp_path / "t.jsonl", Store(tmp_path / "store")
+    write_table(table, [make_record(runs[0], {}, {}, 1, {})])
+    store.put(make_record(make_run(width=9), {}, {}, 1, {}))  # of another grid
+    outcome = sweep.sweep(runs, table, store, device=CPU, minutes=2)
+    assert left == [pytest.approx(120, abs=10)]
+    assert (outcome.stopped_by, outcome.from_table, outcome.missing) == ("time", 1, 2)
+    assert str(outcome) == "3 runs: 1 known already, 0 trained now, 2 still missing"
+    assert [record["key"] for record in read_table(table)] == [runs[0].key]
+
+
+def test_replicate_by_replicate_and_long_trainings_first(make_run, monkeypatch):
+    monkeypatch.setattr(sweep.datasets, "load", lambda _: None)
+    runs = [make_run(lambda_, width=width, replicate=k) for width in (5, 9) for lambda_ in (1.0, 0.0) for k in (1, 0)]
+
+    def order():
+        return [[(r["replicate"], r["width"], r["lambda"]) for r in stack] for stack in sweep._stacks(runs, CPU)]
+
+    expected = [(0, 9), (0, 9), (0, 5), (0, 5), (1, 9), (1, 9), (1, 5), (1, 5)]
+    assert [stack[0][:2] for stack in order()] == expected
+    monkeypatch.setattr(replicas, "stack_size", lambda *_: 2)
+    assert order()[0] == [(0, 9, 0.0), (0, 9, 1.0)]  # a pair side by side
