@@ -34,7 +34,7 @@ repro: .venv/.ready
 
 test: .venv/.ready
 	@echo ">> pytest"
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 	@$(report)
 
 check: .venv/.ready

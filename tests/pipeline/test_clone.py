@@ -17,7 +17,7 @@ from replication.settings import AUTOENCODERS, CLASSIFIERS, CNNS
 
 ROOT = Path(__file__).parents[2]
 TABLE = Path("data/runs/demo/autoencoder-mnist.jsonl")
-pytestmark = pytest.mark.timeout(900)  # each of the pipeline's stages imports torch
+pytestmark = pytest.mark.timeout(1500)  # each of the pipeline's stages imports torch
 
 
 def call(folder, *command, check=True):
