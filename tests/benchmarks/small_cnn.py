@@ -1,6 +1,6 @@
 """Small CNNs on one CPU core: what a training step costs, and which way of making it won.
 
-`python tests/benchmarks/small_cnn.py [--write]`; `--write` puts the table into data/benchmarks/small-cnn.csv.
+`python tests/benchmarks/small_cnn.py [--write]`; `--write` puts its rows into data/benchmarks/small-cnn.csv.
 
 All ways take turns of some steps, on random images of CIFAR-10's shape and number, so that all meet the same load of
 the machine; each has a process of one thread to itself, because what a process has freed shapes how long its next
@@ -40,6 +40,7 @@ from replication.training import small_cnn
 OUT = Path("data/benchmarks/small-cnn.csv")
 IMAGES = 50_000
 STACK = 4
+CELL = ["blocks", "width", "batch"]
 
 TURN = 0.2  # seconds: enough steps to warm the caches that another way has filled
 WARM_UP = 2  # turns
@@ -229,7 +230,7 @@ def measure(blocks: int, width: int, batch: int, n: int, rate: float) -> pd.Data
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help=f"write {OUT}")
-    parser.add_argument("--shapes", nargs="+", default=["1x32", "1x128", "3x128"], metavar="BLOCKSxWIDTH")
+    parser.add_argument("--shapes", nargs="+", default=["1x32", "1x128", "2x128", "3x128"], metavar="BLOCKSxWIDTH")
     parser.add_argument("--batches", nargs="+", type=int, default=[32, 128])
     parser.add_argument("-n", type=int, default=7, help="turns to measure")
     options = parser.parse_args()
@@ -244,7 +245,10 @@ def main() -> None:
     print(table.to_markdown(index=False, floatfmt=".3g"))
     if options.write:
         OUT.parent.mkdir(parents=True, exist_ok=True)
-        table.assign(product_gflops=rate / 1e9, **about).to_csv(OUT, index=False, float_format="%.4g")
+        table = table.assign(product_gflops=rate / 1e9, **about)
+        if OUT.exists():  # keep what was not measured now
+            table = pd.concat([pd.read_csv(OUT), table]).drop_duplicates([*CELL, "way"], keep="last")
+        table.sort_values(CELL, kind="stable").to_csv(OUT, index=False, float_format="%.4g")
 
 
 if __name__ == "__main__":
