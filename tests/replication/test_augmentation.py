@@ -76,6 +76,8 @@ def test_the_draws_have_the_papers_ranges(monkeypatch):
     turns = angle / (2 * math.pi)
     assert turns.abs().max() <= 0.2 and turns.min() < -0.199 and turns.max() > 0.199
     assert zoom.min() >= 0.8 and zoom.max() <= 1.2 and zoom.mean() == pytest.approx(1, abs=0.01)
+    correlations = torch.corrcoef(torch.stack([flipped.double(), angle.double(), zoom.double()]))
+    torch.testing.assert_close(correlations, torch.eye(3).double(), rtol=0, atol=0.06)  # drawn apart
 
 
 def test_images_are_transformed_each_in_its_own_way(pictures):
