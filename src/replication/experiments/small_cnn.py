@@ -13,6 +13,7 @@ from replication.runs import Record, Run
 from replication.settings import CnnGrid, Settings
 
 REPLICATES = 10  # behind each published mean
+ARCHITECTURE = ["blocks", "width"]
 CANDIDATE = ("batch_size", "padding", "negative_slope")  # the settings that calibration compares
 METRICS = ("validation_accuracy", "train_accuracy", "best_validation_accuracy", "best_epoch", "anchor_weight")
 Architecture = tuple[int, int]  # blocks, width
@@ -119,15 +120,16 @@ def implied_noise(table: pd.DataFrame) -> tuple[float, float]:
     return float(noise[0].median()), float(noise[1].median())
 
 
-def calibration_table(records: Iterable[Record], lengths: Iterable[int], published: pd.DataFrame) -> pd.DataFrame:
-    """Baselines by setting and number of epochs, nearest to the published ones first.
+def baseline_table(records: Iterable[Record], lengths: Iterable[int], published: pd.DataFrame) -> pd.DataFrame:
+    """Unguided runs beside the published baselines, a row for each architecture, setting and number of epochs.
 
-    Columns: batch_size, padding, negative_slope, epochs, architectures (how many of the nine are compared), n (runs),
-    train_accuracy and validation_accuracy (means), published_train and published_validation (of the same
-    architectures), distance: root mean square of (ours - published) in units of the published replicate noise.
+    Columns: batch_size, padding, negative_slope, epochs, blocks, width, n (runs), train_accuracy and
+    validation_accuracy (means), published_train and published_validation, distance: root mean square of the two
+    differences in units of the published replicate noise. Empty if no run is of a published architecture.
     """
     train_noise, validation_noise = implied_noise(published)
-    base = published.set_index(["blocks", "width"])
+    base = published.set_index(ARCHITECTURE)
+    lengths = tuple(lengths)
     rows = []
     for record in records:
         run, history = record["run"], record["history"]
@@ -138,9 +140,8 @@ def calibration_table(records: Iterable[Record], lengths: Iterable[int], publish
             if length <= run["epochs"]:
                 rows.append(
                     {
-                        **{name: run[name] for name in CANDIDATE},
+                        **{name: run[name] for name in (*CANDIDATE, *ARCHITECTURE)},
                         "epochs": length,
-                        "architecture": (run["blocks"], run["width"]),
                         "train_accuracy": history["train_accuracy"][length - 1],
                         "validation_accuracy": history["validation_accuracy"][length - 1],
                         "published_train": printed["base_train_accuracy"],
@@ -149,17 +150,30 @@ def calibration_table(records: Iterable[Record], lengths: Iterable[int], publish
                 )
     if not rows:
         return pd.DataFrame()
-    by = [*CANDIDATE, "epochs"]
-    each = pd.DataFrame(rows)
-    cells = each.groupby([*by, "architecture"], as_index=False).mean()  # so that all architectures count the same
-    train = (cells["train_accuracy"] - cells["published_train"]) / train_noise
-    validation = (cells["validation_accuracy"] - cells["published_validation"]) / validation_noise
-    cells["square"] = (train**2 + validation**2) / 2
+    groups = pd.DataFrame(rows).groupby([*CANDIDATE, "epochs", *ARCHITECTURE])
+    table = groups.mean()
+    table.insert(0, "n", groups.size())
+    train = (table["train_accuracy"] - table["published_train"]) / train_noise
+    validation = (table["validation_accuracy"] - table["published_validation"]) / validation_noise
+    table["distance"] = ((train**2 + validation**2) / 2).map(math.sqrt)
+    return table.reset_index()
+
+
+def calibration_table(records: Iterable[Record], lengths: Iterable[int], published: pd.DataFrame) -> pd.DataFrame:
+    """Baselines by setting and number of epochs, nearest to the published ones first, of those that were compared
+    in most architectures.
+
+    Columns: batch_size, padding, negative_slope, epochs, architectures (how many of the nine are compared), n (runs),
+    then as in baseline_table, means over the architectures; distance is their root mean square.
+    """
+    cells = baseline_table(records, lengths, published)  # all architectures count the same, whatever their n
+    if cells.empty:
+        return cells
     names = ("train_accuracy", "validation_accuracy", "published_train", "published_validation")
-    table = cells.groupby(by).agg(
-        architectures=("architecture", "size"),
+    table = cells.groupby([*CANDIDATE, "epochs"]).agg(
+        architectures=("width", "size"),
+        n=("n", "sum"),
         **{name: (name, "mean") for name in names},
-        distance=("square", lambda squares: math.sqrt(squares.mean())),
+        distance=("distance", lambda distances: math.sqrt((distances**2).mean())),
     )
-    table.insert(1, "n", each.groupby(by).size())
-    return table.sort_values("distance").reset_index()
+    return table.sort_values(["architectures", "distance"], ascending=[False, True]).reset_index()

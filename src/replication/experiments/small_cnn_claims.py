@@ -13,7 +13,7 @@ from statsmodels.stats.multitest import multipletests
 
 from replication.analysis import honest_choice, power, selection_effects
 from replication.analysis.statistics import ALPHA, t_interval
-from replication.experiments.small_cnn import REPLICATES, Architecture
+from replication.experiments.small_cnn import ARCHITECTURE, REPLICATES, Architecture
 from replication.experiments.verdict import Verdict
 from replication.settings import Settings
 
@@ -50,7 +50,7 @@ def table1(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     lambdas (how many, without 0), the base accuracies, gain and one-tailed p of training (at the same lambda) and of
     validation, the latter at the last and at the best epoch, and the published ones beside them.
     """
-    printed = published.set_index(["blocks", "width"])
+    printed = published.set_index(ARCHITECTURE)
     ten = runs[runs["replicate"] < REPLICATES]
     rows = []
     for architecture in architectures(ten):
@@ -209,7 +209,7 @@ def h3(tested: list[Choice], published: pd.DataFrame) -> tuple[str, str]:
     """Verdict on H3 and its evidence, from the architectures that count."""
     if not tested:
         return "undecided", "no architecture has ten replicates at all lambda"
-    half = published.set_index(["blocks", "width"])["delta_validation_accuracy"] / 2
+    half = published.set_index(ARCHITECTURE)["delta_validation_accuracy"] / 2
     after = [c.p_after < ALPHA for c in tested]
     kept = [c.split.gain >= half[c.architecture] for c in tested]
     holds = [significant and large for significant, large in zip(after, kept, strict=True)]
@@ -240,7 +240,7 @@ def c7(table: pd.DataFrame, tested: list[Choice], published: pd.DataFrame, h2_ve
             f"{len(table)} of {len(published)} architectures have guided runs, none ten replicates at all seven lambda"
         )
         return Verdict("inconclusive", few, "not tested", "")
-    rows = table.set_index(["blocks", "width"]).loc[[c.architecture for c in tested]]
+    rows = table.set_index(ARCHITECTURE).loc[[c.architecture for c in tested]]
     assert (rows["n"] == REPLICATES).all()
     significant = int((rows["p"] < ALPHA).sum())
     if significant == len(published):

@@ -1,5 +1,6 @@
 """The report's sections on the small CNNs: Table 1, the choice of lambda (H3), placebos and the exact form (H2, H4)."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -119,7 +120,7 @@ class _Writer:
             about="\n\n".join([*about, ONE_BLOCK]),
             note=self.note,
             figures=drawn + [figure for figure, _ in calibrated],
-            tables=tables + [table for _, table in calibrated],
+            tables=tables + self.baselines() + [table for _, table in calibrated],
             verdicts={
                 "C7": small_cnn_claims.c7(
                     first, self.counting(CIFAR10, "first"), self.published, self.decided["H2"][0]
@@ -156,6 +157,18 @@ class _Writer:
             entries.append(self.write(family, f"table1-{placement}", title, _printed(table), note))
         return entries
 
+    def baselines(self) -> list[TableEntry]:
+        records = [record for record in self.records[CIFAR10] if record["run"]["lambda"] == BASELINE]
+        table = small_cnn.baseline_table(records, [self.settings.cnn_grids[CIFAR10].epochs], self.published)
+        if table.empty:
+            return []
+        note = (
+            "Unguided runs at the last epoch, all replicates. Distance: root mean square of the differences to the "
+            "published accuracies in units of the replicate noise that Table 1 implies."
+        )
+        shown = table.drop(columns=[*small_cnn.CANDIDATE, "epochs"])
+        return [self.write(CIFAR10, "baselines", "Baselines beside the published ones", shown, note)]
+
     def curves(self, family: str) -> list[FigureEntry]:
         curves = {name: small_cnn_claims.gain_curves(runs) for name, runs in self.runs[family].items()}
         if all(frame.empty for frame in curves.values()):
@@ -175,23 +188,19 @@ class _Writer:
         if not records:
             return []
         table = small_cnn.calibration_table(records, self.settings.cnn_calibration.lengths, self.published)
-        architecture = min((record["run"]["blocks"], record["run"]["width"]) for record in records)
-        curves = {
-            "batch {batch_size}, {padding}, slope {negative_slope:g}".format(**run): pd.DataFrame(
-                {key: record["history"][key] for key in ("train_accuracy", "validation_accuracy")}
-            )
-            for record in records
-            if ((run := record["run"])["blocks"], run["width"]) == architecture and run["replicate"] == 0
-        }
-        base = self.published.set_index(["blocks", "width"])
-        printed = None
-        if architecture in base.index:
-            printed = tuple(base.loc[architecture, ["base_train_accuracy", "base_validation_accuracy"]])
+        curves: dict[small_cnn.Architecture, dict[str, pd.DataFrame]] = defaultdict(dict)
+        for record in sorted(records, key=lambda record: (record["run"]["blocks"], record["run"]["width"])):
+            run = record["run"]
+            if run["replicate"] == 0:
+                label = "batch {batch_size}, {padding}, slope {negative_slope:g}".format(**run)
+                history = {name: record["history"][name] for name in ("train_accuracy", "validation_accuracy")}
+                curves[run["blocks"], run["width"]][label] = pd.DataFrame(history)
+        base = self.published.set_index(small_cnn.ARCHITECTURE)
+        printed = {row.Index: (row.base_train_accuracy, row.base_validation_accuracy) for row in base.itertuples()}
         figure = small_cnn_figures.calibration(curves, printed)
-        blocks, width = architecture
         caption = (
-            f"Unguided networks of {blocks} block{'s' * (blocks > 1)} and {width} filters, a point an epoch, one run a "
-            "curve; training accuracy is a mean over the epoch."
+            "Unguided networks, a point an epoch, one run a curve; training accuracy is a mean over the epoch. Star: "
+            "the published baseline."
         )
         path = figures.save(figure, self.folder, f"{CIFAR10}-calibration", self.note)
         note = (
@@ -225,7 +234,7 @@ class _Writer:
         if not found:
             return []
         most = max(found, key=lambda choice: choice.n)
-        gains = self.published.set_index(["blocks", "width"])["delta_validation_accuracy"]
+        gains = self.published.set_index(small_cnn.ARCHITECTURE)["delta_validation_accuracy"]
         printed = float(gains[most.architecture]) if most.architecture in gains.index else None
         path = figures.save(small_cnn_figures.choice(most, printed), self.folder, f"{CIFAR10}-choice", self.note)
         caption = (

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from replication.analysis import power
 from replication.analysis.statistics import ALPHA
+from replication.experiments.small_cnn import ARCHITECTURE, Architecture
 from replication.experiments.small_cnn_claims import Choice
 from replication.experiments.small_cnn_placebos import CORNER
 from replication.report.figures import count_epochs, house_style
@@ -34,7 +35,7 @@ def gain_curves(curves: Mapping[str, pd.DataFrame], published: pd.DataFrame | No
     found = sorted({(r.blocks, r.width) for frame in curves.values() for r in frame.itertuples()})
     columns = min(COLUMNS, len(found))
     lines = -(-len(found) // columns)
-    printed = {} if published is None else published.set_index(["blocks", "width"])["delta_validation_accuracy"]
+    printed = {} if published is None else published.set_index(ARCHITECTURE)["delta_validation_accuracy"]
     lambdas = sorted({value for frame in curves.values() for value in frame["lambda"]})
     figure, panels = plt.subplots(
         lines, columns, figsize=(3.6 * columns + 1.4, 2.9 * lines + 0.6), squeeze=False, layout="constrained"
@@ -50,7 +51,7 @@ def gain_curves(curves: Mapping[str, pd.DataFrame], published: pd.DataFrame | No
             panel.axhline(printed[blocks, width], color="firebrick", linestyle="--", label="published, best lambda")
         panel.axhline(0, color="grey", linewidth=0.8)
         panel.set_xticks(range(len(lambdas)), [f"{value:g}" for value in lambdas], fontsize=9)
-        panel.set_title(f"{blocks} block{'s' * (blocks > 1)}, {width} filters")
+        panel.set_title(_title((blocks, width)))
         panel.set_xlabel("lambda")
     for panel in panels.flat[len(found) :]:
         panel.set_visible(False)
@@ -128,21 +129,35 @@ def placebos(table: pd.DataFrame, records: Mapping[str, Sequence[Record]]) -> Fi
 
 
 @house_style()
-def calibration(curves: Mapping[str, pd.DataFrame], printed: tuple[float, float] | None) -> Figure:
-    """Training against validation accuracy along the training of each candidate's baseline, one architecture.
+def calibration(
+    curves: Mapping[Architecture, Mapping[str, pd.DataFrame]], printed: Mapping[Architecture, tuple[float, float]]
+) -> Figure:
+    """Training against validation accuracy along the training of each candidate's baseline, a panel an architecture.
 
     Args:
-        curves: label -> columns train_accuracy and validation_accuracy, one row an epoch.
-        printed: the published pair.
+        curves: by label, columns train_accuracy and validation_accuracy, one row an epoch.
+        printed: the published pairs.
     """
-    figure, axes = plt.subplots(figsize=(7.5, 4.6), layout="constrained")
-    for label, frame in curves.items():
-        axes.plot(frame["train_accuracy"], frame["validation_accuracy"], "o-", markersize=3, label=label)
-    if printed is not None:
-        axes.plot(*printed, "*", markersize=16, color="firebrick", label="published")
-    axes.set(xlabel="training accuracy", ylabel="validation accuracy")
-    _legend(axes)
+    figure, panels = plt.subplots(
+        1, len(curves), figsize=(3.8 * len(curves) + 2.4, 4.2), squeeze=False, sharey=True, layout="constrained"
+    )
+    colours = {label: f"C{k}" for k, label in enumerate(sorted({label for by in curves.values() for label in by}))}
+    for panel, (architecture, by_label) in zip(panels[0], curves.items(), strict=True):
+        for label, frame in sorted(by_label.items()):
+            accuracies = (frame["train_accuracy"], frame["validation_accuracy"])
+            panel.plot(*accuracies, "o-", markersize=3, color=colours[label], label=label)
+        if architecture in printed:
+            panel.plot(*printed[architecture], "*", markersize=16, color="firebrick", label="published")
+        panel.set_title(_title(architecture))
+        panel.set_xlabel("training accuracy")
+    panels[0][0].set_ylabel("validation accuracy")
+    _legend(panels[0][-1])
     return figure
+
+
+def _title(architecture: Architecture) -> str:
+    blocks, width = architecture
+    return f"{blocks} block{'s' * (blocks > 1)}, {width} filters"
 
 
 def _legend(axes: Axes) -> None:
