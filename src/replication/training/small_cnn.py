@@ -6,9 +6,9 @@ Its numbers depend on its run alone, on a GPU but for rounding.
 Why this way on a CPU (one core; tests/benchmarks/small_cnn.py, data/benchmarks/small-cnn.csv): a plain loop spends a
 third of its time in the max-pooling of a channels-first tensor, and much of the rest on pages of fresh memory and on
 the leaky ReLU at full size. Images and features with channels last, bias and leaky ReLU after the pooling, gradients
-summed over parts of a batch that stay near the cache, features flattened without a copy, and a process that keeps what
-it frees (executors.keep_freed_memory) cure that. Four models as one grouped convolution gain no more a model, and as
-unfolded products they are slower: so one model a process.
+summed over parts of a batch that stay near the cache, features flattened without a copy, the dense layer's gradient by
+rows, and a process that keeps what it frees (executors.keep_freed_memory) cure that. Four models as one grouped
+convolution gain no more a model, and as unfolded products they are slower: so one model a process.
 
 Shape legend: M models, B batch, N training images, V validation images, G models guided alike, K classes.
 """
@@ -160,7 +160,8 @@ class _Stack:
         self.optimizer.zero_grad(set_to_none=True)
         sums_M2 = torch.zeros(len(self.runs), 2, dtype=torch.float64, device=self.device)
         for part_MB in batch_MB.split(self.part, dim=1):
-            scores_MBK = self.models.scores(self._images(self.train_NHWC[part_MB]))
+            flat = self.train_NHWC.index_select(0, part_MB.flatten())  # copies whole images, unlike [part_MB]
+            scores_MBK = self.models.scores(self._images(flat.unflatten(0, part_MB.shape)))
             loss_M, right_M = _loss_and_right(scores_MBK, self.train_labels_N[part_MB])
             # The models share no parameter, so the gradient of the sum is the gradient of each.
             (loss_M.sum() / batch_MB.shape[1]).backward()
