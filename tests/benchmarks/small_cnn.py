@@ -11,7 +11,7 @@ multiplications alone, at the rate of a large product: nothing that multiplies i
 - plain: the loop with resident tensors, channels first; `plain, DataLoader` reads them through torch's DataLoader;
 - kept: freed memory stays in the process, as the workers of a sweep have it (executors.keep_freed_memory);
 - late: bias and leaky ReLU after the pooling; channels-last: images and features so;
-- the trainer: all three, features flattened without a copy, gradients summed over parts of 32 images;
+- the trainer: all three, features flattened without a copy, the dense gradient by rows, sums over parts of 32 images;
 - stack: the trainer's code with four models as one grouped convolution, as on a GPU; unfold: four models as unfolded
   products.
 """
