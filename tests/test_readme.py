@@ -251,7 +251,7 @@ def test_what_the_square_part_sees_is_the_reports():
     shares = [f"{100 * table['variance'][width]:.2g}" for table in (mnist, cifar10) for width in (100, 260)]
     wide = "At width 100 its pixels hold {} % of the images' variance, at width 260 {} % (CIFAR-10: {} and {} %)"
     assert wide.format(*shares) in FOUND
-    assert (equal[["low", "high"]].abs() < 1e-5).all(axis=None) and f"n = {equal['n'].unique()[0]} pairs" in FOUND
+    assert (equal[["low", "high"]].abs() < 2e-5).all(axis=None) and f"n = {equal['n'].unique()[0]} pairs" in FOUND
     narrow = pd.read_csv(tables / "autoencoder-cifar10-equal-epochs.csv").set_index("lambda").loc[1.0]
     assert f"({narrow['mse']:.4g} against {narrow['unguided_mse']:.4g}, n = {narrow['n']:g})" in FOUND
     assert narrow["high"] > 0 and narrow["epochs"] == 200

@@ -6,12 +6,13 @@ Shapes: O output channels, I input channels (of one group), filter p x q, image 
 import math
 import operator
 from itertools import product
+from numbers import Integral
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from entropy_guidance.dense import half_log_det_gram
+from entropy_guidance.dense import half_log_det_gram, whole_precision
 
 Anchor = tuple[int, int] | Literal["corner", "center"]
 
@@ -115,7 +116,11 @@ def convolution_matrix(
 
 
 def exact_conv_entropy_change(
-    kernel: Tensor, image_size: tuple[int, int], padding: Literal["circular", "valid"] = "circular"
+    kernel: Tensor,
+    image_size: tuple[int, int],
+    padding: Literal["circular", "valid"] = "circular",
+    *,
+    dilation: int | tuple[int, int] = 1,
 ) -> Tensor:
     """Exact entropy change of a multi-channel convolution K on an l x w image, in nats: 1/2 log det(K K^T).
 
@@ -124,8 +129,9 @@ def exact_conv_entropy_change(
     output above that of white noise, for white Gaussian input; for a tall one 1/2 log det(K^T K), the change within
     the subspace that K maps into.
 
-    `circular` goes through the FFT: K is one O x I matrix per frequency. `valid` builds K itself: a reference for small
-    images, (O l w) x (I l w) numbers.
+    `circular` goes through the FFT: K is one O x I matrix per frequency; dilated by d, it has at f what it has
+    at d f without. `valid` builds K itself: a reference for small images, (O l w) x (I l w) numbers, without dilation.
+    Half precision is computed in float32.
 
     Divided by l w, the circular value is a sample mean of log singular values over frequencies, and hardly depends on
     the image once that is a few times larger than the filter.
@@ -134,11 +140,16 @@ def exact_conv_entropy_change(
     negative number.
 
     Raises:
-        ValueError: not a floating-point (O, I, p, q) kernel, unknown padding, or an image smaller than the filter.
+        ValueError: not a floating-point (O, I, p, q) kernel, unknown padding, a dilation that is not positive or that
+            stands with `valid`, or an image smaller than the filter without its dilation.
     """
     if kernel.ndim < 4 or not kernel.is_floating_point() or (padding == "valid" and kernel.ndim > 4):
         raise ValueError(f"a kernel is a floating-point tensor of shape (O, I, p, q); got {tuple(kernel.shape)}")
     _output_pixels(kernel, image_size, (1, 1))
+    steps = _pair(dilation)
+    if min(steps) < 1 or (padding == "valid" and steps != (1, 1)):
+        raise ValueError(f"dilation must be positive, and 1 with valid padding, got {dilation} with {padding}")
+    kernel = whole_precision(kernel)
     if padding == "valid":
         blocks = [[convolution_matrix(kernel_2d, image_size) for kernel_2d in row] for row in kernel]
         return half_log_det_gram(torch.cat([torch.cat(row, dim=1) for row in blocks]))
@@ -147,7 +158,13 @@ def exact_conv_entropy_change(
     if kernel.shape[-2:] == (1, 1):  # the same matrix at every frequency
         return half_log_det_gram(kernel[..., 0, 0]) * math.prod(image_size)
     transfer = torch.fft.fft2(kernel, s=image_size).movedim((-2, -1), (-4, -3))  # (..., l, w, O, I)
-    return half_log_det_gram(transfer).sum(dim=(-2, -1))
+    change = half_log_det_gram(transfer)
+    if steps != (1, 1):
+        rows, columns = (
+            torch.arange(n, device=kernel.device) * step % n for n, step in zip(image_size, steps, strict=True)
+        )
+        change = change[..., rows[:, None], columns]
+    return change.sum(dim=(-2, -1))
 
 
 def checked_anchor(anchor: Anchor) -> Anchor:
@@ -202,4 +219,6 @@ def _output_pixels(kernel: Tensor, image_size: tuple[int, int], dilation: tuple[
 
 
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else _two_integers(value, "stride, padding, dilation", "integers")
+    if isinstance(value, Integral):
+        return operator.index(value), operator.index(value)
+    return _two_integers(value, "stride, padding, dilation", "integers")

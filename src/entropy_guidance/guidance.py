@@ -6,11 +6,13 @@ Sign convention: a positive lambda preserves entropy (penalises its decrease), a
 import math
 import warnings
 from collections.abc import Mapping
-from typing import Literal, get_args
+from numbers import Real
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.parameter import is_lazy
 
 from entropy_guidance.conv import (
     Anchor,
@@ -19,7 +21,7 @@ from entropy_guidance.conv import (
     conv_entropy_change,
     exact_conv_entropy_change,
 )
-from entropy_guidance.dense import dense_entropy_change, exact_dense_entropy_change
+from entropy_guidance.dense import dense_entropy_change, exact_dense_entropy_change, whole_precision
 
 Form = Literal["reciprocal", "log", "exact"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -73,8 +75,7 @@ class EntropyGuidance(nn.Module):
 
     - `nn.Linear`: log|det W_sq|; with `form="exact"` 1/2 log det(W W^T).
     - `nn.Conv2d`: log|c11| of every 2-D filter, whatever stride, padding, dilation or groups; with `form="exact"`
-      the layer's exact change per pixel, with circular padding (see `exact_conv_entropy_change`; a dilation that
-      shares no factor with the image size does not change it).
+      the layer's exact change per pixel, with circular padding (see `exact_conv_entropy_change`).
 
     The reciprocal of a whole linear layer is the constant lambda / epsilon to float32's precision, with a gradient that
     fades like |det W_sq| / epsilon^2, where |det W_sq| is far below epsilon, as it is in all but the smallest layers: a
@@ -83,15 +84,17 @@ class EntropyGuidance(nn.Module):
     weight's reciprocal is as steep as lambda / (|c11| + epsilon)^2: with plain SGD choose epsilon near the size of the
     weights (1e-2, say), or train with Adam. A negative lambda drives `log` towards its pole at det = 0.
 
+    A weight that two of the layers share is penalised for each, and a frozen layer adds a constant: warnings say so.
     Half-precision weights are penalised in float32. A module that only the forward pass gives its weight (the older
     `weight_norm`, `prune`) is to be guided after it: `loss(model(x)) + guidance()`. Copy model and guidance together.
     Compile the model, not the guidance: `torch.compile` fails on the hook that guards a log-determinant's gradient.
 
     Args:
-        model: any module; its layers are found by the names of `model.named_modules()` at every call.
-        layers: name of a layer -> lambda, a number of either sign, or a tensor: (O,) or (O, I) for each filter of a
-            convolution with O outputs and I inputs a group; (M,) for a linear layer whose weight is a stack of models
-            (M, O, I).
+        model: any module; its layers are found by the names of `model.named_modules()` at every call, and have to fit
+            their lambda and the form at every call.
+        layers: name of a layer -> lambda, a number of either sign, or a tensor: (); for `reciprocal` and `log` (O,) or
+            (O, I) for each filter of a convolution with O outputs and I inputs a group; (M,) for a linear layer whose
+            weight is a stack of models (M, O, I).
         form: `reciprocal` (the paper's modified form), `log`, or `exact`; see `penalty`.
         epsilon: the constant in the reciprocal's denominator.
         anchor: the weight that stands for c11, see `conv_entropy_change`; other places than the corner are placebos.
@@ -102,8 +105,9 @@ class EntropyGuidance(nn.Module):
 
     Raises:
         ValueError: no layers, a name that the model does not have, a layer of an unsupported kind, an unknown form, an
-            epsilon that is not positive or that float32 cannot hold, a lambda that is no finite number or does not fit
-            the layer, an anchor outside of a filter; `exact` for a convolution without an image size or with a stride.
+            epsilon that is not positive or that float32 cannot hold, a lambda that is no finite real number or does not
+            fit the layer, an anchor outside of a filter, a layer without weights yet; `exact` for a convolution without
+            an image size or with a stride.
     """
 
     def __init__(
@@ -122,75 +126,94 @@ class EntropyGuidance(nn.Module):
         if not isinstance(layers, Mapping) or not layers:
             raise ValueError(f"layers must map at least one layer's name to its lambda, got {layers!r}")
         info = torch.finfo(torch.float32)
-        if not isinstance(epsilon, float | int) or not info.tiny <= epsilon <= info.max:
+        if not info.tiny <= _real(epsilon) <= info.max:
             raise ValueError(f"epsilon must be positive, and a number that float32 can hold; got {epsilon!r}")
         self.form: Form = form
-        self.epsilon = epsilon
+        self.epsilon = _real(epsilon)
         self.anchor = checked_anchor(anchor)
         self.image_size = None if image_size is None else checked_image_size(image_size)
-        self.lambdas = dict(layers)
+        self.lambdas = {name: _checked_lambda(name, lambda_) for name, lambda_ in layers.items()}
         self._model = (model,)  # in a tuple, unlike as an attribute, it is not registered by nn.Module
+        owners: dict[int, str] = {}  # of the weights
         for name in layers:
-            self._check(name, _supported_layer(model, name))
+            weight = self._check(name)
+            if (first := owners.setdefault(id(weight), name)) != name:
+                warnings.warn(f"layers {first!r} and {name!r} share a weight: it is penalised for each", stacklevel=2)
+            if isinstance(weight, nn.Parameter) and not weight.requires_grad:
+                warnings.warn(f"layer {name!r} is frozen: its penalty is a constant", stacklevel=2)
 
     def terms(self) -> dict[str, Tensor]:
         """Penalty of each guided layer, a scalar each: the sum over its filters, or over a stack of models."""
-        (model,) = self._model
-        return {name: self._term(_supported_layer(model, name), lambda_) for name, lambda_ in self.lambdas.items()}
+        return {name: self._term(name) for name in self.lambdas}
 
     def forward(self) -> Tensor:
-        """The sum of all terms: a scalar to add to a loss."""
+        """The sum of all terms: a scalar to add to a loss, on the device of the first layer."""
         terms = list(self.terms().values())
-        return torch.stack(terms).sum() if terms else torch.zeros(())
+        return torch.stack([term.to(terms[0].device) for term in terms]).sum() if terms else torch.zeros(())
 
     def extra_repr(self) -> str:
         return f"layers={self.lambdas}, form={self.form!r}, epsilon={self.epsilon}, anchor={self.anchor!r}"
 
-    def _term(self, layer: nn.Linear | nn.Conv2d, lambda_: float | Tensor) -> Tensor:
-        change = self._change(layer)
-        return penalty(change, _broadcastable(lambda_, change), form=self.form, epsilon=self.epsilon).sum()
+    def _term(self, name: str) -> Tensor:
+        change = self._change(name, self._layer(name))
+        return penalty(change, self._lambda(name, change), form=self.form, epsilon=self.epsilon).sum()
 
-    def _change(self, layer: nn.Linear | nn.Conv2d) -> Tensor:
+    def _layer(self, name: str) -> nn.Linear | nn.Conv2d:
+        return _supported_layer(self._model[0], name)
+
+    def _change(self, name: str, layer: nn.Linear | nn.Conv2d) -> Tensor:
         """(O, I) for a convolution, () for a linear layer or for an exact change, (M,) for a stack of models."""
-        weight = layer.weight
-        if weight.dtype in (torch.float16, torch.bfloat16):
-            weight = weight.float()
-        with torch.autocast(weight.device.type, enabled=False):
+        if is_lazy(layer.weight):
+            raise ValueError(f"layer {name!r} has no weights yet: run the model once")
+        try:
+            if self.form == "exact":
+                return self._exact_change(layer)
+            weight = whole_precision(layer.weight)
             if isinstance(layer, nn.Linear):
-                return exact_dense_entropy_change(weight) if self.form == "exact" else dense_entropy_change(weight)
-            if self.form != "exact":
-                return conv_entropy_change(weight, anchor=self.anchor)
-            assert self.image_size is not None  # checked in __init__
-            groups = weight.reshape(layer.groups, -1, *weight.shape[1:])
-            return exact_conv_entropy_change(groups, self.image_size).sum() / math.prod(self.image_size)
+                return dense_entropy_change(weight)
+            return conv_entropy_change(weight, anchor=self.anchor)
+        except ValueError as error:
+            raise ValueError(f"layer {name!r}: {error}") from None
 
-    def _check(self, name: str, layer: nn.Linear | nn.Conv2d) -> None:
-        """Everything that can be wrong with one layer's guidance is said before training."""
-        if self.form == "exact" and isinstance(layer, nn.Conv2d):
-            if self.image_size is None:
-                raise ValueError(f"layer {name!r}: the exact change of a convolution needs an image_size")
-            if set(layer.stride) != {1}:
-                raise ValueError(f"layer {name!r}: the exact change is not known for stride {tuple(layer.stride)}")
-        with torch.no_grad():
-            try:
-                change = self._change(layer)
-            except ValueError as error:
-                raise ValueError(f"layer {name!r}: {error}") from None
+    def _exact_change(self, layer: nn.Linear | nn.Conv2d) -> Tensor:
+        if isinstance(layer, nn.Linear):
+            return exact_dense_entropy_change(layer.weight)
+        if self.image_size is None:
+            raise ValueError("the exact change of a convolution needs an image_size")
+        if set(layer.stride) != {1}:
+            raise ValueError(f"the exact change is not known for stride {tuple(layer.stride)}")
+        groups = layer.weight.reshape(layer.groups, -1, *layer.weight.shape[1:])
+        dilation = (layer.dilation[0], layer.dilation[1])
+        change = exact_conv_entropy_change(groups, self.image_size, dilation=dilation)
+        return change.sum() / math.prod(self.image_size)
+
+    def _lambda(self, name: str, change: Tensor) -> float | Tensor:
+        """As a change is to be multiplied with it: a tensor's dimensions belong to the first ones of the change."""
+        lambda_ = self.lambdas[name]
+        if not isinstance(lambda_, Tensor):
+            return lambda_
         shape = tuple(change.shape)
         fitting = sorted({(), shape[:1], shape})
-        lambda_ = self.lambdas[name]
-        if not isinstance(lambda_, float | int | Tensor) or not torch.as_tensor(lambda_).isfinite().all():
-            raise ValueError(f"layer {name!r}: its lambda must be a finite number or a tensor of them, got {lambda_!r}")
-        if isinstance(layer, nn.Linear) and self.form == "reciprocal" and not change.is_meta:
-            self._warn_of_a_constant(name, change.max().item())
-        if isinstance(lambda_, Tensor) and tuple(lambda_.shape) not in fitting:
+        if tuple(lambda_.shape) not in fitting:
+            weight = self._layer(name).weight
             raise ValueError(
-                f"layer {name!r} with a weight of shape {tuple(layer.weight.shape)}: its lambda must be a number or a "
+                f"layer {name!r} with a weight of shape {tuple(weight.shape)}: its lambda must be a number or a "
                 f"tensor of shape {' or '.join(map(str, fitting))}, got shape {tuple(lambda_.shape)}"
             )
-        if self.form != "reciprocal" and not change.is_meta:
-            weighed = torch.as_tensor(_broadcastable(lambda_, change), device=change.device) != 0
-            self._warn_of_infinity(name, change[weighed.expand_as(change)])
+        return lambda_.to(change).reshape(lambda_.shape + (1,) * (change.ndim - lambda_.ndim))
+
+    def _check(self, name: str) -> Tensor:
+        """Everything that can be wrong with one layer's guidance is said before training. Returns its weight."""
+        layer = self._layer(name)
+        with torch.no_grad():
+            change = self._change(name, layer)
+        weighed = torch.as_tensor(self._lambda(name, change), device=change.device) != 0
+        if not change.is_meta:
+            if self.form != "reciprocal":
+                self._warn_of_infinity(name, change[weighed.expand_as(change)])
+            elif isinstance(layer, nn.Linear):
+                self._warn_of_a_constant(name, change.max().item())
+        return layer.weight
 
     def _warn_of_a_constant(self, name: str, change: float) -> None:
         log_epsilon = math.log(self.epsilon)
@@ -210,11 +233,22 @@ class EntropyGuidance(nn.Module):
             )
 
 
-def _broadcastable(lambda_: float | Tensor, change: Tensor) -> float | Tensor:
-    """A tensor's dimensions belong to the first ones of the change."""
-    if not isinstance(lambda_, Tensor):
-        return lambda_
-    return lambda_.to(change).reshape(*lambda_.shape, *[1] * (change.ndim - lambda_.ndim))
+def _checked_lambda(name: str, lambda_: Any) -> float | Tensor:
+    """A finite number, or a tensor of them; anything else raises ValueError."""
+    if isinstance(lambda_, Tensor):
+        if not lambda_.is_complex() and (lambda_.is_meta or lambda_.isfinite().all()):
+            return lambda_
+    elif math.isfinite(number := _real(lambda_)):
+        return number
+    raise ValueError(f"layer {name!r}: its lambda must be a finite number or a tensor of them, got {lambda_!r}")
+
+
+def _real(value: Any) -> float:
+    """A number of Python or numpy; NaN for anything else, and for what is too large for a float."""
+    try:
+        return float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:
+        return math.nan
 
 
 def _supported_layer(model: nn.Module, name: str) -> nn.Linear | nn.Conv2d:

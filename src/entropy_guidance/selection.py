@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 Role = Literal["first", "pre-skip", "skip-feeding"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -118,12 +119,16 @@ def describe(model: nn.Module, example: Tensor | None = None) -> pd.DataFrame:
             roles[name].append(role)
     numbers = {name: number for number, name in enumerate(convolutions(model), 1)}
     rows = [
-        (numbers.get(name), name, type(module).__name__, tuple(module.weight.shape), ", ".join(roles[name]))
+        (numbers.get(name), name, type(module).__name__, _shape(module.weight), ", ".join(roles[name]))
         for name, module in model.named_modules()
         if isinstance(module, GUIDABLE)
     ]
     table = pd.DataFrame(rows, columns=["number", "name", "type", "shape", "roles"])
     return table.astype({"number": "Int64"})
+
+
+def _shape(weight: Tensor) -> tuple[int, ...]:
+    return () if is_lazy(weight) else tuple(weight.shape)  # a lazy layer has none before its first run
 
 
 @dataclass(frozen=True)

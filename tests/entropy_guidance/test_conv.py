@@ -161,3 +161,42 @@ def test_a_filter_of_one_pixel_is_a_matrix():
     transfer = torch.fft.fft2(kernel, s=(4, 6)).movedim((-2, -1), (0, 1))
     expected = half_log_det_gram(transfer).sum()
     assert exact_conv_entropy_change(kernel, (4, 6)).item() == pytest.approx(expected.item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("dilation", [(1, 1), (2, 1), (2, 3), (4, 4), (8, 5)])
+def test_a_dilated_circular_convolution_by_its_matrix(dilation):
+    """Also where dilation and image share a factor, and where the spread filter meets itself on the way round."""
+    kernel, size = draw(2, 3, 3, 3), (8, 9)
+
+    def layer(flat):
+        image = flat.reshape(1, 3, *size)
+        taps = [
+            torch.einsum("oi,bilw->bolw", kernel[..., a, b], image.roll((-a * dilation[0], -b * dilation[1]), (2, 3)))
+            for a, b in itertools.product(range(3), range(3))
+        ]
+        return sum(taps).flatten()
+
+    matrix = torch.func.jacrev(layer)(torch.zeros(3 * 8 * 9, dtype=torch.float64))
+    assert exact_conv_entropy_change(kernel, size, dilation=dilation).item() == pytest.approx(
+        half_log_det_gram(matrix).item()
+    )
+
+
+def test_dilations_that_make_no_sense():
+    for dilation, padding in ((0, "circular"), (2, "valid")):
+        with pytest.raises(ValueError, match="dilation must be positive, and 1 with valid padding"):
+            exact_conv_entropy_change(draw(2, 2, 3, 3), (8, 8), padding, dilation=dilation)
+
+
+@pytest.mark.parametrize("padding", ["circular", "valid"])
+@pytest.mark.parametrize("shape", [(2, 3, 3, 3), (2, 3, 1, 1)])
+def test_exact_changes_in_half_precision_and_autocast(shape, padding):
+    kernel = draw(*shape).bfloat16()
+    expected = exact_conv_entropy_change(kernel.float(), (5, 5), padding)
+    torch.testing.assert_close(exact_conv_entropy_change(kernel, (5, 5), padding), expected)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(exact_conv_entropy_change(kernel.float(), (5, 5), padding), expected)
+
+
+def test_a_stride_of_numpy():
+    assert conv_entropy_change(torch.ones(3, 3), (8, 8), stride=np.int64(1), dilation=np.int64(2)).item() == 0

@@ -128,3 +128,13 @@ def test_the_formula_counts_the_inputs_that_the_completion_keeps():
     own = stats.multivariate_normal(cov=w @ w.T).entropy() - stats.multivariate_normal(cov=np.eye(5)).entropy()
     conditional = stats.multivariate_normal(cov=kept).entropy()
     assert dense_entropy_change(weight).item() == pytest.approx(own + conditional)
+
+
+@pytest.mark.parametrize("change", [dense_entropy_change, exact_dense_entropy_change])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_and_autocast_are_computed_in_float32(change, dtype):
+    weight = torch.randn(4, 6, generator=torch.Generator().manual_seed(0)).to(dtype)
+    expected = change(weight.float())
+    torch.testing.assert_close(change(weight), expected)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(change(weight.float()), expected)

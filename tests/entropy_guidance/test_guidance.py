@@ -1,6 +1,7 @@
 import math
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -121,18 +122,80 @@ def test_a_lambda_per_filter(form, shape):
 def test_exact_form():
     net = nn.Sequential(nn.Conv2d(4, 2, 3, groups=2, dilation=2), nn.Flatten(), nn.Linear(8, 5)).double()
     terms = EntropyGuidance(net, {"0": 1.0, "2": 1.0}, form="exact", image_size=(6, 5)).terms()
-    halves = [exact_conv_entropy_change(net[0].weight[g : g + 1], (6, 5)).item() for g in (0, 1)]
+    halves = [exact_conv_entropy_change(net[0].weight[g : g + 1], (6, 5), dilation=2).item() for g in (0, 1)]
     assert terms["0"].item() == pytest.approx(-sum(halves) / 30)
     assert terms["2"].item() == pytest.approx(-exact_dense_entropy_change(net[2].weight).item())
 
 
-def test_a_dilation_does_not_change_the_exact_change():
-    """Spreading the filter only renumbers the frequencies where the size and the dilation share no factor."""
-    kernel = torch.randn(2, 3, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
-    spread = kernel.new_zeros(2, 3, 5, 5)
-    spread[..., ::2, ::2] = kernel
-    expected = exact_conv_entropy_change(spread, (7, 9)).item()
-    assert exact_conv_entropy_change(kernel, (7, 9)).item() == pytest.approx(expected)
+def test_the_exact_form_knows_a_layers_dilation():
+    net = nn.Sequential(nn.Conv2d(3, 2, 3, dilation=(2, 3))).double()
+    found = EntropyGuidance(net, {"0": 1.0}, form="exact", image_size=(8, 9))().item()
+    spread = net[0].weight.new_zeros(2, 3, 5, 7)
+    spread[..., ::2, ::3] = net[0].weight.detach()
+    assert found == pytest.approx(-exact_conv_entropy_change(spread, (8, 9)).item() / 72)
+
+
+@pytest.mark.parametrize("form", ["reciprocal", "log", "exact"])
+@pytest.mark.parametrize("layer", [nn.Linear(3, 3), nn.Conv2d(2, 3, 3)])
+def test_a_lambda_that_is_a_tensor_without_dimensions(layer, form):
+    net, options = nn.Sequential(layer), {"form": form, "epsilon": 0.1, "image_size": (4, 4)}
+    number, tensor = (EntropyGuidance(net, {"0": lambda_}, **options)() for lambda_ in (0.5, torch.tensor(0.5)))
+    assert tensor.item() == pytest.approx(number.item())
+
+
+@pytest.mark.parametrize("lambda_", [np.int64(2), np.float32(2), np.float64(2), 2])
+def test_numbers_of_numpy(lambda_):
+    net = model()
+    found = EntropyGuidance(net, {"0": lambda_}, form="log", epsilon=np.float32(0.1))
+    assert found().item() == EntropyGuidance(net, {"0": 2.0}, form="log")().item()
+
+
+@pytest.mark.parametrize("form", ["reciprocal", "log", "exact"])
+def test_a_model_without_memory_yet(form):
+    with torch.device("meta"):
+        net = nn.Sequential(nn.Linear(3, 4), nn.Conv2d(2, 2, 3))
+    guidance = EntropyGuidance(net, {"0": torch.tensor(0.1), "1": 0.1}, form=form, image_size=(4, 4))
+    assert guidance().is_meta
+    net.to_empty(device="cpu")
+    torch.manual_seed(6)
+    for layer in net:
+        layer.reset_parameters()
+    assert math.isfinite(guidance().item())
+
+
+def test_layers_without_weights_yet():
+    net = nn.Sequential(nn.LazyLinear(3))
+    with pytest.raises(ValueError, match="layer '0' has no weights yet: run the model once"):
+        EntropyGuidance(net, {"0": 1.0})
+
+
+def test_shared_and_frozen_weights_are_warned_of():
+    net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    net[1].weight = net[0].weight
+    with pytest.warns(UserWarning, match="layers '0' and '1' share a weight: it is penalised for each"):
+        EntropyGuidance(net, {"0": 1.0, "1": 1.0}, form="log")
+    net.requires_grad_(False)
+    with pytest.warns(UserWarning, match="layer '1' is frozen: its penalty is a constant"):
+        EntropyGuidance(net, {"1": 1.0}, form="log")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "options", "message"),
+    [
+        (nn.Conv2d(3, 8, 3), nn.Linear(5, 3), {"form": "log"}, r"'0' .*tensor of shape \(\), got shape \(8,\)"),
+        (nn.Conv2d(3, 8, 3), nn.Conv2d(3, 1, 3), {"form": "log"}, r"'0' .*\(1, 3\), got shape \(8,\)"),
+        (nn.Conv2d(3, 8, 3), nn.Conv2d(3, 8, 1), {"anchor": (2, 2)}, "'0': anchor .* not a position in a 1 x 1"),
+        (nn.Conv2d(3, 8, 3), nn.Conv2d(3, 8, 3, stride=2), {"form": "exact", "image_size": (8, 8)}, "'0'.*for stride"),
+        (nn.Linear(3, 8), nn.Conv2d(3, 8, 3), {"form": "exact"}, "'0': .*needs an image_size"),
+    ],
+)
+def test_a_layer_put_in_anothers_place_has_to_fit(old, new, options, message):
+    net = nn.Sequential(old)
+    lambda_ = 1.0 if options.get("form") == "exact" else torch.ones(8)
+    guidance = EntropyGuidance(net, {"0": lambda_}, **options)
+    net[0] = new
+    with pytest.raises(ValueError, match=message):
+        guidance()
 
 
 @pytest.mark.parametrize("form", ["reciprocal", "log", "exact"])
@@ -278,6 +341,8 @@ def test_a_layer_put_in_anothers_place_is_guided():
         ({"0": math.nan}, "must be a finite number or a tensor of them, got nan"),
         ({"3": [1.0]}, "must be a finite number or a tensor of them"),
         ({"3": torch.tensor([1.0, math.nan])}, "must be a finite number or a tensor of them"),
+        ({"0": torch.tensor(1j)}, "must be a finite number or a tensor of them"),
+        ({"0": 10**400}, "'0': its lambda must be a finite number or a tensor of them"),
     ],
 )
 def test_names_that_cannot_be_guided(layers, message):

@@ -30,6 +30,19 @@ def test_replicates_needed_is_the_smallest_number():
     assert power.detectable_gain(0.006, n, 0.01) <= 0.005 < power.detectable_gain(0.006, n - 1, 0.01)
 
 
+def test_a_detectable_paired_gain_is_detected_four_times_in_five():
+    gain = power.detectable_paired_gain(3.0, 10, 0.05 / 6)
+    rng = np.random.default_rng(3)
+    p = stats.ttest_1samp(rng.normal(gain, 3, size=(20_000, 10)), 0, axis=1, alternative="greater").pvalue
+    assert (p < 0.05 / 6).mean() == pytest.approx(0.8, abs=0.012)
+
+
+def test_pairs_needed_is_the_smallest_number():
+    n = power.pairs_needed(0.005, 0.006, 0.01)
+    assert power.detectable_paired_gain(0.006, n, 0.01) <= 0.005 < power.detectable_paired_gain(0.006, n - 1, 0.01)
+    assert power.pairs_needed(0.005, 0.0, 0.01) == power.pairs_needed(5.0, 0.01, 0.05) == 2
+
+
 def test_detectable_paired_difference():
     difference = power.detectable_paired_difference(3.0, 18, 0.01)
     rng = np.random.default_rng(2)

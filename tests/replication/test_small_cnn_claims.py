@@ -136,6 +136,10 @@ def test_every_architecture_counts_the_same_in_the_calibration_whatever_its_repl
     assert cells[["blocks", "width", "n"]].to_numpy().tolist() == [[1, 32, 2], [2, 32, 1]]
     distances = [np.sqrt((2**2 + 1) / 2), np.sqrt(4**2 / 2)]  # of the means
     assert cells["distance"].tolist() == pytest.approx(distances)
+    assert cells["best_validation_accuracy"].tolist() == cells["validation_accuracy"].tolist()  # the last is the best
+    records[0]["history"]["validation_accuracy"][3] = 0.9
+    peak = small_cnn.baseline_table(records, [20], published)["best_validation_accuracy"]
+    assert peak[0] == pytest.approx((0.9 + records[1]["history"]["validation_accuracy"][-1]) / 2)
     [whole] = small_cnn.calibration_table(records, [20], published).itertuples()
     assert (whole.architectures, whole.n) == (2, 3)
     assert whole.distance == pytest.approx(np.sqrt(np.mean(np.square(distances))))
@@ -198,7 +202,8 @@ def test_gain_curves_by_hand(few):
     table = runs[runs["blocks"] == 1].pivot_table(index="replicate", columns="lambda", values="validation_accuracy")
     gains = (table[0.1] - table[0.0]).dropna()
     interval = stats.ttest_1samp(gains, 0).confidence_interval()
-    assert row.tolist() == pytest.approx([len(gains), gains.mean(), *interval])
+    # `made` gives training accuracy and the best epoch the same noise
+    assert row.tolist() == pytest.approx([len(gains), gains.mean(), *interval, gains.mean(), gains.mean()])
 
 
 def test_what_the_replicates_could_detect(few):
@@ -228,14 +233,23 @@ def corner_alone(run):
     return strong(run) if run["anchor"] == "corner" else 0.0
 
 
+def positions(records, settings):
+    return small_cnn_placebos.Decisive.of(records, settings, CIFAR10, ["corner", "center", "random"])
+
+
+def exact(records, settings):
+    return small_cnn_placebos.Decisive.of(records, settings, CIFAR10, ["exact"])
+
+
 def verdicts(settings, gain):
     records, published = made(settings, gain=gain), published_data.table(1)
     tested, smallest = counted(settings, records), published["delta_validation_accuracy"].min()
-    decisive = small_cnn_placebos.Decisive.of(records, settings, CIFAR10)
-    h2 = small_cnn_placebos.h2(decisive, smallest)[0]
+    runs = positions(records, settings)
+    h2, better = small_cnn_placebos.h2(runs, smallest)[0], small_cnn_placebos.corner_better(runs)
     rows = small_cnn_claims.table1(frame(settings, records), published)
-    c7 = small_cnn_claims.c7(rows, tested, published, h2)
-    return c7, h2, small_cnn_claims.h3(tested, published)[0], small_cnn_placebos.h4(decisive, smallest)[0]
+    c7 = small_cnn_claims.c7(rows, tested, published, h2, corner_better=better)
+    h4 = small_cnn_placebos.h4(exact(records, settings), smallest)[0]
+    return c7, h2, small_cnn_claims.h3(tested, published)[0], h4
 
 
 def test_a_real_effect_of_the_corner(few):
@@ -300,12 +314,36 @@ def test_half_of_the_architectures_are_enough_for_c7_and_its_control(few, publis
     records = made(few, gain=corner_alone)
     tested, rows = counted(few, records), small_cnn_claims.table1(frame(few, records), published)
     half = [dataclasses.replace(c, p_after=p) for c, p in zip(tested, (0.01, 0.5), strict=True)]
-    found = small_cnn_claims.c7(rows.assign(p=[0.01, 0.5]), half, published, "refuted")
+    found = small_cnn_claims.c7(rows.assign(p=[0.01, 0.5]), half, published, "refuted", corner_better=True)
     assert (found.verdict, found.control) == ("partly", "survives")
 
 
+def test_a_more_harmful_corner_is_no_reason_for_a_gain(few):
+    """H2 is refuted where the corner does more harm at another lambda; the gain is then not the corner's."""
+
+    def gain(run):
+        guided = run["form"] == "reciprocal"
+        return strong(run) - 0.1 * (guided and run["lambda"] == 1 and run["anchor"] == "corner")
+
+    c7, h2, h3, _ = verdicts(few, gain)
+    assert (h2, h3, c7.control) == ("refuted", "refuted", "does not survive")
+
+
+def test_the_highest_end_of_the_paired_intervals(few):
+    choice = counted(few, made(few, gain=strong))[0]
+    ends = [stats.ttest_1samp(choice.gains[x], 0).confidence_interval(1 - 0.05 / 6).high for x in choice.gains]
+    assert choice.highest == pytest.approx(max(ends))
+
+
+def test_what_the_choice_alone_makes(few):
+    """Mean of the best of six sample means that have no effect, by simulation."""
+    choice = counted(few, made(few))[0]
+    noise = np.random.default_rng(0).normal(0, choice.sd, (20_000, 6, choice.n)).mean(axis=2)
+    assert choice.by_choice_alone == pytest.approx(noise.max(axis=1).mean(), rel=0.02)
+
+
 def test_h4_by_its_rule(few):
-    runs = small_cnn_placebos.Decisive.of(made(few), few, CIFAR10)
+    runs = exact(made(few), few)
 
     def h4(once, strict):
         changed = dataclasses.replace(runs, table=runs.table.assign(**once), strict=runs.table.assign(**strict))
@@ -320,7 +358,7 @@ def test_h4_by_its_rule(few):
 
 def test_strict_intervals_are_corrected_for_looks_and_lambdas(few):
     records = made(few, gain=strong)
-    table = small_cnn_placebos.Decisive.of(records, few, CIFAR10).strict
+    table = exact(records, few).strict
     accuracy = {
         lambda_: {
             r["run"]["replicate"]: r["metrics"]["validation_accuracy"]
@@ -345,12 +383,26 @@ def test_weights_at_the_anchor(few):
     assert len(weights) and weights == pytest.approx(np.tile([0.5, 0.3], (len(weights), 1)))
 
 
+def test_gains_at_the_best_epoch(few):
+    records = made(few)
+    for record in records:
+        if record["run"]["anchor"] == "center":
+            record["metrics"]["best_validation_accuracy"] += 0.01
+    last, best = (
+        small_cnn_placebos.gains(records, few, CIFAR10, value=value).set_index("variant")
+        for value in ("validation_accuracy", "best_validation_accuracy")
+    )
+    assert (best.loc["center", "gain"] - last.loc["center", "gain"]).tolist() == pytest.approx([0.01] * 3)
+    differs = best.loc["center", "corner_minus"] - last.loc["center", "corner_minus"]
+    assert differs.tolist() == pytest.approx([-0.01] * 3)
+    assert best.loc["random", "gain"].tolist() == last.loc["random", "gain"].tolist()
+
+
 def test_nine_pairs_at_one_lambda_decide_nothing(few):
     records = made(few, gain=strong)
     lacking = ("center", 1.0, 3)
-    runs = small_cnn_placebos.Decisive.of(
-        [r for r in records if (r["run"]["anchor"], r["run"]["lambda"], r["run"]["replicate"]) != lacking], few, CIFAR10
-    )
+    told = ("anchor", "lambda", "replicate")
+    runs = positions([r for r in records if tuple(r["run"][name] for name in told) != lacking], few)
     assert runs.table["corner_n"].min() == 9 and small_cnn_placebos.h2(runs, 0.005)[0] == "undecided"
 
 
@@ -359,8 +411,19 @@ def test_c8_corrects_for_its_tests(few, published):
         [c for c in counted(few, made(few, family), placement, family) if c.architecture != (1, 32)]
         for family, placement in ((CIFAR10, "all"), (MNIST, "first"))
     )
-    two = [dataclasses.replace(all_layers[-1], p_after=0.03)] * 2
+    two = [dataclasses.replace(all_layers[-1], p_after=0.03, train_p_after=0.5)] * 2
     assert small_cnn_claims.c8((True, two), (True, mnist), published).verdict == "reproduced"
+    trained = [dataclasses.replace(all_layers[-1], p_after=0.5, train_p_after=0.001)]
+    assert small_cnn_claims.c8((True, trained), (True, mnist), published).verdict == "partly"
+
+
+def test_training_accuracy_is_tested_at_its_own_best_lambda(few):
+    records = made(few)
+    for record in records:
+        if record["run"]["lambda"] == 1.0:
+            record["metrics"]["train_accuracy"] += 0.01
+    choice = counted(few, records)[0]
+    assert choice.train_p_after < 0.001 < choice.p_after
 
 
 def test_the_exact_form_can_help(few):
@@ -389,7 +452,7 @@ def test_a_harmful_lambda_hides_no_gain(few, published):
 
 def test_a_variant_that_lacks_a_lambda_decides_nothing(few):
     records = made(few, gain=strong)
-    runs = small_cnn_placebos.Decisive.of(records, few, CIFAR10)
+    runs = positions(records, few)
     assert small_cnn_placebos.h2(runs, 0.005)[0] == "supported"
     table = runs.table
     moved = table.assign(corner_low=table["corner_low"] - 0.1, corner_high=table["corner_high"] - 0.1)
@@ -405,8 +468,12 @@ def test_verdicts_are_given_twice(few):
     records = made(few, gain=strong)
     eleven = [r for r in records if r["run"]["replicate"] != 11]
     for kept, n in ((records, 12), (eleven, 10)):
-        table = small_cnn_placebos.Decisive.of(kept, few, CIFAR10).table
+        table = positions(kept, few).table
         assert (table["n"] == n).all() and (table["corner_n"] == n).all()
+    fewer_decay = [r for r in records if r["run"]["form"] != "decay" or r["run"]["replicate"] < 3]
+    assert (positions(fewer_decay, few).table.set_index("variant").loc[["corner", "center", "random"], "n"] == 12).all()
+    no_placebos = [r for r in records if r["run"]["anchor"] not in ("center", "random")]
+    assert set(exact(no_placebos, few).table.set_index("variant").loc["exact", "n"]) == {12}
     assert (small_cnn_placebos.gains(eleven, few, CIFAR10)["n"] == 11).all()
     row = table.iloc[0]
     ten = [
@@ -431,7 +498,10 @@ def test_a_corner_that_does_more_harm_than_placebos_is_not_the_same(few):
 def test_an_undecided_placebo_leaves_the_control_open(few, published):
     records = made(few, gain=corner_alone)
     tested, rows = counted(few, records), small_cnn_claims.table1(frame(few, records), published)
-    controls = {h2: small_cnn_claims.c7(rows, tested, published, h2).control for h2 in ("undecided", "supported")}
+    controls = {
+        h2: small_cnn_claims.c7(rows, tested, published, h2, corner_better=False).control
+        for h2 in ("undecided", "supported")
+    }
     assert controls == {"undecided": "inconclusive", "supported": "does not survive"}
 
 
@@ -449,13 +519,12 @@ def test_all_nine_reproduce(settings):
 def test_too_few_runs_decide_nothing(few, published):
     records = [r for r in made(few, gain=strong) if r["run"]["replicate"] < 9]
     rows = small_cnn_claims.table1(frame(few, records), published)
-    decisive = small_cnn_placebos.Decisive.of(records, few, CIFAR10)
-    c7 = small_cnn_claims.c7(rows, counted(few, records), published, "undecided")
+    c7 = small_cnn_claims.c7(rows, counted(few, records), published, "undecided", corner_better=False)
     assert (c7.verdict, c7.control) == ("inconclusive", "not tested")
-    for decide in (small_cnn_placebos.h2, small_cnn_placebos.h4):
-        assert decide(decisive, 0.005)[0] == "undecided"
+    assert small_cnn_placebos.h2(positions(records, few), 0.005)[0] == "undecided"
+    assert small_cnn_placebos.h4(exact(records, few), 0.005)[0] == "undecided"
     assert small_cnn_claims.h3([], published)[0] == "undecided"
-    none = small_cnn_claims.c7(rows.iloc[:0], [], published, "undecided")
+    none = small_cnn_claims.c7(rows.iloc[:0], [], published, "undecided", corner_better=False)
     assert none.verdict == "not tested"
     assert small_cnn_placebos.gains([], few, CIFAR10).empty
 
@@ -495,7 +564,7 @@ def test_the_sections_render_whatever_exists(few, tmp_path, monkeypatch, amount)
         "H4-cnn",
     }
     assert len(table1.figures) == (0 if amount == "none" else 2)
-    assert len(hypotheses.tables) == (0 if amount == "none" else 2)
+    assert len(hypotheses.tables) == (0 if amount == "none" else 3)
     assert all(entry.path.exists() for section in (table1, hypotheses) for entry in section.figures + section.tables)
     if amount == "all":
         shown = table1.tables[0].frame

@@ -31,6 +31,19 @@ def replicates_needed(gain: float, sd: float, alpha: float) -> int:
     return math.ceil(float(np.squeeze(n)))
 
 
+def detectable_paired_gain(sd: float, n: int, alpha: float) -> float:
+    """Mean gain that a one-tailed t-test of n pairs finds with probability POWER; `sd` of one paired gain."""
+    return float(sd * TTestPower().solve_power(nobs=n, alpha=alpha, power=POWER, alternative="larger"))
+
+
+def pairs_needed(gain: float, sd: float, alpha: float) -> int:
+    """Pairs with which the same test finds `gain` with probability POWER; two at least."""
+    if sd == 0 or TTestPower().power(gain / sd, 2, alpha, alternative="larger") >= POWER:
+        return 2  # where the solver does not converge
+    n = TTestPower().solve_power(effect_size=gain / sd, alpha=alpha, power=POWER, alternative="larger")
+    return math.ceil(float(np.squeeze(n)))
+
+
 def detectable_paired_difference(sd: float, n: int, alpha: float) -> float:
     """Mean difference that a two-sided t-test of n pairs finds with probability POWER; `sd` of one difference."""
     return float(sd * TTestPower().solve_power(nobs=n, alpha=alpha, power=POWER))

@@ -124,8 +124,9 @@ def baseline_table(records: Iterable[Record], lengths: Iterable[int], published:
     """Unguided runs beside the published baselines, a row for each architecture, setting and number of epochs.
 
     Columns: batch_size, padding, negative_slope, epochs, blocks, width, n (runs), train_accuracy and
-    validation_accuracy (means), published_train and published_validation, distance: root mean square of the two
-    differences in units of the published replicate noise. Empty if no run is of a published architecture.
+    validation_accuracy (means), the latter at each run's best epoch too (best_validation_accuracy), published_train and
+    published_validation, distance: root mean square of the first two differences in units of the published replicate
+    noise. Empty if no run is of a published architecture.
     """
     train_noise, validation_noise = implied_noise(published)
     base = published.set_index(ARCHITECTURE)
@@ -144,6 +145,7 @@ def baseline_table(records: Iterable[Record], lengths: Iterable[int], published:
                         "epochs": length,
                         "train_accuracy": history["train_accuracy"][length - 1],
                         "validation_accuracy": history["validation_accuracy"][length - 1],
+                        "best_validation_accuracy": max(history["validation_accuracy"][:length]),
                         "published_train": printed["base_train_accuracy"],
                         "published_validation": printed["base_validation_accuracy"],
                     }

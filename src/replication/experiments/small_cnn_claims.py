@@ -4,6 +4,7 @@ Pure functions on run records; the rules are in data/published/claims.yaml and h
 the last epoch unless a name says otherwise.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from replication.settings import Settings
 
 BASELINE = 0.0
 ACCURACY = "validation_accuracy"
+GAINS = [ACCURACY, "train_accuracy", "best_validation_accuracy"]
 DRAWS = 10_000  # shuffles of the labels
 SPLITS = 500  # random halves
 SEED = 20230814
@@ -93,16 +95,22 @@ def _gain(table: pd.DataFrame, chosen: float) -> float:
 
 
 def gain_curves(runs: pd.DataFrame) -> pd.DataFrame:
-    """Paired gain at every lambda, all replicates: columns blocks, width, lambda, n (pairs), gain, low, high."""
+    """Paired gain at every lambda, all replicates.
+
+    Columns: blocks, width, lambda, n (pairs), gain with its 95 % t-interval low and high, and the mean gain in training
+    accuracy and at each run's best epoch (train_gain, best_epoch_gain).
+    """
+    columns = ["blocks", "width", "lambda", "n", "gain", "low", "high", "train_gain", "best_epoch_gain"]
     rows = []
     for blocks, width in architectures(runs):
         here = runs[(runs["blocks"] == blocks) & (runs["width"] == width)]
-        base = here[here["lambda"] == BASELINE].set_index("replicate")[ACCURACY]
+        base = here[here["lambda"] == BASELINE].set_index("replicate")[GAINS]
         for lambda_, guided in here[here["lambda"] != BASELINE].groupby("lambda"):
-            gains = (guided.set_index("replicate")[ACCURACY] - base).dropna()
+            gains = (guided.set_index("replicate")[GAINS] - base).dropna()
             if len(gains):
-                rows.append((blocks, width, lambda_, len(gains), gains.mean(), *t_interval(gains)))
-    return pd.DataFrame(rows, columns=["blocks", "width", "lambda", "n", "gain", "low", "high"])
+                interval, means = t_interval(gains[ACCURACY]), gains.mean()
+                rows.append((blocks, width, lambda_, len(gains), means.iloc[0], *interval, *means.iloc[1:]))
+    return pd.DataFrame(rows, columns=columns)
 
 
 @dataclass(frozen=True)
@@ -114,6 +122,7 @@ class Choice:
     chosen: float
     p_printed: float
     p_after: float  # of the best of so many tests that share a baseline: what the rules call p after choice
+    train_p_after: float  # the same of training accuracy, at its own best lambda
     shuffled: honest_choice.ShuffledLabels
     split: honest_choice.SplitChoice
     sd: float  # of one replicate, pooled over the two samples that the printed test compares
@@ -143,6 +152,16 @@ class Choice:
         """Replicates a side for a gain of 0.005 at the same level."""
         return power.replicates_needed(0.005, self.sd, ALPHA / self.lambdas)
 
+    @property
+    def by_choice_alone(self) -> float:
+        """Mean gain of the best lambda where none has an effect."""
+        return selection_effects.expected_maximum(self.lambdas) * self.sd / math.sqrt(self.n)
+
+    @property
+    def highest(self) -> float:
+        """Where the last of the paired 95 % t-intervals of all lambda ends (Bonferroni)."""
+        return max(t_interval(self.gains[lambda_], self.lambdas)[1] for lambda_ in self.gains)
+
 
 Part = tuple[bool, list[Choice]]  # of claim C8: whether it has guided runs, and the architectures that count
 
@@ -154,22 +173,27 @@ def choices(runs: pd.DataFrame) -> list[Choice]:
         table = cells(runs, architecture)
         if len(table) < 2:
             continue
-        chosen, k = honest_choice.best(table, BASELINE), table.shape[1] - 1
-        p = honest_choice.one_tailed_p(table[chosen], table[BASELINE])
+        chosen = honest_choice.best(table, BASELINE)
         gains = table.drop(columns=BASELINE).sub(table[BASELINE], axis=0)
         found.append(
             Choice(
                 architecture,
                 gains,
                 chosen,
-                p,
-                selection_effects.p_after_choice(p, k, len(table)),
+                *_best_p(table),
+                _best_p(cells(runs, architecture, "train_accuracy").loc[table.index])[1],
                 honest_choice.shuffle_labels(table, BASELINE, draws=DRAWS, seed=SEED),
                 honest_choice.split_choice(table, BASELINE, splits=SPLITS, seed=SEED),
                 selection_effects.pooled_spread(table[column] for column in (BASELINE, chosen)).sd,
             )
         )
     return found
+
+
+def _best_p(table: pd.DataFrame) -> tuple[float, float]:
+    """One-tailed p of the best lambda as printed, and after the choice."""
+    p = honest_choice.one_tailed_p(table[honest_choice.best(table, BASELINE)], table[BASELINE])
+    return p, selection_effects.p_after_choice(p, table.shape[1] - 1, len(table))
 
 
 def counting(found: Iterable[Choice], settings: Settings, family: str) -> list[Choice]:
@@ -190,15 +214,18 @@ def choice_table(found: Iterable[Choice]) -> pd.DataFrame:
                 "gain": c.shuffled.observed,
                 "p printed": c.p_printed,
                 "p after choice": c.p_after,
+                "gain by choice alone": c.by_choice_alone,
                 "p shuffled": c.shuffled.p,
-                "gain without effect": c.shuffled.expected,
-                "p < 0.05 without effect": c.shuffled.significant_share,
+                "gain, shuffled": c.shuffled.expected,
+                "p < 0.05, shuffled": c.shuffled.significant_share,
                 "gain, chosen on half": c.split.gain,
                 "p, chosen on half": c.split.p,
                 "replicate SD": c.sd,
-                "paired gain SD": c.paired_sd,
                 "detectable gain": c.detectable,
                 "replicates for 0.005": c.needed,
+                "paired gain SD": c.paired_sd,
+                "detectable gain, paired": power.detectable_paired_gain(c.paired_sd, c.n, ALPHA / c.lambdas),
+                "pairs for 0.005": power.pairs_needed(0.005, c.paired_sd, ALPHA / c.lambdas),
             }
             for c in found
         ]
@@ -226,12 +253,15 @@ def h3(tested: list[Choice], published: pd.DataFrame) -> tuple[str, str]:
     return ("refuted" if 2 * sum(holds) >= len(tested) else "undecided"), evidence
 
 
-def c7(table: pd.DataFrame, tested: list[Choice], published: pd.DataFrame, h2_verdict: str) -> Verdict:
+def c7(
+    table: pd.DataFrame, tested: list[Choice], published: pd.DataFrame, h2_verdict: str, *, corner_better: bool
+) -> Verdict:
     """First-layer guidance on CIFAR-10.
 
     Args:
         table: the frame of `table1`.
         tested: the architectures that count.
+        corner_better: whether at some lambda the corner does better than both placebos (small_cnn_placebos).
     """
     if table.empty:
         return Verdict("not tested", "no architecture has two replicates at every lambda", "not tested", "")
@@ -248,14 +278,18 @@ def c7(table: pd.DataFrame, tested: list[Choice], published: pd.DataFrame, h2_ve
     else:
         verdict = "partly" if 2 * significant >= len(tested) else "not reproduced"
     evidence = f"{len(tested)} of {len(published)} architectures count (blocks x filters); " + "; ".join(
-        f"{_name(row.Index)}: {row.gain:+.4f} at lambda {row.best:g} (p = {row.p:.3f}, n = {row.n})"
-        for row in rows.rename(columns={"lambda": "best"}).itertuples()
+        f"{_name(row.Index)}: {row.gain:+.4f} at lambda {row.best:g} (p = {row.p:.3f}, n = {row.n}; the paired "
+        f"intervals of all {c.lambdas} lambda, Bonferroni's correction, end at {c.highest:+.4f} or below, published "
+        f"{row.published_gain:+.4f})"
+        for c, row in zip(tested, rows.rename(columns={"lambda": "best"}).itertuples(), strict=True)
     )
     after = sum(c.p_after < ALPHA for c in tested)
     if 2 * after < len(tested):
         control = "does not survive"
+    elif h2_verdict == "undecided":
+        control = "inconclusive"
     else:
-        control = {"refuted": "survives", "undecided": "inconclusive"}.get(h2_verdict, "does not survive")
+        control = "survives" if h2_verdict == "refuted" and corner_better else "does not survive"
     said = "p after choice: " + "; ".join(f"{_name(c.architecture)}: {c.p_after:.3f} (n = {c.n})" for c in tested)
     return Verdict(verdict, evidence, control, f"{said}; H2 is {h2_verdict}")
 
@@ -268,7 +302,7 @@ def c8(all_layers: Part, mnist: Part, published: pd.DataFrame) -> Verdict:
             text = f"{name}: no architecture has ten replicates at all seven lambda"
             return Verdict("inconclusive" if started else "not tested", text, "not tested", "")
     tests = {
-        "CIFAR-10, all layers": [c.p_after for c in all_layers[1]],
+        "CIFAR-10, all layers": [p for c in all_layers[1] for p in (c.p_after, c.train_p_after)],
         "MNIST": [float(stats.ttest_1samp(c.gains[x], 0).pvalue) for c in mnist[1] for x in c.gains],
     }
     smallest = {name: float(min(multipletests(p, method="holm")[1])) for name, p in tests.items()}

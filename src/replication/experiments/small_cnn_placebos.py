@@ -1,6 +1,7 @@
 """Placebo positions (H2) and the exact form (H4) beside the corner: the smallest of the small CNNs, first layer.
 
-Pure functions on run records; the rules are in data/published/hypotheses.yaml. Accuracies are those of the last epoch.
+Pure functions on run records; the rules are in data/published/hypotheses.yaml. Accuracies of the verdicts are those of
+the last epoch.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -18,6 +19,7 @@ from replication.runs import Record, Run, of_grid
 from replication.settings import Settings
 
 PLACEBOS = ("center", "random")
+EXACT = "exact"
 CORNER = "corner"  # the published guidance, beside the names of the variants
 EQUIVALENCE = 0.2  # a placebo does the same as the corner if it differs by less than this share of the corner's effect
 LOOKS = 2  # a verdict is given at ten pairs, and again when all planned exist
@@ -25,11 +27,14 @@ COLUMNS = ["variant", "lambda", "n", "gain", "low", "high", "anchor_weight", "un
 COLUMNS += ["corner_n", "corner_minus", "corner_low", "corner_high"]
 
 
-def gains(records: list[Record], settings: Settings, family: str, tests: int = 1) -> pd.DataFrame:
+def gains(
+    records: list[Record], settings: Settings, family: str, tests: int = 1, value: str = ACCURACY
+) -> pd.DataFrame:
     """The corner and every variant at the variants' lambda, smallest architecture, paired by seed.
 
     Args:
         tests: of so many, any of which may decide, for the intervals (Bonferroni).
+        value: the metric compared.
 
     Columns: variant, lambda, n (pairs with the unguided run), gain with its 95 % t-interval low and high, anchor_weight
     (mean |w| at the guided position, last epoch; of forms without one, at the corner) and the same of the unguided runs
@@ -44,9 +49,9 @@ def gains(records: list[Record], settings: Settings, family: str, tests: int = 1
     rows = []
     for (variant, lambda_), group in guided.groupby(["variant", "lambda"], sort=False):
         own = group.set_index("replicate")
-        gain = (own[ACCURACY] - base[ACCURACY]).dropna()
+        gain = (own[value] - base[value]).dropna()
         here = guided[(guided["variant"] == CORNER) & (guided["lambda"] == lambda_)].set_index("replicate")
-        over = (here[ACCURACY] - own[ACCURACY]).dropna()
+        over = (here[value] - own[value]).dropna()
         rows.append(
             (
                 *(variant, lambda_, len(gain), gain.mean(), *t_interval(gain, tests)),
@@ -62,16 +67,19 @@ def gains(records: list[Record], settings: Settings, family: str, tests: int = 1
 
 @dataclass(frozen=True)
 class Decisive:
-    """The runs that verdicts stand on: the first ten replicates, until all that are planned exist."""
+    """The runs that a verdict stands on: the first ten replicates, until all that are planned for it exist."""
 
     planned: Mapping[str, Set[float]]  # which lambda each variant is to be run at
     table: pd.DataFrame  # the frame of `gains`, for a verdict that is looked at LOOKS times (97.5 %)
     strict: pd.DataFrame  # the same, corrected for the variants' number of lambda as well
 
     @classmethod
-    def of(cls, records: list[Record], settings: Settings, family: str) -> Self:
-        variants = small_cnn.variants(settings, family).values()
-        complete = all(len(of_grid(records, runs)) == len(runs) for runs in [*variants, _corner(settings, family)])
+    def of(cls, records: list[Record], settings: Settings, family: str, names: Iterable[str]) -> Self:
+        """Args: names, of the variants whose runs decide, CORNER among them or not; unguided runs always do."""
+        every = planned_runs(settings, family)
+        unguided = [run for run in every[CORNER] if run["lambda"] == BASELINE]
+        deciding = [*unguided, *(run for name in names for run in every.get(name, []))]
+        complete = len(of_grid(records, deciding)) == len({run.key for run in deciding})
         chosen = [record for record in records if complete or record["run"]["replicate"] < REPLICATES]
         planned = _planned_lambdas(settings, family)
         tests = max(map(len, planned.values()), default=1)
@@ -89,13 +97,17 @@ def _planned_lambdas(settings: Settings, family: str) -> dict[str, set[float]]:
     return {name: {run["lambda"] for run in runs} for name, runs in small_cnn.variants(settings, family).items()}
 
 
-def by_variant(records: list[Record], settings: Settings, family: str) -> dict[str, list[Record]]:
-    """Records of the smallest architecture: the corner's, at lambda that a variant has and without, and each variant's.
+def planned_runs(settings: Settings, family: str) -> dict[str, list[Run]]:
+    """Runs of the smallest architecture: the corner's, at lambda that a variant has and without, and each variant's.
 
     All with guidance of the first layer.
     """
-    planned = {CORNER: _corner(settings, family), **small_cnn.variants(settings, family)}
-    return {name: of_grid(records, runs) for name, runs in planned.items()}
+    return {CORNER: _corner(settings, family), **small_cnn.variants(settings, family)}
+
+
+def by_variant(records: list[Record], settings: Settings, family: str) -> dict[str, list[Record]]:
+    """The records of these runs."""
+    return {name: of_grid(records, runs) for name, runs in planned_runs(settings, family).items()}
 
 
 def _corner(settings: Settings, family: str) -> list[Run]:
@@ -132,16 +144,21 @@ def h2(runs: Decisive, smallest_gain: float) -> tuple[str, str]:
     margins = both["lambda"].map(np.maximum(smallest_gain, EQUIVALENCE * effects))
     if (both["corner_low"].gt(-margins) & both["corner_high"].lt(margins)).all():
         return "supported", evidence
-    sides = (strict["corner_low"] > 0, strict["corner_high"] < 0)
-    differs = any(side.groupby(both["lambda"]).all().any() for side in sides)
-    return ("refuted" if differs else "undecided"), evidence
+    worse = bool((strict["corner_high"] < 0).groupby(both["lambda"]).all().any())
+    return ("refuted" if worse or corner_better(runs) else "undecided"), evidence
+
+
+def corner_better(runs: Decisive) -> bool:
+    """Whether at some lambda the corner does better than both placebos, by the strict intervals."""
+    strict = runs.strict[runs.strict["variant"].isin(PLACEBOS)]
+    return bool((strict["corner_low"] > 0).groupby(strict["lambda"]).all().any())
 
 
 def h4(runs: Decisive, smallest_gain: float) -> tuple[str, str]:
     """Verdict on H4-cnn and its evidence."""
-    here = runs.table["variant"] == "exact"
+    here = runs.table["variant"] == EXACT
     exact, strict = runs.table[here], runs.strict[here]
-    if runs.lacks(["exact"]):
+    if runs.lacks([EXACT]):
         return "undecided", "not all runs in the exact form exist"
     evidence = "97.5 % intervals: " + "; ".join(
         f"lambda {row.strength:g}: {row.gain:+.4f} ({row.low:+.4f} to {row.high:+.4f}, n = {row.n})"

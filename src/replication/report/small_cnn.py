@@ -13,7 +13,7 @@ from replication.analysis.power import POWER
 from replication.experiments import small_cnn, small_cnn_claims, small_cnn_placebos
 from replication.experiments.families import calibration_family
 from replication.experiments.small_cnn_claims import BASELINE, Choice
-from replication.experiments.small_cnn_placebos import CORNER
+from replication.experiments.small_cnn_placebos import CORNER, EXACT, PLACEBOS, Decisive
 from replication.experiments.verdict import Verdict
 from replication.report import figures, small_cnn_figures
 from replication.report.section import (
@@ -30,8 +30,14 @@ from replication.report.section import (
 )
 from replication.runs import Record, of_grid, read_current
 from replication.settings import CNNS, Settings
+from replication.training.small_cnn import anchor
 
 CIFAR10, MNIST = CNNS
+LAYERS = {"first": "first layer", "all": "all layers"}
+NOISE_UNITS = (
+    "units of the replicate noise that Table 1's gains and p-values imply (of training accuracy from the one row that "
+    "has a p)."
+)
 ONE_BLOCK = (
     "In a network of one block all layers are the first layer, so that three of the nine networks have one "
     "experiment and not two; the paper's text finds significant gains for them in the one and none in the other."
@@ -94,12 +100,19 @@ class _Writer:
     def decided(self) -> dict[str, tuple[str, str]]:
         """Verdict and evidence of each hypothesis."""
         smallest = float(self.published["delta_validation_accuracy"].min())
-        decisive = small_cnn_placebos.Decisive.of(self.records[CIFAR10], self.settings, CIFAR10)
         return {
-            "H2": small_cnn_placebos.h2(decisive, smallest),
+            "H2": small_cnn_placebos.h2(self.positions, smallest),
             "H3": small_cnn_claims.h3(self.counting(CIFAR10, "first"), self.published),
-            "H4-cnn": small_cnn_placebos.h4(decisive, smallest),
+            "H4-cnn": small_cnn_placebos.h4(self.decisive([EXACT]), smallest),
         }
+
+    @cached_property
+    def positions(self) -> Decisive:
+        """What H2 stands on."""
+        return self.decisive([CORNER, *PLACEBOS])
+
+    def decisive(self, names: list[str]) -> Decisive:
+        return Decisive.of(self.records[CIFAR10], self.settings, CIFAR10, names)
 
     def counting(self, family: str, placement: str) -> list[Choice]:
         return small_cnn_claims.counting(self.choices[family].get(placement, []), self.settings, family)
@@ -111,8 +124,9 @@ class _Writer:
             planned, records = len(small_cnn.grid(self.settings, family)), self.records[family]
             about.append(f"`{family}`: {runs_about(self.settings.scale, family, records, planned)}")
             metrics[family] = runs_metrics(records, planned)
-            tables += self.means(family)
-            drawn += self.curves(family)
+            curves = {name: small_cnn_claims.gain_curves(runs) for name, runs in self.runs[family].items()}
+            tables += self.means(family) + self.curve_tables(family, curves)
+            drawn += self.curves(family, curves)
         first = small_cnn_claims.table1(self.runs[CIFAR10]["first"], self.published)
         calibrated = self.calibration()
         return Section(
@@ -123,7 +137,11 @@ class _Writer:
             tables=tables + self.baselines() + [table for _, table in calibrated],
             verdicts={
                 "C7": small_cnn_claims.c7(
-                    first, self.counting(CIFAR10, "first"), self.published, self.decided["H2"][0]
+                    first,
+                    self.counting(CIFAR10, "first"),
+                    self.published,
+                    self.decided["H2"][0],
+                    corner_better=small_cnn_placebos.corner_better(self.positions),
                 ),
                 "C8": self.c8(),
             },
@@ -144,16 +162,15 @@ class _Writer:
             table = small_cnn_claims.table1(runs, printed if placement == "first" else self.published.iloc[:0])
             if table.empty:
                 continue
-            layers = {"first": "first layer", "all": "all layers"}[placement]
             numbers = "Table 1" if (family, placement) == (CIFAR10, "first") else "As Table 1"
             note = (
                 "Means at the last epoch over the first n replicates (ten at most) that have all lambda. lambda: the "
                 "one with the highest mean validation accuracy, as the paper chooses; gains and one-tailed p of a "
                 "pooled t-test at that lambda, not corrected for the choice. Stars as in the paper: * 0.05, ** 0.01, "
-                "*** 0.001. Gain, best epoch: the same with each run's best epoch. Training accuracy as Keras prints "
-                "it, a mean over the epoch."
+                "*** 0.001. Gain, best epoch: the same with each run's best epoch, lambda chosen anew. Training "
+                "accuracy as Keras prints it, a mean over the epoch."
             )
-            title = f"{numbers}, {layers}, `{family}`"
+            title = f"{numbers}, {LAYERS[placement]}, `{family}`"
             entries.append(self.write(family, f"table1-{placement}", title, _printed(table), note))
         return entries
 
@@ -163,14 +180,28 @@ class _Writer:
         if table.empty:
             return []
         note = (
-            "Unguided runs at the last epoch, all replicates. Distance: root mean square of the differences to the "
-            "published accuracies in units of the replicate noise that Table 1 implies."
+            "Unguided runs at the last epoch, all replicates; best validation accuracy: at each run's best epoch. "
+            "Distance: root mean square of the differences of train and validation accuracy to the published ones, in "
+            f"{NOISE_UNITS}"
         )
         shown = table.drop(columns=[*small_cnn.CANDIDATE, "epochs"])
         return [self.write(CIFAR10, "baselines", "Baselines beside the published ones", shown, note)]
 
-    def curves(self, family: str) -> list[FigureEntry]:
-        curves = {name: small_cnn_claims.gain_curves(runs) for name, runs in self.runs[family].items()}
+    def curve_tables(self, family: str, curves: dict[str, pd.DataFrame]) -> list[TableEntry]:
+        note = (
+            "Guided minus unguided run of the same seed: validation accuracy at the last epoch with its 95 % "
+            "t-interval over n pairs, not corrected for the number of lambda, training accuracy there, and validation "
+            "accuracy at each run's best epoch."
+        )
+        return [
+            self.write(
+                family, f"gains-{placement}", f"Gain at every lambda, {LAYERS[placement]}, `{family}`", curve, note
+            )
+            for placement, curve in curves.items()
+            if len(curve)
+        ]
+
+    def curves(self, family: str, curves: dict[str, pd.DataFrame]) -> list[FigureEntry]:
         if all(frame.empty for frame in curves.values()):
             return []
         figure = small_cnn_figures.gain_curves(curves, self.published if family == CIFAR10 else None)
@@ -204,8 +235,8 @@ class _Writer:
         )
         path = figures.save(figure, self.folder, f"{CIFAR10}-calibration", self.note)
         note = (
-            "Unguided runs only, beside the base columns of Table 1, nearest first. Distance: root mean square "
-            "difference in units of the replicate noise that Table 1 implies. The batch size, padding and slope in "
+            "Unguided runs only, beside the base columns of Table 1, nearest first; means over the architectures. "
+            f"Distance: root mean square difference in {NOISE_UNITS} The batch size, padding and slope in "
             f"use: {', '.join(str(getattr(self.settings.cnn, setting)) for setting in small_cnn.CANDIDATE)}; epochs: "
             f"{self.settings.cnn_grids[CIFAR10].epochs}."
         )
@@ -226,7 +257,7 @@ class _Writer:
             about="\n\n".join(paragraphs),
             note=self.note,
             figures=self.choice_figure(found) + self.placebo_figure(table),
-            tables=self.choice_tables(found) + self.placebo_table(table),
+            tables=self.choice_tables(found) + self.placebo_tables(table),
             metrics={"small-cnn-hypotheses": verdicts},
         )
 
@@ -239,11 +270,12 @@ class _Writer:
         path = figures.save(small_cnn_figures.choice(most, printed), self.folder, f"{CIFAR10}-choice", self.note)
         caption = (
             f"The architecture with most replicates, n = {most.n} at each of {most.lambdas + 1} lambda. (a) Each "
-            f"replicate's labels of lambda shuffled {small_cnn_claims.DRAWS} times, the best of {most.lambdas} chosen "
-            f"anew. (b) From the replicate standard deviation {most.sd:.4f} of the two samples compared; one-tailed "
-            "pooled t-test."
+            f"replicate's labels of lambda shuffled {small_cnn_claims.DRAWS} times, those of none and of harmful "
+            f"lambda among them, the best of {most.lambdas} chosen anew. (b) From the replicate standard deviation "
+            f"{most.sd:.4f} of the two samples compared; one-tailed "
+            f"pooled t-test, and one of pairs, whose gains have a standard deviation of {most.paired_sd:.4f}."
         )
-        return [FigureEntry("What the choice of lambda makes", path, caption)]
+        return [FigureEntry("The best lambda beside shuffled labels", path, caption)]
 
     def choice_tables(self, found: list[Choice]) -> list[TableEntry]:
         if not found:
@@ -251,12 +283,14 @@ class _Writer:
         note = (
             "First layer, all n replicates that have all lambda. p printed: as in Table 1. p after choice: Dunnett's "
             "distribution for candidates that share one baseline, with the spread of the two samples compared; runs of "
-            "a seed are more alike than it takes them for. p shuffled: lambda permuted within each replicate, the "
-            "best chosen anew: a test of lambda's having any effect, harm included; what such shuffles print on "
-            "average stands in the two columns without effect. Chosen on half: lambda from a random half of the "
-            f"replicates, gain and p from the other, {small_cnn_claims.SPLITS} halves; p is twice the median. "
-            f"Detectable gain: found with {POWER:.0%} probability at 0.05 / number of lambda; the same for the "
-            "replicates a side."
+            "a seed are more alike than it takes them for, and where they are it is too large. Gain by choice alone: "
+            "the mean best gain if no lambda did anything, from the replicate SD. p shuffled: lambda permuted within "
+            "each replicate, the best chosen anew: a test of lambda's having any effect, harm included; the columns "
+            '"shuffled" are what such shuffles give, where harm at one lambda lowers the baseline of the others. '
+            "Chosen on half: lambda from a random half of the replicates, gain and p from the other, "
+            f"{small_cnn_claims.SPLITS} halves; p is twice the median. Detectable gain: found with {POWER:.0%} "
+            "probability at 0.05 / number of lambda by the printed test, replicates a side for 0.005 the same; paired: "
+            "by a one-tailed t-test of the pairs of a seed."
         )
         table = small_cnn_claims.choice_table(found)
         return [self.write(CIFAR10, "choice", "H3: each gain after the choice of lambda", table, note)]
@@ -276,16 +310,31 @@ class _Writer:
         )
         return [FigureEntry("H2 and H4: the corner weight, placebos and the exact form", path, caption)]
 
-    def placebo_table(self, table: pd.DataFrame) -> list[TableEntry]:
+    def placebo_tables(self, table: pd.DataFrame) -> list[TableEntry]:
         if table.empty:
             return []
         note = (
             "Smallest architecture, first layer, last epoch. gain: over the unguided run of the same seed, n pairs, "
             "95 % t-interval. anchor_weight: mean |w| at the guided position at the end. corner_minus: the corner's "
             "accuracy minus the variant's, corner_n pairs. The verdicts are given at ten pairs and at all that are "
-            "planned, and their intervals corrected for these two looks."
+            f"planned, and their intervals corrected for these two looks. {self.drawn_positions()}"
         )
-        return [self.write(CIFAR10, "placebos", "H2 and H4: gains by variant", table, note)]
+        best = small_cnn_placebos.gains(
+            self.records[CIFAR10], self.settings, CIFAR10, value="best_validation_accuracy"
+        ).drop(columns=["anchor_weight", "unguided_anchor_weight"])
+        beside = "As the table above, with the accuracy of each run's best epoch; no verdict stands on it."
+        return [
+            self.write(CIFAR10, "placebos", "H2 and H4: gains by variant", table, note),
+            self.write(CIFAR10, "placebos-best-epoch", "H2 and H4: gains by variant at the best epoch", best, beside),
+        ]
+
+    def drawn_positions(self) -> str:
+        """Where the random position lies in each replicate."""
+        existing = {record["key"] for record in self.records[CIFAR10]}
+        planned = small_cnn_placebos.planned_runs(self.settings, CIFAR10).get("random", [])
+        drawn = {run["replicate"]: anchor(run) for run in planned if run.key in existing}
+        named = ", ".join(f"c{row + 1}{column + 1}" for _, (row, column) in sorted(drawn.items()))
+        return f"Random positions, replicate by replicate: {named}." if named else ""
 
     def write(
         self, family: str, kind: str, title: str, table: pd.DataFrame, note: str, *, command: str = "sweep"

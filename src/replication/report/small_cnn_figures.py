@@ -63,11 +63,15 @@ def gain_curves(curves: Mapping[str, pd.DataFrame], published: pd.DataFrame | No
 
 @house_style()
 def choice(chosen: Choice, printed_gain: float | None) -> Figure:
-    """(a) The best gain when labels of lambda are shuffled, and ours; (b) which gain how many replicates find."""
+    """(a) The best gain when labels of lambda are shuffled, and ours; (b) which gain how many replicates find.
+
+    The latter by the printed test, and by a paired one.
+    """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     blocks, width = chosen.architecture
     left.hist(chosen.shuffled.gains, bins=40, density=True, color="lightgrey", label="shuffled labels of lambda")
     left.axvline(chosen.shuffled.expected, color="black", linestyle=":", label="their mean")
+    left.axvline(chosen.by_choice_alone, color="tab:orange", linestyle=":", label="mean if no lambda did anything")
     left.axvline(chosen.shuffled.observed, color="tab:blue", label=f"best lambda, p shuffled {chosen.shuffled.p:.3f}")
     left.axvline(chosen.split.gain, color="tab:green", linestyle="-.", label="lambda chosen on the other half")
     if printed_gain is not None:
@@ -84,12 +88,14 @@ def choice(chosen: Choice, printed_gain: float | None) -> Figure:
     ):
         gains = [power.detectable_gain(chosen.sd, int(n), level) for n in numbers]
         right.plot(numbers, gains, style, color="black", label=label)
+    pairs = [power.detectable_paired_gain(chosen.paired_sd, int(n), ALPHA / chosen.lambdas) for n in numbers]
+    right.plot(numbers, pairs, ":", color="tab:blue", label=f"of pairs, at {ALPHA:g} / {chosen.lambdas}")
     right.axhline(0.005, color="firebrick", linewidth=0.9, label="0.005")
     right.set(xscale="log", xlabel="replicates at each lambda", ylabel="gain found with 80 % probability")
     right.set_xticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"])
     right.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     right.set_ylim(bottom=0)
-    right.set_title("(b) power of the printed test")
+    right.set_title("(b) power of the printed test, and of one of pairs")
     right.legend(fontsize=9)
     return figure
 
@@ -119,7 +125,9 @@ def placebos(table: pd.DataFrame, records: Mapping[str, Sequence[Record]]) -> Fi
             colour, label = VARIANTS.get(name, ("black", "unguided, corner"))
             length = min(len(record["history"]["anchor_weight"]) for record in own)
             mean = np.mean([record["history"]["anchor_weight"][:length] for record in own], axis=0)
-            right.plot(range(1, length + 1), mean, "o-", markersize=3, color=colour, label=label)
+            style = "o--" if name == CORNER else "o-"  # the placebos lie on it
+            above = 3 if name == CORNER else 2
+            right.plot(range(1, length + 1), mean, style, markersize=3, color=colour, label=label, zorder=above)
     right.set(xlabel="epoch", ylabel="mean |w| at the guided position")
     right.set_title(f"(b) first layer along training, lambda {max(lambdas):g}")
     right.set_ylim(bottom=0)
