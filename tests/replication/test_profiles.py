@@ -82,6 +82,8 @@ def layers(weights, means, *, log_sigma=None, outliers=30):
     table["n"], table["outliers_low"], table["outliers_high"] = 1000, outliers, 0
     table["network"], table["weights"], table["fan_in"] = "net", weights, 27
     table["positions"] = [[[mean, mean]] for mean in means]
+    table["q1"], table["q3"] = means - 0.5, means + 0.5
+    table["shape"] = [[8, 3, 3, 3]] * len(means)
     return table.assign(residual=table["mean"] - table["log_sigma"])
 
 
@@ -90,8 +92,23 @@ LINE = -3 - 0.1 * np.arange(13) + 0.01 * (-1) ** np.arange(13)
 
 
 def test_c2_reproduced_but_only_weight_scale():
-    verdict = profile_claims.c2(pd.concat([layers("imagenet", TRAINED, outliers=10), layers("random", LINE)]))
+    trained = layers("imagenet", TRAINED, outliers=10)
+    trained.loc[2:, "q3"] += 0.1
+    verdict = profile_claims.c2(
+        pd.concat([trained, layers("random", LINE).assign(q3=lambda table: table["q3"] + 0.05)])
+    )
     assert (verdict.verdict, verdict.control) == ("reproduced", "does not survive")
+    assert "scatters more in 11 of 13 layers" in verdict.evidence
+
+
+def test_the_control_of_c2_says_what_is_left_without_layer_1():
+    left = np.array([9.0, *np.linspace(0, 0.33, 12)])
+    trained = layers("imagenet", TRAINED, log_sigma=TRAINED - left)
+    found = profile_claims.c2(pd.concat([trained, layers("random", LINE)]))
+    share = 0.33 / (TRAINED[1] - TRAINED[12])
+    assert found.control_evidence.endswith(
+        f"Without layer 1 {share:.0%}, and what is left changes by +0.030 nats a layer"
+    )
 
 
 def test_c2_survives_when_the_scale_is_the_same_in_all_layers():
@@ -215,6 +232,31 @@ def test_scale_table_by_hand():
     assert row["r2_fan_in"] == pytest.approx(1) and row["r2"] == pytest.approx(np.corrcoef(means, sigma)[0, 1] ** 2)
     assert row["position_spread"] == pytest.approx((0 + 0.5 + 1) / 3)
     assert (row["mean_range"], row["residual_range"], row["share"]) == (3, 3, 1)
+
+
+def test_the_share_that_pure_scale_leaves_by_drawing_whole_networks(monkeypatch):
+    """Layers of few filters leave much of their range without there being more than scale; both ways to draw agree."""
+    small = layers("w", [0, 0, 0, 0], log_sigma=[-1.0, -1.5, -2.0, -1.2]).assign(n=[4, 16, 100, 16])
+    rng, shares = np.random.default_rng(1), []
+    for _ in range(2000):
+        drawn = [rng.normal(0, np.exp(row.log_sigma), (row.n, 2)) for row in small.itertuples()]
+        means = np.array([np.log(np.abs(w[:, 0])).mean() for w in drawn])
+        shares.append(np.ptp(means - [np.log(w.std()) for w in drawn]) / np.ptp(means))
+    expected = np.quantile(shares, [0.05, 0.95])
+    found = profile_claims.share_of_pure_scale(small)
+    assert found == pytest.approx(expected, rel=0.15) and found[1] > 0.5
+    large = small.assign(n=5000)
+    exact = profile_claims.share_of_pure_scale(large)
+    monkeypatch.setattr(profile_claims, "FEW_WEIGHTS", 0)
+    assert profile_claims.share_of_pure_scale(large) == pytest.approx(exact, rel=0.25) and exact[1] < 0.1
+
+
+def test_hes_rule_has_the_opposite_contrast():
+    """Before a skip a bottleneck's last convolution widens: its fan-out is larger than that of the others."""
+    table = layers("random", [-2, -4]).assign(pre_skip=[True, False])
+    table["shape"] = [[256, 64, 1, 1], [64, 64, 1, 1]]
+    verdict = profile_claims.c3(vgg16_of(), table, pd.DataFrame())
+    assert f"by He's, of the fan-out, {np.log(64 / 256) / 2:+.2f} between the two" in verdict.control_evidence
 
 
 def test_scale_table_on_weights_that_are_nothing_but_scale():

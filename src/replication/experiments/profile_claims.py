@@ -16,6 +16,9 @@ FIRST, LAST, TOLERANCE = -2.2, -5.5, 0.3  # nats: what the text prints of Figure
 LAST_LAYERS = 3
 SURVIVING_SHARE = 0.25
 ALIKE, STILL_ALIKE = 0.9, 0.5
+MEAN_LOG_NORMAL = -(math.log(2) + np.euler_gamma) / 2  # of log|w|, w normal with sigma 1
+DRAWS, SEED = 500, 20230814
+FEW_WEIGHTS = 20_000  # of a layer that is drawn weight by weight
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,10 @@ def scale_table(layers: pd.DataFrame) -> pd.DataFrame:
     """Hypothesis H5, one row a kind of weights.
 
     Columns: network, weights, layers; mean_range, residual_range (largest minus smallest layer mean, before and after
-    subtracting log sigma), share (their ratio); residual (its mean over layers; -0.635 for normal weights, -0.451 for
-    uniform ones); slope and r2 of the layer mean against log sigma; r2_fan_in against log fan-in; position_spread:
-    largest difference between two filter positions' layer means, averaged over layers.
+    subtracting log sigma), share (their ratio); share_by_scale, between which shares 90 % of networks of these shapes
+    lie whose weights are nothing but scale (`share_of_pure_scale`); residual (its mean over layers; -0.635 for normal
+    weights, -0.451 for uniform ones); slope and r2 of the layer mean against log sigma; r2_fan_in against log fan-in;
+    position_spread: largest difference between two filter positions' layer means, averaged over layers.
     """
     rows = []
     for (network, weights), group in layers.groupby(["network", "weights"], sort=False):
@@ -106,6 +110,7 @@ def scale_table(layers: pd.DataFrame) -> pd.DataFrame:
                 "mean_range": ranges[0],
                 "residual_range": ranges[1],
                 "share": ranges[1] / ranges[0],
+                "share_by_scale": "{:.0%} to {:.0%}".format(*share_of_pure_scale(group)),
                 "residual": group["residual"].mean(),
                 "slope": np.polyfit(sigma, means, 1)[0],
                 "r2": _r2(sigma, means),
@@ -114,6 +119,28 @@ def scale_table(layers: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def share_of_pure_scale(group: pd.DataFrame) -> tuple[float, float]:
+    """The share of the range that normal weights with each layer's sigma leave: 5 % and 95 % quantiles.
+
+    Layers of many filters enter by the normal law of their mean (variance of log|w|: pi^2 / 8), small ones drawn.
+    """
+    generator = np.random.default_rng(SEED)
+    means, residuals = [], []
+    for layer in group.itertuples():
+        n, positions = int(layer.n), np.size(layer.positions)
+        if n * positions <= FEW_WEIGHTS:
+            weights = generator.normal(size=(DRAWS, n, positions))
+            mean = np.log(np.abs(weights[:, :, 0])).mean(axis=1)
+            sigma = np.log(weights.reshape(DRAWS, -1).std(axis=1))
+        else:
+            mean = generator.normal(MEAN_LOG_NORMAL, math.pi / math.sqrt(8 * n), DRAWS)
+            sigma = np.zeros(DRAWS)
+        means.append(mean + layer.log_sigma)
+        residuals.append(mean - sigma)
+    low, high = np.quantile(np.ptp(residuals, axis=0) / np.ptp(means, axis=0), [0.05, 0.95])
+    return float(low), float(high)
 
 
 def empirical_layers(layers: pd.DataFrame) -> pd.DataFrame:
@@ -145,15 +172,23 @@ def c2(vgg16: pd.DataFrame) -> Verdict:
     holds = [part for part, held in parts.items() if held]
     fails = [part for part, held in parts.items() if not held]
     said.append(f"normal weights of any scale have {outlier_share_of_normal():.2%} outliers")
+    wider = (_quartile_range(trained) > _quartile_range(random)).sum()
+    said.append(f"by interquartile range the trained network scatters more in {wider} of {len(trained)} layers")
     evidence = "; ".join(said) + f". Holds: {', '.join(holds) or 'nothing'}; does not: {', '.join(fails) or 'nothing'}"
     verdict = {3: "reproduced", 0: "not reproduced"}.get(sum(parts.values()), "partly")
     (row,) = scale_table(trained).to_dict("records")
     survives = row["share"] > SURVIVING_SHARE
     control = (
         f"layer means range over {row['mean_range']:.2f} nats, over {row['residual_range']:.2f} after subtracting log "
-        f"sigma ({row['share']:.0%}); log sigma alone explains {row['r2']:.1%} of their variance"
+        f"sigma ({row['share']:.0%}); log sigma alone explains {row['r2']:.1%} of their variance. Without layer 1 "
+        f"{np.ptp(trained['residual'][1:]) / np.ptp(trained['mean'][1:]):.0%}, and what is left changes "
+        f"by {np.polyfit(np.arange(1, len(trained)), trained['residual'][1:], 1)[0]:+.3f} nats a layer"
     )
     return Verdict(verdict, evidence, "survives" if survives else "does not survive", control)
+
+
+def _quartile_range(layers: pd.DataFrame) -> pd.Series:
+    return layers["q3"] - layers["q1"]
 
 
 def outlier_share_of_normal() -> float:
@@ -175,6 +210,8 @@ def c3(vgg16: pd.DataFrame, resnet50: pd.DataFrame, unet: pd.DataFrame) -> Verdi
             high, low = contrast(rows)
             said = f"{part}: {high:.2f} there, {low:.2f} elsewhere"
             if kind == "random":
+                if part == "ResNet-50 before skips":
+                    said += f" (Glorot's rule; by He's, of the fan-out, {_fan_out_contrast(rows):+.2f} between the two)"
                 by_chance.append(said)
             elif kind == "sample":
                 evidence.append(f"{said} (trained on a sample of the data: decides nothing)")
@@ -225,6 +262,13 @@ def by_weights(layers: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def _before_skips(layers: pd.DataFrame) -> tuple[float, float]:
     chosen = layers["pre_skip"].astype(bool)
     return layers.loc[chosen, "mean"].mean(), layers.loc[~chosen, "mean"].mean()
+
+
+def _fan_out_contrast(layers: pd.DataFrame) -> float:
+    """Expected difference of layer means before skips and elsewhere if sigma^2 is 2 / fan-out, torchvision's choice."""
+    log_sigma = layers["shape"].map(lambda shape: math.log(2 / (shape[0] * math.prod(shape[2:]))) / 2)
+    chosen = layers["pre_skip"].astype(bool)
+    return float(log_sigma[chosen].mean() - log_sigma[~chosen].mean())
 
 
 def _at_the_ends(layers: pd.DataFrame) -> tuple[float, float]:

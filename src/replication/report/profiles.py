@@ -24,8 +24,8 @@ WEIGHTS = {
     "sample": "trained on a sample, fewer filters",
     "random": "random (Glorot uniform)",
 }
-# -E[log|c|] + log sigma of weights drawn from one law: what a profile shows when it is nothing but weight scale.
-NORMAL, UNIFORM = -0.635, math.log(math.sqrt(3)) - 1
+# E[log|c|] - log sigma of weights drawn from one law: what a profile shows when it is nothing but weight scale.
+NORMAL, UNIFORM = profile_claims.MEAN_LOG_NORMAL, math.log(math.sqrt(3)) - 1
 
 
 def section(settings: Settings, folder: Path, note: str) -> Section:
@@ -50,7 +50,7 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
     tables.append(_scale_table(folder, everything))
     text = (
         "`selection.empirical`: layers whose mean lies more than one standard deviation above the mean of all layers' "
-        "means. Of random weights it shows what fan-in alone would pick."
+        "means. Of random weights it shows what Glorot's rule (fan-in plus fan-out) alone would pick."
     )
     picked = profile_claims.empirical_layers(everything)
     tables.append(write_table(folder, "profiles-empirical", "Layers that a profile singles out", picked, text))
@@ -143,9 +143,12 @@ def _layer_table(folder: Path, vgg16: pd.DataFrame) -> TableEntry:
         rows = vgg16[vgg16["weights"] == kind].reset_index(drop=True)
         table[f"{kind}"] = rows["mean"]
         table[f"{kind} - log sigma"] = rows["residual"]
+        table[f"{kind} IQR"] = rows["q3"] - rows["q1"]
         table[f"{kind} outliers"] = (rows["outliers_low"] + rows["outliers_high"]) / rows["n"]
     text = (
-        "Mean entropy change of each layer in nats; the same minus log sigma of the layer's weights; outliers' share."
+        "Mean entropy change of each layer in nats; the same minus log sigma of the layer's weights; interquartile "
+        "range; outliers' share. A box plot draws their number, and a late layer has up to 64 times as many filters as "
+        "layer 2."
     )
     return write_table(folder, "profiles-vgg16-layers", "VGG16, layer by layer", table, text)
 
@@ -211,10 +214,12 @@ def _positions(axes: Axes, vgg16: pd.DataFrame) -> None:
 def _scale_table(folder: Path, everything: pd.DataFrame) -> TableEntry:
     text = (
         "mean_range: largest minus smallest layer mean; residual_range: the same after subtracting log sigma of each "
-        "layer's weights; share: their ratio (C2 survives above 0.25); residual: its mean (-0.635 for normal, -0.451 "
-        "for uniform weights); slope, r2: layer mean against log sigma; r2_fan_in: against log fan-in; "
-        "position_spread: largest difference between two filter positions, mean over layers. sigma is a standard "
-        "deviation, which says little of a layer with a handful of weights (the U-Net's last)."
+        "layer's weights; share: their ratio (C2 survives above 0.25); share_by_scale: where the shares of 90 % of "
+        "networks of these shapes lie whose weights are normal, with each layer's sigma, and no more; residual: its "
+        "mean (-0.635 for normal, -0.451 for uniform weights); slope, r2: layer mean against log sigma; r2_fan_in: "
+        "against log fan-in; "
+        "position_spread: largest difference between two filter positions, mean over layers. Of a layer of 4 to 16 "
+        "filters (the U-Net's first and last) neither mean nor sigma says much."
     )
     table = profile_claims.scale_table(everything)
     return write_table(folder, "profiles-weight-scale", "H5: profile and weight scale", table, text)

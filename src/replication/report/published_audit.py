@@ -84,7 +84,8 @@ class _Writer:
             f"{2 * n - 2} degrees of freedom). Gain by choice alone: what the best of {k} would gain on average "
             f"without any effect. p after choice: exact for the best of {k} normal samples that share one baseline "
             f"(Dunnett); Sidak and the factor {k} ignore that it is shared and are a little stricter. Last column: p "
-            "after choice, with Holm's correction over the rows."
+            "after choice, with Holm's correction over the rows. Inferred: which row is which network, from their "
+            "order, and that the one gain of 2 x 128, whose row is a value short, is of validation accuracy."
         )
         table = rows[list(names)].rename(columns=names)
         return self.write("table1-gains", "Table 1: each gain after the choice of lambda", table, note)

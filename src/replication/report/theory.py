@@ -18,8 +18,9 @@ inputs that it keeps: its number is H(output) - H(input) + H(kept inputs given t
 the last term. For a wide layer H(output) - H(input) depends on the law of the input, its scale included: no function of
 the weights alone gives it. For white Gaussian input it is 1/2 log det(W W^T) less log(2 pi e)/2 for each lost
 dimension. By Cauchy and Binet det(W W^T) is the sum of the squares of all the determinants from which the completion
-picks one: for a dense layer, or one channel without padding, the formula can only be too low. A square layer needs no
-completion, and log|det| is exact for every input: the dense formula then holds, the convolutional one only where the
+picks one: for a dense layer, or one channel without padding, the formula can only be below 1/2 log det(W W^T); above or
+below H(output) - H(input), as the scale of the input has it (plain_gap below is for deviation 1). A square layer needs
+no completion, and log|det| is exact for every input: the dense formula then holds, the convolutional one only where the
 matrix is triangular with c11 on its diagonal, that is for one channel with zeros below and to the right (causal)."""
 
 
