@@ -124,6 +124,53 @@ def test_replays_are_compared_at_every_width():
     assert stopping_artefact.replays(runs.assign(replayed_epoch=np.nan)).empty  # a variant that watches the MSE alone
 
 
+def test_earlier_targets(settings):
+    """Guided runs of the exact form are twice as fast, so that they need half the epochs to any target."""
+    records = made(settings, speed=lambda run: 2.0 if run["form"] == "exact" else 1.0)
+    table = stopping_artefact.time_to_early_quality(stopping_artefact.pairs(records, settings, FAMILY))
+    assert sorted(set(table["share"])) == [0.1, 0.2, 1 / 3, 0.5] and set(table["width"]) == {100, 260}
+    for row in table.to_dict("records"):
+        assert row["unguided_epochs"] == np.ceil(45 * row["share"]) and row["reached"] == row["n"] == 4
+        assert row["epochs"] == np.ceil(row["unguided_epochs"] / 2) and row["high"] < 0
+    assert stopping_artefact.time_to_early_quality([]).empty
+
+
+def test_keras_mean_rounds_as_its_sum_does():
+    """An independent float32 sum, batch by batch; at a constant of 1e5 neighbours lie 64 / 10,000 apart, and more."""
+    mse = np.array([0.05, 0.049, 0.04, 0.01])
+    for batch in (32, 512):
+        for constant in (0.0, 1e3, 1e5):
+            expected = []
+            for value in mse:
+                loss = torch.tensor(value, dtype=torch.float32) + torch.tensor(constant, dtype=torch.float32)
+                total = torch.zeros((), dtype=torch.float32)
+                for images in torch.ones(10_000).split(batch):
+                    total = total + loss * len(images)
+                expected.append((total / 10_000).item())
+            found = stopping_artefact.keras_mean(batch)(mse, np.float32(constant))
+            assert found.dtype == np.float32 and found.tolist() == expected
+    plain = stopping_artefact.plain_sum(mse, np.float32(1e5))
+    exact = stopping_artefact.keras_mean(512)(mse, np.float32(0.0))
+    assert exact == pytest.approx(mse, rel=1e-6) and len(set(plain.tolist())) > 2
+    assert abs(found.astype(float) - 1e5 - mse).max() > abs(plain.astype(float) - 1e5 - mse).max()
+
+
+def test_replays_by_either_rounding(settings):
+    unguided = of_grid(made(settings), [r for r in autoencoder.published(settings, FAMILY) if r["lambda"] == 0])
+    table = stopping_artefact.by_rounding(unguided, [0.0, 0.01], 1e-7)
+    assert table["n"].unique().tolist() == [4] and table["width"].unique().tolist() == [100, 260]
+    for row in table.to_dict("records"):
+        here = [r for r in unguided if r["run"]["width"] == row["width"]]
+        plain = [stopping_artefact.replayed_epoch(r, row["lambda"], 1e-7) for r in here]
+        keras = [
+            stopping_artefact.replayed_epoch(r, row["lambda"], 1e-7, stopping_artefact.keras_mean(512)) for r in here
+        ]
+        assert (row["plain_sum"], row["keras_mean"]) == (np.mean(plain), np.mean(keras))
+        ends = [r["history"]["validation_mse"][epoch - 1] for r, epoch in zip(here, keras, strict=True)]
+        assert row["keras_mse"] == pytest.approx(np.mean(ends)) and row["unguided_epoch"] == 45
+        assert row["keras_mean"] < row["plain_sum"] < 45 if row["lambda"] else row["keras_mean"] == row["plain_sum"]
+
+
 def test_any_epsilon_is_told_from_unguided_runs(settings):
     unguided = [r for r in made(settings) if r["run"]["lambda"] == 0 and r["run"]["patience"] == 7]
     table = stopping_artefact.replayed_grid(unguided, [0.0, 0.01, 1.0], [1e-7, 1e-5]).set_index(["epsilon", "lambda"])
@@ -180,7 +227,7 @@ def test_summary_by_hand():
     )
     (row,) = stopping_artefact.summary(runs).to_dict("records")
     low, high = stats.ttest_1samp([0.1, 0.3], 0).confidence_interval()
-    means = {"n": 3, "stopping_epoch": 24, "unguided_epoch": 45, "replayed_epoch": 12, "mse": 0.3}
+    means = {"n": 3, "stopping_epoch": 24, "unguided_epoch": 45, "replayed_epoch": 12, "compared": 2, "mse": 0.4}
     means |= {"stopped_baseline": 0.2, "difference_low": low, "difference_high": high}
     assert row == pytest.approx({"variant": "base", "width": 100, "lambda": 1.0} | means)
 

@@ -172,7 +172,8 @@ def _c5(runs: _Runs, test_width: int) -> tuple[str, str]:
 def _groups(runs: pd.DataFrame, width: int) -> tuple[bool, str]:
     """Whether all pairs of lambda across the two groups differ in MSE and no pair within one does; and the evidence.
 
-    Decided by the paper's test; the evidence has the paired one too, over the seeds that have every lambda.
+    Decided by the paper's test after Holm's correction; the evidence has the paired one too, over the seeds that have
+    every lambda.
     """
     here = runs[runs["width"] == width]
     cells = here.pivot_table(index="replicate", columns="lambda", values="validation_mse").dropna()

@@ -7,9 +7,11 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from replication.analysis.statistics import t_interval
 from replication.experiments import autoencoder
@@ -21,11 +23,15 @@ PUBLISHED, BASE = "published", "base"  # names of the paper's protocol and of it
 WATCHING_MSE = (BASE, "log-base", "exact-base")  # variants whose early stopping the penalty has no part in
 TARGET = 2 / 3  # of the unguided run's epochs: the MSE reached by then is the one to reach,
 ROUNDING_ROOM = 1.001  # but for this, so that rounding does not decide
+EARLY_TARGETS = (0.1, 0.2, 1 / 3, 0.5)  # shares as TARGET, for which no rule was written
+VALIDATION_IMAGES = 10_000  # of MNIST and of CIFAR-10
 CELL = ["variant", "width", "lambda"]
 PAIR_COLUMNS = [*CELL, "epsilon", "replicate", "epoch", "unguided_epoch", "mse", "unguided_mse", "replayed_epoch"]
 PAIR_COLUMNS += ["target", "epochs_to_target", "unguided_to_target", "common_mse", "unguided_common_mse"]
 PAIR_COLUMNS += ["change", "unguided_change"]
 
+FloatArray = NDArray[np.floating[Any]]
+Watched = Callable[[FloatArray, np.float32], FloatArray]  # MSE by epoch and the penalty's constant -> watched values
 Cells = Mapping[int, Set[float]]  # width -> lambda
 Plan = Mapping[str, Cells]  # by variant
 
@@ -98,8 +104,11 @@ def pair_up(
     return found
 
 
-def pair_frame(found: Iterable[Pair]) -> pd.DataFrame:
+def pair_frame(found: Iterable[Pair], target: float = TARGET) -> pd.DataFrame:
     """One row a pair.
+
+    Args:
+        target: share of the unguided run's epochs; the best MSE that it has had by then is the one to reach.
 
     Columns: variant, width, lambda, epsilon, replicate; epoch and unguided_epoch (stopping epochs); mse (last) and
     unguided_mse (at the guided run's stopping epoch: the stopped baseline); replayed_epoch (see `replayed_epoch`, only
@@ -107,13 +116,13 @@ def pair_frame(found: Iterable[Pair]) -> pd.DataFrame:
     stopping came first) and unguided_to_target (see `epochs_to_reach`); after the last epoch that both have, common_mse
     and unguided_common_mse, change and unguided_change (log|det W_sq| in nats).
     """
-    return pd.DataFrame([_row(pair) for pair in found], columns=PAIR_COLUMNS)
+    return pd.DataFrame([_row(pair, target) for pair in found], columns=PAIR_COLUMNS)
 
 
-def _row(pair: Pair) -> dict[str, float | int | str | bool]:
+def _row(pair: Pair, share: float) -> dict[str, float | int | str | bool]:
     run, unguided = pair.guided["run"], pair.unguided["history"]
     mse, baseline = pair.guided["history"]["validation_mse"], unguided["validation_mse"]
-    target = ROUNDING_ROOM * min(baseline[: math.ceil(TARGET * len(baseline))])
+    target = ROUNDING_ROOM * min(baseline[: math.ceil(share * len(baseline))])
     hidden = run["form"] == "reciprocal" and run["monitor"] == "total" and run["precision"] == "float32"
     common = min(len(mse), len(baseline))
     return {
@@ -134,15 +143,37 @@ def _row(pair: Pair) -> dict[str, float | int | str | bool]:
     }
 
 
-def replayed_epoch(unguided: Record, lambda_: float, epsilon: float) -> int:
+def plain_sum(mse: FloatArray, constant: np.float32) -> FloatArray:
+    """The watched values as the runs here have them: float32(MSE) + float32(constant)."""
+    return mse.astype(np.float32) + constant
+
+
+def keras_mean(batch: int, images: int = VALIDATION_IMAGES) -> Watched:
+    """The watched values as Keras makes them: each batch's loss times its images, summed up in float32, then divided.
+
+    The sum grows to `images` times the constant, and rounds accordingly. All batches are taken to have the epoch's MSE.
+    Equal to keras.metrics.Mean, which Keras's own training loop uses for the loss (2 and 3).
+    """
+    sizes = [np.float32(min(batch, images - first)) for first in range(0, images, batch)]
+
+    def watched(mse: FloatArray, constant: np.float32) -> FloatArray:
+        loss, total = plain_sum(mse, constant), np.zeros(len(mse), np.float32)
+        for size in sizes:
+            total += loss * size
+        return total / np.float32(images)
+
+    return watched
+
+
+def replayed_epoch(unguided: Record, lambda_: float, epsilon: float, watched: Watched = plain_sum) -> int:
     """Where early stopping would have ended an unguided run, had the constant lambda/epsilon been added in float32.
 
     A prediction without any guided run. The unguided run's own last epoch where the rule would not have ended it.
     """
     constant = np.float32(lambda_) / np.float32(epsilon)
-    history = unguided["history"]["validation_mse"]
-    monitored = [float(np.float32(value) + constant) for value in history]
+    history = np.array(unguided["history"]["validation_mse"])
     run = unguided["run"]
+    monitored = [float(value) for value in watched(history, constant)]
     return stopping_epoch(monitored, run["patience"], run["min_delta"]) or len(history)
 
 
@@ -151,18 +182,40 @@ def epochs_to_reach(history: Sequence[float], mse: float) -> int | None:
     return next((epoch for epoch, value in enumerate(history, 1) if value <= mse), None)
 
 
-def replayed_grid(unguided: Sequence[Record], lambdas: Sequence[float], epsilons: Sequence[float]) -> pd.DataFrame:
+def replayed_grid(
+    unguided: Sequence[Record], lambdas: Sequence[float], epsilons: Sequence[float], watched: Watched = plain_sum
+) -> pd.DataFrame:
     """What unguided runs say guided ones would show at any epsilon, were the penalty a constant (`replayed_epoch`).
 
     Columns: epsilon, lambda, n (unguided runs); stopping_epoch and mse at it, means over widths of the mean over seeds.
     """
     rows = []
     for epsilon, lambda_ in product(epsilons, lambdas):
-        found = [(record, replayed_epoch(record, lambda_, epsilon)) for record in unguided]
+        found = [(record, replayed_epoch(record, lambda_, epsilon, watched)) for record in unguided]
         ends = [(r["run"]["width"], epoch, r["history"]["validation_mse"][epoch - 1]) for r, epoch in found]
         by_width = pd.DataFrame(ends, columns=["width", "epoch", "mse"]).groupby("width").mean()
         rows.append((epsilon, lambda_, len(unguided), *by_width.mean()))
     return pd.DataFrame(rows, columns=["epsilon", "lambda", "n", "stopping_epoch", "mse"])
+
+
+def by_rounding(unguided: Sequence[Record], lambdas: Sequence[float], epsilon: float) -> pd.DataFrame:
+    """Replayed stopping epochs with the plain sum and with Keras's mean.
+
+    Columns: width, lambda, n; unguided_epoch, plain_sum and keras_mean (mean epochs); keras_mse (mean MSE at the last).
+    """
+    rows = []
+    for width in sorted({record["run"]["width"] for record in unguided}):
+        here = [record for record in unguided if record["run"]["width"] == width]
+        for lambda_ in lambdas:
+            ends = []
+            for record in here:
+                history = record["history"]["validation_mse"]
+                keras = keras_mean(record["run"]["batch_size"])
+                by_keras = replayed_epoch(record, lambda_, epsilon, keras)
+                ends.append((len(history), replayed_epoch(record, lambda_, epsilon), by_keras, history[by_keras - 1]))
+            rows.append((width, lambda_, len(here), *np.mean(ends, axis=0)))
+    columns = ["width", "lambda", "n", "unguided_epoch", "plain_sum", "keras_mean", "keras_mse"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def typical_improvement(unguided: Iterable[Record]) -> float:
@@ -228,16 +281,21 @@ def _by_cell(runs: pd.DataFrame, describe: Callable[[pd.DataFrame], dict[str, fl
 
 
 def summary(runs: pd.DataFrame) -> pd.DataFrame:
-    """Stopping by variant, width and lambda: means over n pairs and paired differences with 95 % t-intervals."""
+    """Stopping by variant, width and lambda: means over n pairs and paired differences with 95 % t-intervals.
+
+    MSE and stopped baseline are means over the pairs that can be compared: the unguided run lasts as long.
+    """
 
     def describe(cell: pd.DataFrame) -> dict[str, float]:
-        low, high = t_interval((cell["mse"] - cell["unguided_mse"]).dropna())
+        both = cell[["mse", "unguided_mse"]].dropna()
+        low, high = t_interval(both["mse"] - both["unguided_mse"])
         return {
             "stopping_epoch": cell["epoch"].mean(),
             "unguided_epoch": cell["unguided_epoch"].mean(),
             "replayed_epoch": cell["replayed_epoch"].mean(),
-            "mse": cell["mse"].mean(),
-            "stopped_baseline": cell["unguided_mse"].mean(),
+            "compared": len(both),
+            "mse": both["mse"].mean(),
+            "stopped_baseline": both["unguided_mse"].mean(),
             "difference_low": low,
             "difference_high": high,
         }
@@ -291,6 +349,17 @@ def time_to_quality(runs: pd.DataFrame, tests: int = 1) -> pd.DataFrame:
         }
 
     return _by_cell(runs[runs["variant"].isin(WATCHING_MSE)], describe)
+
+
+def time_to_early_quality(found: Sequence[Pair]) -> pd.DataFrame:
+    """The same for the exact form and targets that the unguided run has reached early: column `share` of its epochs."""
+    exact = [pair for pair in found if pair.variant == "exact-base"]
+    parts = [time_to_quality(pair_frame(exact, share)).assign(share=share) for share in EARLY_TARGETS]
+    table = pd.concat(parts, ignore_index=True)
+    if table.empty:
+        return table
+    columns = ["width", "lambda", "share", "n", "target_mse", "reached", "epochs", "unguided_epochs", "low", "high"]
+    return table[columns].sort_values(columns[:3], ignore_index=True)
 
 
 def determinants(found: Sequence[Pair]) -> pd.DataFrame:

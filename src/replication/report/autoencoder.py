@@ -112,14 +112,14 @@ class _Writer(FamilyWriter):
         return self.write(pd.concat(parts, ignore_index=True), "pairwise", title, note)
 
     def stopped_baseline(self, pairs: pd.DataFrame) -> TableEntry:
-        pairs = pairs.assign(difference=pairs["guided_mse"] - pairs["baseline_mse"])
+        pairs = pairs.assign(difference=pairs["guided_mse"] - pairs["baseline_mse"]).dropna()
         by = ["width", "lambda"]
         means = pairs.groupby(by, as_index=False)[["epoch", "guided_mse", "baseline_mse"]].mean()
-        difference = summarise(pairs.dropna(), by, "difference").rename(columns={"mean": "difference"})
+        difference = summarise(pairs, by, "difference").rename(columns={"mean": "difference"})
         note = (
             "Each guided run beside the unguided run of the same seed, read at the guided run's stopping epoch; means "
             "over n pairs, difference with its 95 % t-interval. Pairs whose unguided run had stopped before are left "
-            "out of it."
+            "out."
         )
         return self.write(means.merge(difference, on=by), "stopped-baseline", "Stopped baseline", note)
 

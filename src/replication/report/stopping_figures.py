@@ -150,11 +150,12 @@ def _unguided(found: Sequence[Pair], width: int) -> list[Record]:
 
 
 def _curves(found: Sequence[Pair], width: int) -> dict[str, tuple[tuple[str, str], list[Record]]]:
-    """Label -> (colour, dashes) and records: the unguided runs, and the guided ones that watch the MSE alone.
+    """Label -> (colour, dashes) and records: the guided runs that watch the MSE alone, and their unguided ones.
 
     Of the modified form only the largest lambda: its curves coincide.
     """
-    curves = {"unguided": (("black", "-"), _unguided(found, width))}
+    beside = [p for p in found if p.variant in WATCHING_MSE]  # other seeds would shift the mean
+    curves = {"unguided": (("black", "-"), _unguided(beside, width) or _unguided(found, width))}
     for variant in WATCHING_MSE:
         here = [p.guided for p in found if p.variant == variant]
         lambdas = sorted({record["run"]["lambda"] for record in here})  # of all widths: a lambda has one style
