@@ -15,7 +15,7 @@ from replication import settings as settings_module
 from replication.analysis import power
 from replication.experiments import small_cnn, small_cnn_claims, small_cnn_placebos
 from replication.report import small_cnn as report
-from replication.runs import make_record, of_grid, write_table
+from replication.runs import make_record, of_grid, read_table, write_table
 
 ROOT = Path(__file__).parents[2]
 CIFAR10, MNIST = settings_module.CNNS
@@ -144,6 +144,17 @@ def test_every_architecture_counts_the_same_in_the_calibration_whatever_its_repl
     assert (whole.architectures, whole.n) == (2, 3)
     assert whole.distance == pytest.approx(np.sqrt(np.mean(np.square(distances))))
     assert whole.published_train == pytest.approx((0.7387 + 0.7444) / 2)
+
+
+def test_the_defaults_are_what_the_calibration_chose(settings, published):
+    records = read_table(ROOT / "data/runs/paper/cnn-cifar10-calibration.jsonl")
+    table = small_cnn.calibration_table(records, settings.cnn_calibration.lengths, published)
+    assert (table["architectures"] == len(settings.cnn_calibration.blocks)).all()
+    best, grid = table.iloc[0], settings.cnn_grids[CIFAR10]
+    assert {name: best[name] for name in small_cnn.CANDIDATE} == {
+        name: getattr(settings.cnn, name) for name in small_cnn.CANDIDATE
+    }
+    assert best["epochs"] == grid.epochs
 
 
 def test_settings_compared_in_fewer_architectures_stand_last_in_the_calibration(settings, published):
