@@ -171,6 +171,20 @@ def test_replays_by_either_rounding(settings):
         assert row["keras_mean"] < row["plain_sum"] < 45 if row["lambda"] else row["keras_mean"] == row["plain_sum"]
 
 
+def test_other_minimum_improvements_by_hand(settings):
+    """A watched MSE that falls by 0.1 %, of 0.5: less than 0.001 an epoch, more than 0."""
+    run = autoencoder.make_run(settings, FAMILY, 100, 0.0, 0, min_delta=0.0)
+    history = {"validation_mse": [0.5 - 0.0005 * epoch for epoch in range(20)], "entropy_change": [0.0] * 20}
+    record = make_record(run, {}, history, 1.0, {})
+    table = stopping_artefact.other_protocols([record], [0.0, 1e-3], [0.0, 1.0], 1e-7).set_index(
+        ["min_delta", "lambda"]
+    )
+    assert table.loc[(0.0, 0.0), ["stopping_epoch", "capped"]].tolist() == [20, 1]
+    assert table.loc[(1e-3, 0.0), "stopping_epoch"] == 20  # 0.0005 x 3 is an improvement again and again
+    assert table.loc[(0.0, 1.0), "stopping_epoch"] == table.loc[(1e-3, 1.0), "stopping_epoch"] == 8
+    assert table.loc[(0.0, 1.0), "mse"] == history["validation_mse"][7] and (table["n"] == 1).all()
+
+
 def test_any_epsilon_is_told_from_unguided_runs(settings):
     unguided = [r for r in made(settings) if r["run"]["lambda"] == 0 and r["run"]["patience"] == 7]
     table = stopping_artefact.replayed_grid(unguided, [0.0, 0.01, 1.0], [1e-7, 1e-5]).set_index(["epsilon", "lambda"])

@@ -198,6 +198,28 @@ def replayed_grid(
     return pd.DataFrame(rows, columns=["epsilon", "lambda", "n", "stopping_epoch", "mse"])
 
 
+def other_protocols(
+    unguided: Iterable[Record], min_deltas: Iterable[float], lambdas: Sequence[float], epsilon: float
+) -> pd.DataFrame:
+    """Replayed stopping epochs of unguided runs with other batch sizes, and of each minimum improvement.
+
+    Columns: batch_size, min_delta, lambda, n; stopping_epoch and mse at it (means); capped (runs that went on to their
+    last epoch, which may be the limit).
+    """
+    rows = []
+    for record, min_delta, lambda_ in product(unguided, min_deltas, lambdas):
+        changed: Record = {**record, "run": record["run"] | {"min_delta": min_delta}}
+        epoch, history = replayed_epoch(changed, lambda_, epsilon), record["history"]["validation_mse"]
+        batch = record["run"]["batch_size"]
+        rows.append((batch, min_delta, lambda_, epoch, history[epoch - 1], epoch == len(history)))
+    columns = ["batch_size", "min_delta", "lambda", "stopping_epoch", "mse", "capped"]
+    cells = pd.DataFrame(rows, columns=columns).groupby(columns[:3])
+    table = cells.agg(
+        n=("mse", "size"), stopping_epoch=("stopping_epoch", "mean"), mse=("mse", "mean"), capped=("capped", "sum")
+    )
+    return table.reset_index()
+
+
 def by_rounding(unguided: Sequence[Record], lambdas: Sequence[float], epsilon: float) -> pd.DataFrame:
     """Replayed stopping epochs with the plain sum and with Keras's mean.
 

@@ -14,6 +14,7 @@ from replication.experiments import (
     stopping_artefact,
     stopping_claims,
 )
+from replication.experiments.families import calibration_family
 from replication.experiments.stopping_artefact import CELL, WATCHING_MSE, Pair, Plan, Watched
 from replication.report import stopping_figures
 from replication.report.section import (
@@ -91,6 +92,12 @@ TABLES = {  # name -> title, note
         "Replayed from n unguided runs at the epsilon of the runs, as in the two tables above. unguided_epoch: their "
         "own stopping epoch; keras_mse: their MSE where Keras's mean would end them. Added after all of these runs "
         "were known; no verdict stands on it.",
+    ),
+    "other-protocols": (
+        "Stopping epochs with other batch sizes and minimum improvements, told from unguided runs",
+        "The calibration's unguided runs, n widths, replayed with the plain sum: mean stopping epoch (and MSE at it); "
+        "+ where a run went on to the limit of its epochs. What a large lambda does hardly depends on the minimum "
+        "improvement; what it is compared with does. The runs of this report have batch size 512 and 0.001.",
     ),
     "equal-epochs": (
         "Guided and unguided training at equal epochs",
@@ -175,6 +182,7 @@ class _Writer(FamilyWriter):
             "any-epsilon": self.any_epsilon(),
             "any-epsilon-keras": self.any_epsilon(keras=True),
             "keras-mean": self.keras_mean(),
+            "other-protocols": self.other_protocols(),
             "equal-epochs": stopping_artefact.equal_epochs(stopping_artefact.pair_frame(self.unstopped)),
             square_part.NAME: square_part.read(self.settings.scale, self.family),
         }
@@ -196,6 +204,18 @@ class _Writer(FamilyWriter):
 
     def keras_mean(self) -> pd.DataFrame:
         return stopping_artefact.by_rounding(self.unguided, self.lambdas, self.settings.autoencoder.epsilon)
+
+    def other_protocols(self) -> pd.DataFrame:
+        """A row a batch size and minimum improvement, a column a lambda."""
+        records = read_current(paths.table(self.settings.scale, calibration_family(self.family)))
+        if not records:
+            return pd.DataFrame()
+        epsilon, min_deltas = self.settings.autoencoder.epsilon, self.settings.calibration.min_deltas
+        table = stopping_artefact.other_protocols(records, min_deltas, self.lambdas, epsilon)
+        cells = [f"{row.stopping_epoch:.1f}{'+' if row.capped else ''} ({row.mse:.4f})" for row in table.itertuples()]
+        wanted = table.assign(cell=cells, column=[f"lambda {value:g}" for value in table["lambda"]])
+        shown = wanted.pivot(index=["batch_size", "min_delta", "n"], columns="column", values="cell")
+        return shown[list(dict.fromkeys(wanted["column"]))].rename_axis(columns=None).reset_index()
 
     def any_epsilon(self, *, keras: bool = False) -> pd.DataFrame:
         """A row an epsilon, a column a lambda."""
