@@ -191,6 +191,17 @@ def test_the_replayed_stopping_epochs_are_the_reports():
     assert "({} and {} of them at epoch 8,".format(*early) in FOUND
 
 
+def test_what_keras_mean_would_do_is_the_reports():
+    for family in ("autoencoder-mnist", "autoencoder-cifar10"):
+        table = pd.read_csv(ROOT / f"reports/paper/tables/{family}-keras-mean.csv").query("width > 100")
+        halved, large = table["keras_mean"] <= table["unguided_epoch"] / 2, table["lambda"] >= 0.01
+        assert (halved == large).all()
+    table = pd.read_csv(ROOT / "reports/paper/tables/autoencoder-mnist-any-epsilon-keras.csv").set_index("epsilon")
+    epochs = [float(cell.split()[0]) for cell in table.loc[1e-7].drop("n")]
+    small, large = (f"{int(min(part))} to {int(max(part))}" for part in (epochs[:3], epochs[3:]))
+    assert f"{small} epochs up to lambda 0.001, {large} from 0.01 on." in SAID
+
+
 def large_lambda(family):
     """Guided runs of the published protocol, lambda of 0.01 or more, widths from 60 on."""
     planned = {
