@@ -126,10 +126,10 @@ class EntropyGuidance(nn.Module):
         if not isinstance(layers, Mapping) or not layers:
             raise ValueError(f"layers must map at least one layer's name to its lambda, got {layers!r}")
         info = torch.finfo(torch.float32)
-        if not info.tiny <= _real(epsilon) <= info.max:
+        self.epsilon = _real(epsilon)
+        if not info.tiny <= self.epsilon <= info.max:
             raise ValueError(f"epsilon must be positive, and a number that float32 can hold; got {epsilon!r}")
         self.form: Form = form
-        self.epsilon = _real(epsilon)
         self.anchor = checked_anchor(anchor)
         self.image_size = None if image_size is None else checked_image_size(image_size)
         self.lambdas = {name: _checked_lambda(name, lambda_) for name, lambda_ in layers.items()}

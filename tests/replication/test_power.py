@@ -31,16 +31,18 @@ def test_replicates_needed_is_the_smallest_number():
 
 
 def test_a_detectable_paired_gain_is_detected_four_times_in_five():
-    gain = power.detectable_paired_gain(3.0, 10, 0.05 / 6)
+    gain = power.detectable_gain(3.0, 10, 0.05 / 6, paired=True)
     rng = np.random.default_rng(3)
     p = stats.ttest_1samp(rng.normal(gain, 3, size=(20_000, 10)), 0, axis=1, alternative="greater").pvalue
     assert (p < 0.05 / 6).mean() == pytest.approx(0.8, abs=0.012)
 
 
 def test_pairs_needed_is_the_smallest_number():
-    n = power.pairs_needed(0.005, 0.006, 0.01)
-    assert power.detectable_paired_gain(0.006, n, 0.01) <= 0.005 < power.detectable_paired_gain(0.006, n - 1, 0.01)
-    assert power.pairs_needed(0.005, 0.0, 0.01) == power.pairs_needed(5.0, 0.01, 0.05) == 2
+    n = power.replicates_needed(0.005, 0.006, 0.01, paired=True)
+    found = [power.detectable_gain(0.006, count, 0.01, paired=True) for count in (n, n - 1)]
+    assert found[0] <= 0.005 < found[1]
+    for gain, sd, alpha in ((0.005, 0.0, 0.01), (5.0, 0.01, 0.05)):
+        assert power.replicates_needed(gain, sd, alpha, paired=True) == 2
 
 
 def test_detectable_paired_difference():

@@ -18,30 +18,29 @@ def implied_sd(gain: float, p: float, n: int) -> float:
     return float(gain / stats.t.isf(p, 2 * n - 2) * math.sqrt(n / 2))
 
 
-def detectable_gain(sd: float, n: int, alpha: float) -> float:
-    """Gain that a one-tailed pooled t-test of n replicates a side finds with probability POWER; `sd` of a replicate."""
-    return float(sd * TTestIndPower().solve_power(nobs1=n, alpha=alpha, power=POWER, alternative="larger"))
+def detectable_gain(sd: float, n: int, alpha: float, *, paired: bool = False) -> float:
+    """Gain that a one-tailed pooled t-test of n replicates a side finds with probability POWER.
+
+    Args:
+        sd: of one replicate; if paired, of one paired gain.
+        paired: a t-test of n pairs instead.
+    """
+    test, count = _test(paired)
+    return float(sd * test.solve_power(**{count: n}, alpha=alpha, power=POWER, alternative="larger"))
 
 
-def replicates_needed(gain: float, sd: float, alpha: float) -> int:
-    """Replicates a side with which the same test finds `gain` with probability POWER; two at least."""
-    if sd == 0 or TTestIndPower().power(gain / sd, 2, alpha, alternative="larger") >= POWER:
+def replicates_needed(gain: float, sd: float, alpha: float, *, paired: bool = False) -> int:
+    """Replicates a side, or pairs, with which the same test finds `gain` with probability POWER; two at least."""
+    test, _ = _test(paired)
+    if sd == 0 or test.power(gain / sd, 2, alpha, alternative="larger") >= POWER:
         return 2  # where the solver does not converge
-    n = TTestIndPower().solve_power(effect_size=gain / sd, alpha=alpha, power=POWER, alternative="larger")
+    n = test.solve_power(effect_size=gain / sd, alpha=alpha, power=POWER, alternative="larger")
     return math.ceil(float(np.squeeze(n)))
 
 
-def detectable_paired_gain(sd: float, n: int, alpha: float) -> float:
-    """Mean gain that a one-tailed t-test of n pairs finds with probability POWER; `sd` of one paired gain."""
-    return float(sd * TTestPower().solve_power(nobs=n, alpha=alpha, power=POWER, alternative="larger"))
-
-
-def pairs_needed(gain: float, sd: float, alpha: float) -> int:
-    """Pairs with which the same test finds `gain` with probability POWER; two at least."""
-    if sd == 0 or TTestPower().power(gain / sd, 2, alpha, alternative="larger") >= POWER:
-        return 2  # where the solver does not converge
-    n = TTestPower().solve_power(effect_size=gain / sd, alpha=alpha, power=POWER, alternative="larger")
-    return math.ceil(float(np.squeeze(n)))
+def _test(paired: bool) -> tuple[TTestPower | TTestIndPower, str]:
+    """The test, and what statsmodels calls its number of replicates."""
+    return (TTestPower(), "nobs") if paired else (TTestIndPower(), "nobs1")
 
 
 def detectable_paired_difference(sd: float, n: int, alpha: float) -> float:

@@ -202,17 +202,15 @@ def c3(vgg16: pd.DataFrame, resnet50: pd.DataFrame, unet: pd.DataFrame) -> Verdi
     """Claim C3."""
     parts: dict[str, bool | None] = {"ResNet-50 before skips": None, "U-Net at both ends": None}
     evidence, by_chance = [], []
-    for part, layers, contrast in (
-        ("ResNet-50 before skips", resnet50, _before_skips),
-        ("U-Net at both ends", unet, _at_the_ends),
+    for part, layers, contrast, of_random in (
+        ("ResNet-50 before skips", resnet50, _before_skips, _other_rule),
+        ("U-Net at both ends", unet, _at_the_ends, lambda _: ""),
     ):
         for kind, rows in by_weights(layers):
             high, low = contrast(rows)
             said = f"{part}: {high:.2f} there, {low:.2f} elsewhere"
             if kind == "random":
-                if part == "ResNet-50 before skips":
-                    said += f" (Glorot's rule; by He's, of the fan-out, {_fan_out_contrast(rows):+.2f} between the two)"
-                by_chance.append(said)
+                by_chance.append(said + of_random(rows))
             elif kind == "sample":
                 evidence.append(f"{said} (trained on a sample of the data: decides nothing)")
             elif parts[part] is None:
@@ -264,11 +262,11 @@ def _before_skips(layers: pd.DataFrame) -> tuple[float, float]:
     return layers.loc[chosen, "mean"].mean(), layers.loc[~chosen, "mean"].mean()
 
 
-def _fan_out_contrast(layers: pd.DataFrame) -> float:
-    """Expected difference of layer means before skips and elsewhere if sigma^2 is 2 / fan-out, torchvision's choice."""
+def _other_rule(layers: pd.DataFrame) -> str:
+    """What random weights would show before skips if sigma^2 were 2 / fan-out, torchvision's choice for ResNet."""
     log_sigma = layers["shape"].map(lambda shape: math.log(2 / (shape[0] * math.prod(shape[2:]))) / 2)
-    chosen = layers["pre_skip"].astype(bool)
-    return float(log_sigma[chosen].mean() - log_sigma[~chosen].mean())
+    high, low = _before_skips(layers.assign(mean=log_sigma))
+    return f" (Glorot's rule; by He's, of the fan-out, {high - low:+.2f} between the two)"
 
 
 def _at_the_ends(layers: pd.DataFrame) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from replication.settings import Settings
 
 BASELINE = 0.0
 ACCURACY = "validation_accuracy"
-GAINS = [ACCURACY, "train_accuracy", "best_validation_accuracy"]
+COMPARED = [ACCURACY, "train_accuracy", "best_validation_accuracy"]
 DRAWS = 10_000  # shuffles of the labels
 SPLITS = 500  # random halves
 SEED = 20230814
@@ -104,9 +104,9 @@ def gain_curves(runs: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for blocks, width in architectures(runs):
         here = runs[(runs["blocks"] == blocks) & (runs["width"] == width)]
-        base = here[here["lambda"] == BASELINE].set_index("replicate")[GAINS]
+        base = here[here["lambda"] == BASELINE].set_index("replicate")[COMPARED]
         for lambda_, guided in here[here["lambda"] != BASELINE].groupby("lambda"):
-            gains = (guided.set_index("replicate")[GAINS] - base).dropna()
+            gains = (guided.set_index("replicate")[COMPARED] - base).dropna()
             if len(gains):
                 interval, means = t_interval(gains[ACCURACY]), gains.mean()
                 rows.append((blocks, width, lambda_, len(gains), means.iloc[0], *interval, *means.iloc[1:]))
@@ -224,8 +224,8 @@ def choice_table(found: Iterable[Choice]) -> pd.DataFrame:
                 "detectable gain": c.detectable,
                 "replicates for 0.005": c.needed,
                 "paired gain SD": c.paired_sd,
-                "detectable gain, paired": power.detectable_paired_gain(c.paired_sd, c.n, ALPHA / c.lambdas),
-                "pairs for 0.005": power.pairs_needed(0.005, c.paired_sd, ALPHA / c.lambdas),
+                "detectable gain, paired": power.detectable_gain(c.paired_sd, c.n, ALPHA / c.lambdas, paired=True),
+                "pairs for 0.005": power.replicates_needed(0.005, c.paired_sd, ALPHA / c.lambdas, paired=True),
             }
             for c in found
         ]

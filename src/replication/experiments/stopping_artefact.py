@@ -182,20 +182,34 @@ def epochs_to_reach(history: Sequence[float], mse: float) -> int | None:
     return next((epoch for epoch, value in enumerate(history, 1) if value <= mse), None)
 
 
+def replays_of(
+    unguided: Iterable[Record], lambdas: Sequence[float], epsilon: float, watched: Watched = plain_sum
+) -> pd.DataFrame:
+    """What each unguided run says of a guided one, were the penalty a constant: one row a run and lambda.
+
+    Columns: width, batch_size, lambda, unguided_epoch (its own), stopping_epoch (`replayed_epoch`), mse
+    at the latter.
+    """
+    rows = []
+    for record, lambda_ in product(unguided, lambdas):
+        run, history = record["run"], record["history"]["validation_mse"]
+        epoch = replayed_epoch(record, lambda_, epsilon, watched)
+        rows.append((run["width"], run["batch_size"], lambda_, len(history), epoch, history[epoch - 1]))
+    return pd.DataFrame(rows, columns=["width", "batch_size", "lambda", "unguided_epoch", "stopping_epoch", "mse"])
+
+
 def replayed_grid(
     unguided: Sequence[Record], lambdas: Sequence[float], epsilons: Sequence[float], watched: Watched = plain_sum
 ) -> pd.DataFrame:
-    """What unguided runs say guided ones would show at any epsilon, were the penalty a constant (`replayed_epoch`).
+    """What unguided runs say guided ones would show at any epsilon.
 
     Columns: epsilon, lambda, n (unguided runs); stopping_epoch and mse at it, means over widths of the mean over seeds.
     """
-    rows = []
-    for epsilon, lambda_ in product(epsilons, lambdas):
-        found = [(record, replayed_epoch(record, lambda_, epsilon, watched)) for record in unguided]
-        ends = [(r["run"]["width"], epoch, r["history"]["validation_mse"][epoch - 1]) for r, epoch in found]
-        by_width = pd.DataFrame(ends, columns=["width", "epoch", "mse"]).groupby("width").mean()
-        rows.append((epsilon, lambda_, len(unguided), *by_width.mean()))
-    return pd.DataFrame(rows, columns=["epsilon", "lambda", "n", "stopping_epoch", "mse"])
+    parts = [replays_of(unguided, lambdas, epsilon, watched).assign(epsilon=epsilon) for epsilon in epsilons]
+    cells = pd.concat(parts).groupby(["epsilon", "lambda", "width"])[["stopping_epoch", "mse"]].mean()
+    table = cells.groupby(["epsilon", "lambda"]).mean().reset_index()
+    table.insert(2, "n", len(unguided))
+    return table
 
 
 def other_protocols(
@@ -206,17 +220,14 @@ def other_protocols(
     Columns: batch_size, min_delta, lambda, n; stopping_epoch and mse at it (means); capped (runs that went on to their
     last epoch, which may be the limit).
     """
-    rows = []
-    for record, min_delta, lambda_ in product(unguided, min_deltas, lambdas):
-        changed: Record = {**record, "run": record["run"] | {"min_delta": min_delta}}
-        epoch, history = replayed_epoch(changed, lambda_, epsilon), record["history"]["validation_mse"]
-        batch = record["run"]["batch_size"]
-        rows.append((batch, min_delta, lambda_, epoch, history[epoch - 1], epoch == len(history)))
-    columns = ["batch_size", "min_delta", "lambda", "stopping_epoch", "mse", "capped"]
-    cells = pd.DataFrame(rows, columns=columns).groupby(columns[:3])
-    table = cells.agg(
-        n=("mse", "size"), stopping_epoch=("stopping_epoch", "mean"), mse=("mse", "mean"), capped=("capped", "sum")
-    )
+    records, parts = list(unguided), []
+    for min_delta in min_deltas:
+        changed: list[Record] = [{**record, "run": record["run"] | {"min_delta": min_delta}} for record in records]
+        parts.append(replays_of(changed, lambdas, epsilon).assign(min_delta=min_delta))
+    runs = pd.concat(parts).assign(capped=lambda r: r["stopping_epoch"] == r["unguided_epoch"])
+    cells = runs.groupby(["batch_size", "min_delta", "lambda"])
+    table = cells[["stopping_epoch", "mse"]].mean().assign(capped=cells["capped"].sum())
+    table.insert(0, "n", cells.size())
     return table.reset_index()
 
 
@@ -225,19 +236,15 @@ def by_rounding(unguided: Sequence[Record], lambdas: Sequence[float], epsilon: f
 
     Columns: width, lambda, n; unguided_epoch, plain_sum and keras_mean (mean epochs); keras_mse (mean MSE at the last).
     """
-    rows = []
-    for width in sorted({record["run"]["width"] for record in unguided}):
-        here = [record for record in unguided if record["run"]["width"] == width]
-        for lambda_ in lambdas:
-            ends = []
-            for record in here:
-                history = record["history"]["validation_mse"]
-                keras = keras_mean(record["run"]["batch_size"])
-                by_keras = replayed_epoch(record, lambda_, epsilon, keras)
-                ends.append((len(history), replayed_epoch(record, lambda_, epsilon), by_keras, history[by_keras - 1]))
-            rows.append((width, lambda_, len(here), *np.mean(ends, axis=0)))
-    columns = ["width", "lambda", "n", "unguided_epoch", "plain_sum", "keras_mean", "keras_mse"]
-    return pd.DataFrame(rows, columns=columns)
+    if not unguided:
+        return pd.DataFrame()
+    runs = replays_of(unguided, lambdas, epsilon).rename(columns={"stopping_epoch": "plain_sum"})
+    keras = replays_of(unguided, lambdas, epsilon, keras_mean(unguided[0]["run"]["batch_size"]))
+    runs = runs.assign(keras_mean=keras["stopping_epoch"], keras_mse=keras["mse"])
+    cells = runs.groupby(["width", "lambda"])
+    table = cells[["unguided_epoch", "plain_sum", "keras_mean", "keras_mse"]].mean()
+    table.insert(0, "n", cells.size())
+    return table.reset_index()
 
 
 def typical_improvement(unguided: Iterable[Record]) -> float:

@@ -125,16 +125,15 @@ class _Writer:
             about.append(f"`{family}`: {runs_about(self.settings.scale, family, records, planned)}")
             metrics[family] = runs_metrics(records, planned)
             curves = {name: small_cnn_claims.gain_curves(runs) for name, runs in self.runs[family].items()}
-            tables += self.means(family) + self.curve_tables(family, curves)
-            drawn += self.curves(family, curves)
+            tables += self.means(family) + self.gain_tables(family, curves)
+            drawn += self.gain_figure(family, curves)
         first = small_cnn_claims.table1(self.runs[CIFAR10]["first"], self.published)
-        calibrated = self.calibration()
         return Section(
             title="Table 1: small CNN classifiers, and the MNIST control",
             about="\n\n".join([*about, ONE_BLOCK]),
             note=self.note,
-            figures=drawn + [figure for figure, _ in calibrated],
-            tables=tables + self.baselines() + [table for _, table in calibrated],
+            figures=drawn + self.calibration_figure(),
+            tables=tables + self.baselines() + self.calibration_table(),
             verdicts={
                 "C7": small_cnn_claims.c7(
                     first,
@@ -187,7 +186,7 @@ class _Writer:
         shown = table.drop(columns=[*small_cnn.CANDIDATE, "epochs"])
         return [self.write(CIFAR10, "baselines", "Baselines beside the published ones", shown, note)]
 
-    def curve_tables(self, family: str, curves: dict[str, pd.DataFrame]) -> list[TableEntry]:
+    def gain_tables(self, family: str, curves: dict[str, pd.DataFrame]) -> list[TableEntry]:
         note = (
             "Guided minus unguided run of the same seed: validation accuracy at the last epoch with its 95 % "
             "t-interval over n pairs, not corrected for the number of lambda, training accuracy there, and validation "
@@ -201,7 +200,7 @@ class _Writer:
             if len(curve)
         ]
 
-    def curves(self, family: str, curves: dict[str, pd.DataFrame]) -> list[FigureEntry]:
+    def gain_figure(self, family: str, curves: dict[str, pd.DataFrame]) -> list[FigureEntry]:
         if all(frame.empty for frame in curves.values()):
             return []
         figure = small_cnn_figures.gain_curves(curves, self.published if family == CIFAR10 else None)
@@ -213,14 +212,15 @@ class _Writer:
         path = figures.save(figure, self.folder, f"gains-{family}", self.note)
         return [FigureEntry(f"Gain at every lambda, `{family}`", path, caption)]
 
-    def calibration(self) -> list[tuple[FigureEntry, TableEntry]]:
-        name = calibration_family(CIFAR10)
-        records = read_current(paths.table(self.settings.scale, name))
-        if not records:
+    @cached_property
+    def calibration(self) -> list[Record]:
+        return read_current(paths.table(self.settings.scale, calibration_family(CIFAR10)))
+
+    def calibration_figure(self) -> list[FigureEntry]:
+        if not self.calibration:
             return []
-        table = small_cnn.calibration_table(records, self.settings.cnn_calibration.lengths, self.published)
         curves: dict[small_cnn.Architecture, dict[str, pd.DataFrame]] = defaultdict(dict)
-        for record in sorted(records, key=lambda record: (record["run"]["blocks"], record["run"]["width"])):
+        for record in sorted(self.calibration, key=lambda record: (record["run"]["blocks"], record["run"]["width"])):
             run = record["run"]
             if run["replicate"] == 0:
                 label = "batch {batch_size}, {padding}, slope {negative_slope:g}".format(**run)
@@ -234,17 +234,21 @@ class _Writer:
             "the published baseline."
         )
         path = figures.save(figure, self.folder, f"{CIFAR10}-calibration", self.note)
+        return [FigureEntry("Calibration of the small CNNs' baseline", path, caption)]
+
+    def calibration_table(self) -> list[TableEntry]:
+        if not self.calibration:
+            return []
+        lengths = self.settings.cnn_calibration.lengths
+        table = small_cnn.calibration_table(self.calibration, lengths, self.published)
         note = (
             "Unguided runs only, beside the base columns of Table 1, nearest first; means over the architectures. "
             f"Distance: root mean square difference in {NOISE_UNITS} The batch size, padding and slope in "
             f"use: {', '.join(str(getattr(self.settings.cnn, setting)) for setting in small_cnn.CANDIDATE)}; epochs: "
             f"{self.settings.cnn_grids[CIFAR10].epochs}."
         )
-        entry = FigureEntry("Calibration of the small CNNs' baseline", path, caption)
-        made = self.write(
-            CIFAR10, "calibration", "Calibration on the published baselines", table, note, command="calibrate"
-        )
-        return [(entry, made)]
+        title = "Calibration on the published baselines"
+        return [self.write(CIFAR10, "calibration", title, table, note, command="calibrate")]
 
     def hypotheses(self) -> Section:
         paragraphs, verdicts = [], {}

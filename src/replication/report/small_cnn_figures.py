@@ -88,7 +88,7 @@ def choice(chosen: Choice, printed_gain: float | None) -> Figure:
     ):
         gains = [power.detectable_gain(chosen.sd, int(n), level) for n in numbers]
         right.plot(numbers, gains, style, color="black", label=label)
-    pairs = [power.detectable_paired_gain(chosen.paired_sd, int(n), ALPHA / chosen.lambdas) for n in numbers]
+    pairs = [power.detectable_gain(chosen.paired_sd, int(n), ALPHA / chosen.lambdas, paired=True) for n in numbers]
     right.plot(numbers, pairs, ":", color="tab:blue", label=f"of pairs, at {ALPHA:g} / {chosen.lambdas}")
     right.axhline(0.005, color="firebrick", linewidth=0.9, label="0.005")
     right.set(xscale="log", xlabel="replicates at each lambda", ylabel="gain found with 80 % probability")

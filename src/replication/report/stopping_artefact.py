@@ -212,10 +212,7 @@ class _Writer(FamilyWriter):
             return pd.DataFrame()
         epsilon, min_deltas = self.settings.autoencoder.epsilon, self.settings.calibration.min_deltas
         table = stopping_artefact.other_protocols(records, min_deltas, self.lambdas, epsilon)
-        cells = [f"{row.stopping_epoch:.1f}{'+' if row.capped else ''} ({row.mse:.4f})" for row in table.itertuples()]
-        wanted = table.assign(cell=cells, column=[f"lambda {value:g}" for value in table["lambda"]])
-        shown = wanted.pivot(index=["batch_size", "min_delta", "n"], columns="column", values="cell")
-        return shown[list(dict.fromkeys(wanted["column"]))].rename_axis(columns=None).reset_index()
+        return _a_column_a_lambda(table, ["batch_size", "min_delta", "n"])
 
     def any_epsilon(self, *, keras: bool = False) -> pd.DataFrame:
         """A row an epsilon, a column a lambda."""
@@ -226,10 +223,8 @@ class _Writer(FamilyWriter):
         if keras:
             watched = stopping_artefact.keras_mean(unguided[0]["run"]["batch_size"])
         table = stopping_artefact.replayed_grid(unguided, self.lambdas, EPSILONS, watched)
-        cells = [f"{row.stopping_epoch:.1f} ({row.mse:.4f})" for row in table.itertuples()]
-        wanted = table.assign(cell=cells, lambda_=[f"lambda {value:g}" for value in table["lambda"]])
-        shown = wanted.pivot(index="epsilon", columns="lambda_", values="cell")[list(dict.fromkeys(wanted["lambda_"]))]
-        return shown.loc[list(EPSILONS)].rename_axis(columns=None).reset_index().assign(n=len(unguided))
+        shown = _a_column_a_lambda(table, ["epsilon"]).sort_values("epsilon", ascending=False, ignore_index=True)
+        return shown.assign(n=len(unguided))
 
     def tables(self) -> list[TableEntry]:
         return [self.table(name, frame) for name, frame in self.frames.items() if len(frame)]
@@ -290,3 +285,14 @@ class _Writer(FamilyWriter):
 
     def figure(self, name: str, title: str, drawn: Figure, caption: str) -> FigureEntry:
         return self.draw(drawn, name, f"{title}, `{self.family}`", caption)
+
+
+def _a_column_a_lambda(table: pd.DataFrame, index: list[str]) -> pd.DataFrame:
+    """Cells "stopping epoch (MSE)", with a + after the epoch where a run is capped; `index` are the columns before."""
+    capped = table.get("capped", pd.Series(0, index=table.index))
+    cells = [
+        f"{epoch:.1f}{'+' if more else ''} ({mse:.4f})"
+        for epoch, more, mse in zip(table["stopping_epoch"], capped, table["mse"], strict=True)
+    ]
+    shown = table.assign(cell=cells).pivot(index=index, columns="lambda", values="cell")
+    return shown.rename(columns="lambda {:g}".format).rename_axis(columns=None).reset_index()
