@@ -17,7 +17,7 @@ class AutoencoderTraining:
 
     form: Literal["reciprocal", "log", "exact"]
     epsilon: float
-    monitor: Literal["total", "base"]
+    monitor: Literal["total", "base", "keras"]  # keras: the total as Keras's running mean rounds it
     precision: Literal["float32", "float64"]
     output_activation: Literal["sigmoid", "linear"]
     learning_rate: float

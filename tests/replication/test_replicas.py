@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -49,7 +50,11 @@ def plain_training(run, images):
             optimizer.step()
         with torch.no_grad():
             mse.append(nn.functional.mse_loss(model(v), v).item())
-            monitored.append(mse[-1] + (guidance().item() if run["monitor"] == "total" else 0.0))
+            losses = [nn.functional.mse_loss(model(batch), batch) + guidance() for batch in v.split(run["batch_size"])]
+            sizes = [len(batch) for batch in v.split(run["batch_size"])]
+            mean = sum(loss * size for loss, size in zip(losses, sizes, strict=True)) / len(v)
+            total = mse[-1] + guidance().item()
+            monitored.append({"base": mse[-1], "total": total, "keras": mean.item()}[run["monitor"]])
         if stopping_epoch(monitored, run["patience"], run["min_delta"]):
             break
     return mse
@@ -70,6 +75,7 @@ def train(runs, images):
         {"lambda_": 0.01},
         {"lambda_": -0.01, "form": "log"},
         {"lambda_": 0.1, "monitor": "base", "output_activation": "linear"},
+        {"lambda_": 0.01, "monitor": "keras"},
         {"lambda_": 1.0, "width": 24},
     ],
 )
@@ -107,7 +113,13 @@ def test_numbers_do_not_depend_on_the_stack(make_run, images, monkeypatch, writt
         make_run(max_epochs=20, min_delta=delta, replicate=replicate, lambda_=lambda_, **changes)
         for delta in (0.02,)
         for replicate in (0, 1)
-        for lambda_, changes in [(0.0, {}), (0.1, {}), (10.0, {"monitor": "base"}), (0.1, {"form": "log"})]
+        for lambda_, changes in [
+            (0.0, {}),
+            (0.1, {}),
+            (10.0, {"monitor": "base"}),
+            (0.1, {"form": "log"}),
+            (0.1, {"monitor": "keras"}),
+        ]
     ]
     together = train(runs, images)
     epochs = set()
@@ -154,6 +166,25 @@ def test_a_large_constant_in_a_float32_loss_hides_improvement(make_run, images):
     assert records[total.key]["metrics"]["stopping_epoch"] == 4  # patience + 1: no epoch seemed to improve
     assert records[base.key]["metrics"]["stopping_epoch"] == 30
     assert records[base.key]["history"] == records[free.key]["history"]
+
+
+def test_the_running_mean_is_summed_up_in_float32(make_run, images):
+    """Batch by batch, as keras.metrics.Mean does: coarser than float32(MSE) + float32(penalty)."""
+    run = make_run(precision="float32", monitor="keras")
+    stack = replicas._Stack([run], images, CPU)
+    v = replicas.pixels(images.validation_images).float() / 255
+    y = stack.models.reconstruct(v[None], run["output_activation"])[0].detach()
+    coarser = []
+    for penalty in (1e3, 1e4, 1e5):
+        total = np.float32(0)
+        for ours, theirs in zip(y.split(run["batch_size"]), v.split(run["batch_size"]), strict=True):
+            loss = np.float32(nn.functional.mse_loss(ours, theirs).item()) + np.float32(penalty)
+            total += loss * np.float32(len(ours))
+        penalty_1 = torch.tensor([penalty])
+        found = stack._running_mean(penalty_1).item()
+        assert found == total / np.float32(len(v))
+        coarser.append(found != (stack._mse(stack.validation_VI) + penalty_1).item())
+    assert any(coarser)
 
 
 def test_pixels_are_in_keras_order():

@@ -9,8 +9,9 @@ import pytest
 import torch
 from scipy import stats
 
-from replication import paths
+from replication import datasets, paths
 from replication import settings as settings_module
+from replication.datasets import digits, photographs, shapes
 from replication.experiments import autoencoder, stopping_artefact, stopping_claims
 from replication.report import stopping_artefact as report
 from replication.runs import Run, make_record, of_grid, read_table, write_table
@@ -29,7 +30,7 @@ def settings():
         control_widths=(100, 260),
         unstopped_widths=(260,),
         variant_widths=(100, 260),
-        lambdas=(0.0, 1e-4, 0.01, 1.0),
+        lambdas=(0.0, 1e-4, 0.001, 0.01, 1.0),
         replicates=4,
         variant_replicates=4,
     )
@@ -64,17 +65,29 @@ def frame_of(settings, records):
 
 
 def artefact(run):
-    """Epochs by the mechanism of H1: what a float32 sum with the constant would do to the unguided history."""
+    """Epochs by the mechanism of H1: what a float32 sum with the constant would do to the unguided history.
+
+    Keras's running mean is a float32 sum too, of all images.
+    """
     if run["form"] != "reciprocal" or run["monitor"] == "base" or run["precision"] == "float64":
         return 45
     constant = torch.tensor(run["lambda"], dtype=torch.float32) / torch.tensor(run["epsilon"], dtype=torch.float32)
     best, waited = float("inf"), 0
     for epoch in range(1, 46):
-        value = (torch.tensor(falling((1 + 1e-3 * run["replicate"]) * epoch), dtype=torch.float32) + constant).item()
+        loss = torch.tensor(falling((1 + 1e-3 * run["replicate"]) * epoch), dtype=torch.float32) + constant
+        value = (by_batches(loss, run["batch_size"]) if run["monitor"] == "keras" else loss).item()
         best, waited = (value, 0) if value < best - run["min_delta"] else (best, waited + 1)
         if waited == run["patience"]:
             return epoch
     return 45
+
+
+def by_batches(loss, batch_size):
+    """The mean over 10,000 images with equal losses, summed up in float32 as keras.metrics.Mean does."""
+    total = torch.zeros((), dtype=torch.float32)
+    for images in torch.ones(10_000).split(batch_size):
+        total = total + loss * len(images)
+    return total / 10_000
 
 
 def test_pairs_share_their_seed_and_need_both_runs(settings):
@@ -137,20 +150,19 @@ def test_earlier_targets(settings):
 
 def test_keras_mean_rounds_as_its_sum_does():
     """An independent float32 sum, batch by batch; at a constant of 1e5 neighbours lie 64 / 10,000 apart, and more."""
+
+    def watched(batch):
+        return stopping_artefact.keras_mean({"dataset": "mnist", "batch_size": batch})
+
     mse = np.array([0.05, 0.049, 0.04, 0.01])
     for batch in (32, 512):
         for constant in (0.0, 1e3, 1e5):
-            expected = []
-            for value in mse:
-                loss = torch.tensor(value, dtype=torch.float32) + torch.tensor(constant, dtype=torch.float32)
-                total = torch.zeros((), dtype=torch.float32)
-                for images in torch.ones(10_000).split(batch):
-                    total = total + loss * len(images)
-                expected.append((total / 10_000).item())
-            found = stopping_artefact.keras_mean(batch)(mse, np.float32(constant))
+            losses = torch.tensor(mse, dtype=torch.float32) + torch.tensor(constant, dtype=torch.float32)
+            expected = [by_batches(loss, batch).item() for loss in losses]
+            found = watched(batch)(mse, np.float32(constant))
             assert found.dtype == np.float32 and found.tolist() == expected
     plain = stopping_artefact.plain_sum(mse, np.float32(1e5))
-    exact = stopping_artefact.keras_mean(512)(mse, np.float32(0.0))
+    exact = watched(512)(mse, np.float32(0.0))
     assert exact == pytest.approx(mse, rel=1e-6) and len(set(plain.tolist())) > 2
     assert abs(found.astype(float) - 1e5 - mse).max() > abs(plain.astype(float) - 1e5 - mse).max()
 
@@ -163,7 +175,8 @@ def test_replays_by_either_rounding(settings):
         here = [r for r in unguided if r["run"]["width"] == row["width"]]
         plain = [stopping_artefact.replayed_epoch(r, row["lambda"], 1e-7) for r in here]
         keras = [
-            stopping_artefact.replayed_epoch(r, row["lambda"], 1e-7, stopping_artefact.keras_mean(512)) for r in here
+            stopping_artefact.replayed_epoch(r, row["lambda"], 1e-7, stopping_artefact.keras_mean(r["run"]))
+            for r in here
         ]
         assert (row["plain_sum"], row["keras_mean"]) == (np.mean(plain), np.mean(keras))
         ends = [r["history"]["validation_mse"][epoch - 1] for r, epoch in zip(here, keras, strict=True)]
@@ -287,6 +300,38 @@ def test_h1_is_supported_by_the_artefact_and_refuted_by_a_real_effect(settings, 
     assert stopping_claims.h1(frame_of(settings, made(settings, half)), plan)[0] == "partly"
     assert stopping_claims.h1(runs[runs["replicate"] < 2], plan)[0] == "undecided"
     assert stopping_claims.h1(runs.iloc[:0], plan)[0] == "undecided"
+
+
+def test_h1_keras_wants_two_groups_told_from_unguided_runs(settings, plan):
+    def two_groups(run):
+        return artefact(run) if run["lambda"] >= 0.01 else 45
+
+    runs = frame_of(settings, made(settings, two_groups))
+    verdict, evidence = stopping_claims.h1_keras(runs, plan)
+    assert verdict == "supported" and "keras-mean 100, 260 of 100, 260" in evidence
+    assert "(2) smaller, 100% to 100% of them: holds; (3) 100% of 16 stopping epochs" in evidence
+
+    here = runs["variant"] == "keras-mean"
+    for number, lambda_, epoch in ((1, 0.01, 23), (2, 0.001, 22)):
+        changed = runs.assign(epoch=runs["epoch"].mask(here & (runs["lambda"] == lambda_), epoch))
+        changed["replayed_epoch"] = changed["replayed_epoch"].mask(here, changed["epoch"])
+        verdict, evidence = stopping_claims.h1_keras(changed, plan)
+        assert verdict == "partly" and f"({number}) " in evidence.partition(": fails")[0].rpartition("; ")[2]
+    late = runs.assign(replayed_epoch=runs["replayed_epoch"] + 2)
+    assert stopping_claims.h1_keras(late, plan)[0] == "partly"
+    refuted = late.assign(epoch=late["epoch"].mask(here, 45).mask(here & (late["lambda"] == 0.001), 9))
+    assert stopping_claims.h1_keras(refuted, plan)[0] == "refuted"
+    for few in (runs[runs["replicate"] < 2], without(runs, variant="keras-mean", **{"lambda": 0.001}), runs.iloc[:0]):
+        assert stopping_claims.h1_keras(few, plan)[0] == "undecided"
+    only_large = {"keras-mean": {100: {0.01}}}
+    assert stopping_claims.h1_keras(runs, only_large)[0] == "undecided"
+
+
+def test_validation_images_are_those_of_the_data_sets():
+    """Of those that are embedded; the others' are checked in test_datasets.py."""
+    for module, name in ((digits, "digits"), (photographs, "photographs"), (shapes, "shapes")):
+        assert len(module.read().validation_images) == stopping_artefact.VALIDATION_IMAGES[name]
+    assert set(stopping_artefact.VALIDATION_IMAGES) == set(datasets.NAMES)
 
 
 def without(runs, **cell):
@@ -422,7 +467,7 @@ def test_guided_runs_that_outlast_the_unguided_stand_beside_longer_ones(settings
         assert seeds == {unguided.seed("weights")}
 
     table = stopping_artefact.equal_epochs(stopping_artefact.pair_frame(found)).set_index(["width", "lambda"])
-    assert table.index.tolist() == [(260, 1e-4), (260, 0.01), (260, 1.0)] and (table["n"] == 4).all()
+    assert table.index.tolist() == [(260, x) for x in (1e-4, 0.001, 0.01, 1.0)] and (table["n"] == 4).all()
     ends = [(60 + k) * (1 + 1e-3 * k) for k in range(4)]
     same, faster = table.loc[(260, 0.01)], table.loc[(260, 1.0)]
     assert same["epochs"] == 61.5 and same["low"] == same["high"] == 0

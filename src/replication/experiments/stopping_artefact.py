@@ -20,11 +20,12 @@ from replication.settings import Settings
 from replication.training.stopping import stopping_epoch
 
 PUBLISHED, BASE = "published", "base"  # names of the paper's protocol and of its control among the variants
+KERAS_MEAN = "keras-mean"  # the variant that params.yaml names so
 WATCHING_MSE = (BASE, "log-base", "exact-base")  # variants whose early stopping the penalty has no part in
 TARGET = 2 / 3  # of the unguided run's epochs: the MSE reached by then is the one to reach,
 ROUNDING_ROOM = 1.001  # but for this, so that rounding does not decide
 EARLY_TARGETS = (0.1, 0.2, 1 / 3, 0.5)  # shares as TARGET, for which no rule was written
-VALIDATION_IMAGES = 10_000  # of MNIST and of CIFAR-10
+VALIDATION_IMAGES = {"mnist": 10_000, "cifar10": 10_000, "digits": 297, "photographs": 380, "shapes": 500}
 CELL = ["variant", "width", "lambda"]
 PAIR_COLUMNS = [*CELL, "epsilon", "replicate", "epoch", "unguided_epoch", "mse", "unguided_mse", "replayed_epoch"]
 PAIR_COLUMNS += ["target", "epochs_to_target", "unguided_to_target", "common_mse", "unguided_common_mse"]
@@ -123,7 +124,8 @@ def _row(pair: Pair, share: float) -> dict[str, float | int | str | bool]:
     run, unguided = pair.guided["run"], pair.unguided["history"]
     mse, baseline = pair.guided["history"]["validation_mse"], unguided["validation_mse"]
     target = ROUNDING_ROOM * min(baseline[: math.ceil(share * len(baseline))])
-    hidden = run["form"] == "reciprocal" and run["monitor"] == "total" and run["precision"] == "float32"
+    hidden = run["form"] == "reciprocal" and run["monitor"] != "base" and run["precision"] == "float32"
+    watched = keras_mean(run) if run["monitor"] == "keras" else plain_sum
     common = min(len(mse), len(baseline))
     return {
         "variant": pair.variant,
@@ -132,7 +134,7 @@ def _row(pair: Pair, share: float) -> dict[str, float | int | str | bool]:
         "unguided_epoch": len(baseline),
         "mse": mse[-1],
         "unguided_mse": baseline[len(mse) - 1] if len(mse) <= len(baseline) else math.nan,
-        "replayed_epoch": replayed_epoch(pair.unguided, run["lambda"], run["epsilon"]) if hidden else math.nan,
+        "replayed_epoch": replayed_epoch(pair.unguided, run["lambda"], run["epsilon"], watched) if hidden else math.nan,
         "target": target,
         "epochs_to_target": epochs_to_reach(mse, target) or math.nan,
         "unguided_to_target": epochs_to_reach(baseline, target) or math.nan,
@@ -148,12 +150,16 @@ def plain_sum(mse: FloatArray, constant: np.float32) -> FloatArray:
     return mse.astype(np.float32) + constant
 
 
-def keras_mean(batch: int, images: int = VALIDATION_IMAGES) -> Watched:
+def keras_mean(run: Mapping[str, Any]) -> Watched:
     """The watched values as Keras makes them: each batch's loss times its images, summed up in float32, then divided.
 
-    The sum grows to `images` times the constant, and rounds accordingly. All batches are taken to have the epoch's MSE.
-    Equal to keras.metrics.Mean, which Keras's own training loop uses for the loss (2 and 3).
+    The sum grows to the constant times the validation images, and rounds accordingly. All batches are taken to have the
+    epoch's MSE. Equal to keras.metrics.Mean, which Keras's own training loop uses for the loss (2 and 3).
+
+    Args:
+        run: settings of a run with the data set and batch size in question.
     """
+    images, batch = VALIDATION_IMAGES[run["dataset"]], run["batch_size"]
     sizes = [np.float32(min(batch, images - first)) for first in range(0, images, batch)]
 
     def watched(mse: FloatArray, constant: np.float32) -> FloatArray:
@@ -239,7 +245,7 @@ def by_rounding(unguided: Sequence[Record], lambdas: Sequence[float], epsilon: f
     if not unguided:
         return pd.DataFrame()
     runs = replays_of(unguided, lambdas, epsilon).rename(columns={"stopping_epoch": "plain_sum"})
-    keras = replays_of(unguided, lambdas, epsilon, keras_mean(unguided[0]["run"]["batch_size"]))
+    keras = replays_of(unguided, lambdas, epsilon, keras_mean(unguided[0]["run"]))
     runs = runs.assign(keras_mean=keras["stopping_epoch"], keras_mse=keras["mse"])
     cells = runs.groupby(["width", "lambda"])
     table = cells[["unguided_epoch", "plain_sum", "keras_mean", "keras_mse"]].mean()
@@ -271,7 +277,8 @@ def thresholds(found: Sequence[Pair]) -> pd.DataFrame:
     """
     rows = []
     runs = pair_frame(found)
-    hidden = runs[runs["replayed_epoch"].notna()].assign(ratio=lambda r: (r["lambda"] / r["epsilon"]).round(6))
+    hidden = runs[runs["replayed_epoch"].notna() & (runs["variant"] != KERAS_MEAN)]
+    hidden = hidden.assign(ratio=lambda r: (r["lambda"] / r["epsilon"]).round(6))
     for width in sorted(hidden["width"].unique()):
         unguided = list({p.unguided["key"]: p.unguided for p in found if p.guided["run"]["width"] == width}.values())
         improvement = typical_improvement(unguided)

@@ -7,7 +7,7 @@ import pandas as pd
 from replication.experiments import stopping_artefact
 from replication.experiments.autoencoder import LARGE_LAMBDA
 from replication.experiments.counting import counting, said
-from replication.experiments.stopping_artefact import BASE, PUBLISHED, WATCHING_MSE, Cells, Plan
+from replication.experiments.stopping_artefact import BASE, KERAS_MEAN, PUBLISHED, WATCHING_MSE, Cells, Plan
 from replication.experiments.verdict import Verdict
 
 WIDE = 100
@@ -27,20 +27,54 @@ def h1(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
     if any(part.empty for part in parts.values()):
         return "undecided", widths
     ratios = {name: _epoch_ratios(parts[name]) for name in (BASE, "float64")}
-    held = [bool(ratio.between(0.9, 1.1).all()) for ratio in ratios.values()]
-    near = (parts[PUBLISHED]["replayed_epoch"] - parts[PUBLISHED]["epoch"]).abs() <= 1
-    held.append(bool(near.mean() >= 0.9))
-    texts = [
-        f"MSE alone watched, {_span(ratios[BASE])} of the unguided epochs",
-        f"total watched in float64, {_span(ratios['float64'])} of them",
-        f"{near.mean():.0%} of {len(near)} stopping epochs told to within one epoch",
-    ]
-    evidence = "; ".join(
-        f"({k}) {text}: {'holds' if holds else 'fails'}"
-        for k, (text, holds) in enumerate(zip(texts, held, strict=True), 1)
+    verdict, evidence = _predictions(
+        (
+            f"MSE alone watched, {_span(ratios[BASE])} of the unguided epochs",
+            bool(ratios[BASE].between(0.9, 1.1).all()),
+        ),
+        (
+            f"total watched in float64, {_span(ratios['float64'])} of them",
+            bool(ratios["float64"].between(0.9, 1.1).all()),
+        ),
+        _told(parts[PUBLISHED]),
     )
-    verdict = "supported" if all(held) else "partly" if any(held) else "refuted"
     return verdict, f"{evidence}; {widths}"
+
+
+def h1_keras(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
+    """Verdict on H1-keras for one data set, and its evidence."""
+    cells = {width: lambdas for width, lambdas in planned.get(KERAS_MEAN, {}).items() if width >= WIDE}
+    found = _counting(runs, cells, KERAS_MEAN)
+    widths = f"widths that count: {_said(found, cells, KERAS_MEAN)}"
+    is_large = found["lambda"] >= LARGE_LAMBDA
+    if is_large.all() or not is_large.any():  # so it is without any run
+        return "undecided", widths
+    ratios = _epoch_ratios(found)
+    large = ratios.index.get_level_values("lambda") >= LARGE_LAMBDA
+    verdict, evidence = _predictions(
+        (
+            f"lambda {LARGE_LAMBDA:g} and more, {_span(ratios[large])} of the unguided epochs",
+            bool((ratios[large] <= 0.5).all()),
+        ),
+        (f"smaller, {_span(ratios[~large])} of them", bool((ratios[~large] > 0.5).all())),
+        _told(found[is_large]),
+    )
+    return verdict, f"{evidence}; {widths}"
+
+
+def _told(pairs: pd.DataFrame) -> tuple[str, bool]:
+    """The prediction that replayed unguided runs tell the guided ones' stopping epochs, and whether it holds."""
+    near = (pairs["replayed_epoch"] - pairs["epoch"]).abs() <= 1
+    return f"{near.mean():.0%} of {len(near)} stopping epochs told to within one epoch", bool(near.mean() >= 0.9)
+
+
+def _predictions(*predictions: tuple[str, bool]) -> tuple[str, str]:
+    """Verdict and evidence from what each prediction says and whether it holds."""
+    evidence = "; ".join(
+        f"({k}) {text}: {'holds' if holds else 'fails'}" for k, (text, holds) in enumerate(predictions, 1)
+    )
+    held = [holds for _, holds in predictions]
+    return ("supported" if all(held) else "partly" if any(held) else "refuted"), evidence
 
 
 def h4(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:

@@ -13,13 +13,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from replication.experiments import stopping_artefact
-from replication.experiments.stopping_artefact import BASE, PUBLISHED, WATCHING_MSE, Pair
+from replication.experiments.stopping_artefact import (
+    BASE,
+    KERAS_MEAN,
+    PUBLISHED,
+    WATCHING_MSE,
+    Pair,
+    keras_mean,
+    plain_sum,
+    replayed_epoch,
+)
 from replication.report.figures import count_epochs, house_style
 from replication.runs import Record
 
 MARKERS: dict[str, dict[str, Any]] = {  # of a variant; float64 lies on others, so it comes last and hollow
     PUBLISHED: {"fmt": "o", "color": "tab:red", "label": "published protocol"},
     "epsilon": {"fmt": "s", "color": "tab:orange", "label": "lambda 1, other epsilon"},
+    KERAS_MEAN: {"fmt": "v", "color": "tab:purple", "label": "Keras's mean watched"},
     BASE: {"fmt": "D", "color": "tab:green", "label": "MSE alone watched"},
     "float64": {"fmt": "^", "color": "tab:blue", "label": "float64", "markersize": 9, "markerfacecolor": "none"},
 }
@@ -34,12 +44,12 @@ def stopping_epochs(found: Sequence[Pair], thresholds: pd.DataFrame) -> Figure:
     for width, axes in panels.items():
         unguided = _unguided(found, width)
         ratios = np.logspace(-1, 8.5, 120)
-        replayed = [
-            np.mean([stopping_artefact.replayed_epoch(record, ratio, 1.0) for record in unguided]) for ratio in ratios
-        ]
-        axes.plot(
-            ratios, replayed, color="black", linewidth=1.2, label="predicted: unguided MSE\n+ constant in float32"
-        )
+        for colour, watched, label in (
+            ("black", plain_sum, "predicted: unguided MSE\n+ constant in float32"),
+            ("tab:purple", keras_mean(unguided[0]["run"]), "predicted: Keras's mean"),
+        ):
+            epochs = [np.mean([replayed_epoch(record, ratio, 1.0, watched) for record in unguided]) for ratio in ratios]
+            axes.plot(ratios, epochs, color=colour, linewidth=1.2, label=label)
         threshold = thresholds[thresholds["width"] == width]["rounding"]
         for value in threshold:
             axes.axvline(value, color="grey", linestyle=":", label="rounding step =\ntypical improvement")

@@ -161,7 +161,10 @@ class _Stack:
             for form in FORMS
             if any(run["form"] == form for run in runs)
         }
-        self.total_M = torch.tensor([run["monitor"] == "total" for run in runs], device=self.device)
+        self.watching = {  # by monitor, which models
+            monitor: torch.tensor([run["monitor"] == monitor for run in runs], device=self.device)
+            for monitor in {run["monitor"] for run in runs}
+        }
         self.squared_error_M = torch.zeros(len(runs), dtype=torch.float64, device=self.device)
         self.index_MB = torch.zeros(len(runs), self.batch_size, dtype=torch.int64, device=self.device)
         self.graph: torch.cuda.CUDAGraph | None = None
@@ -199,14 +202,13 @@ class _Stack:
             else:
                 self._step(batch_MB)
 
-        validation_M = self._validation_mse()
+        validation_M = self._mse(self.validation_VI)
         with torch.no_grad():
             change_M = dense_entropy_change(self.models.encoder_MLI)
             penalty_M = torch.zeros_like(change_M)
             for form, rows_G in self.guided.items():
                 penalty_M[rows_G] = self._penalty(_change(form, self.models.encoder_MLI[rows_G]), form, rows_G)
-            # A sum in the precision of the training: this rounding is what hypothesis H1 is about.
-            monitored_M = torch.where(self.total_M, validation_M + penalty_M, validation_M)
+            monitored_M = self._monitored(validation_M, penalty_M)
             train_M = self.squared_error_M / images
         rows = torch.stack([t.double() for t in (train_M, validation_M, change_M, monitored_M)], dim=1).tolist()
 
@@ -281,18 +283,37 @@ class _Stack:
                 self._step(self.index_MB)
             self.graph.replay()  # capturing has run nothing yet
 
+    def _monitored(self, validation_M: Tensor, penalty_M: Tensor) -> Tensor:
+        """What early stopping goes by, (M,): sums in the training's precision, whose rounding H1 is about."""
+        monitored_M = validation_M
+        if "total" in self.watching:
+            monitored_M = torch.where(self.watching["total"], validation_M + penalty_M, monitored_M)
+        if "keras" in self.watching:
+            monitored_M = torch.where(self.watching["keras"], self._running_mean(penalty_M), monitored_M)
+        return monitored_M
+
+    def _running_mean(self, penalty_M: Tensor) -> Tensor:
+        """Mean total of the validation batches as keras.metrics.Mean makes it, (M,): a sum over all images, divided.
+
+        The sum is as large as the images are many, and rounds the more coarsely.
+        """
+        sum_M = torch.zeros_like(penalty_M)
+        for batch_BI in self.validation_VI.split(self.batch_size):
+            sum_M += (self._mse(batch_BI) + penalty_M) * len(batch_BI)
+        return sum_M / len(self.validation_VI)
+
     @torch.no_grad()
-    def _validation_mse(self) -> Tensor:
-        """Validation MSE of every model, (M,), in the precision of the training."""
+    def _mse(self, images_VI: Tensor) -> Tensor:
+        """MSE of every model on some images, (M,), in the precision of the training."""
         if self.written is not None:
-            values = [self.written.mse(m, self.validation_VI) for m in range(len(self.replicas))]
+            values = [self.written.mse(m, images_VI) for m in range(len(self.replicas))]
             return torch.tensor(values, dtype=self.dtype)
         error_M = torch.zeros(len(self.replicas), dtype=torch.float64, device=self.device)
-        for chunk_VI in self.validation_VI.split(VALIDATION_CHUNK):
+        for chunk_VI in images_VI.split(VALIDATION_CHUNK):
             x_1VI = (chunk_VI.to(self.dtype) / 255)[None]
             y_MVI = self.models.reconstruct(x_1VI, self.output_activation)
             error_M += (y_MVI - x_1VI).square().mean(dim=(1, 2)).double() * len(chunk_VI)
-        return (error_M / len(self.validation_VI)).to(self.dtype)
+        return (error_M / len(images_VI)).to(self.dtype)
 
 
 def _change(form: Form, weights_GLI: Tensor) -> Tensor:
