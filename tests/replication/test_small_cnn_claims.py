@@ -66,7 +66,15 @@ def frame(settings, records, placement="first", family=CIFAR10):
 
 def counted(settings, records, placement="first", family=CIFAR10):
     found = small_cnn_claims.choices(frame(settings, records, placement, family))
-    return small_cnn_claims.counting(found, settings, family)
+    return small_cnn_claims.counting(found, settings, family, published_data.table(1))
+
+
+def test_an_architecture_that_table_1_lacks_does_not_count(settings):
+    """A user's own, with all of its runs: there is nothing published to decide about."""
+    grid = dataclasses.replace(settings.cnn_grids[CIFAR10], blocks=(1,), widths=(48,), smallest_replicates=10)
+    own = dataclasses.replace(settings, cnn_grids=settings.cnn_grids | {CIFAR10: grid})
+    records = made(own)
+    assert len(small_cnn_claims.choices(frame(own, records))) == 1 and counted(own, records) == []
 
 
 def test_the_paper_scale_is_the_papers_grid(settings):

@@ -196,10 +196,11 @@ def _best_p(table: pd.DataFrame) -> tuple[float, float]:
     return p, selection_effects.p_after_choice(p, table.shape[1] - 1, len(table))
 
 
-def counting(found: Iterable[Choice], settings: Settings, family: str) -> list[Choice]:
-    """Those whose first ten replicates, the ones of Table 1, have every lambda of the grid."""
+def counting(found: Iterable[Choice], settings: Settings, family: str, published: pd.DataFrame) -> list[Choice]:
+    """Those of Table 1's architectures whose first ten replicates, the table's own, have every lambda of the grid."""
     lambdas, ten = set(settings.cnn_grids[family].lambdas) - {BASELINE}, set(range(REPLICATES))
-    return [c for c in found if set(c.gains) >= lambdas and set(c.gains.index) >= ten]
+    printed = published.set_index(ARCHITECTURE).index
+    return [c for c in found if c.architecture in printed and set(c.gains) >= lambdas and set(c.gains.index) >= ten]
 
 
 def choice_table(found: Iterable[Choice]) -> pd.DataFrame:

@@ -115,7 +115,8 @@ class _Writer:
         return Decisive.of(self.records[CIFAR10], self.settings, CIFAR10, names)
 
     def counting(self, family: str, placement: str) -> list[Choice]:
-        return small_cnn_claims.counting(self.choices[family].get(placement, []), self.settings, family)
+        found = self.choices[family].get(placement, [])
+        return small_cnn_claims.counting(found, self.settings, family, self.published)
 
     def table1(self) -> Section:
         about, drawn, tables = [], [], []
