@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from replication.analysis.statistics import mean_over_groups, paired_difference, pairwise_tests
-from replication.experiments import stopping_artefact
+from replication.experiments import pairs
 from replication.experiments.autoencoder import LARGE_LAMBDA, control, frame, published
 from replication.experiments.counting import counting, said
 from replication.experiments.verdict import Verdict
@@ -58,13 +58,13 @@ def verdicts(records: list[Record], settings: Settings, family: str) -> dict[str
     lambdas = settings.lambdas_of(grid)
     runs = _Runs(frame(of_grid(records, published(settings, family))), _wide(grid.widths), lambdas)
     watched = _Runs(frame(of_grid(records, control(settings, family))), _wide(grid.control_widths), lambdas)
-    pairs = stopped_baseline(records, settings, family)
+    stopped = stopped_baseline(records, settings, family)
     width = tested_width(runs.frame, settings, family)
     if family == "autoencoder-cifar10":
-        return {"C6": Verdict(*_c6(runs, width), *_c6_control(watched, pairs))}
+        return {"C6": Verdict(*_c6(runs, width), *_c6_control(watched, stopped))}
     return {
         "C4": Verdict(*_c4(runs), *_c4_control(watched)),
-        "C5": Verdict(*_c5(runs, width), *_c5_control(pairs)),
+        "C5": Verdict(*_c5(runs, width), *_c5_control(stopped)),
     }
 
 
@@ -205,9 +205,9 @@ def _c6(runs: _Runs, test_width: int) -> tuple[str, str]:
     return verdict, f"{evidence}; {groups}"
 
 
-def _c6_control(watched: _Runs, pairs: pd.DataFrame) -> tuple[str, str]:
+def _c6_control(watched: _Runs, stopped: pd.DataFrame) -> tuple[str, str]:
     """The controls of C4 and of C5: both must be survived."""
-    outcomes, evidence = zip(_c4_control(watched), _c5_control(pairs), strict=True)
+    outcomes, evidence = zip(_c4_control(watched), _c5_control(stopped), strict=True)
     worst = next(o for o in ("does not survive", "inconclusive", "not tested", "survives") if o in outcomes)
     return worst, "; ".join(evidence)
 
@@ -223,15 +223,15 @@ def stopped_baseline(records: list[Record], settings: Settings, family: str) -> 
 
     Columns: width, lambda, replicate, epoch, guided_mse, baseline_mse (NaN where the baseline had stopped before).
     """
-    pairs = stopping_artefact.pair_up(stopping_artefact.PUBLISHED, published(settings, family), records, settings)
+    found = pairs.of_published(records, settings, family)
     names = {"mse": "guided_mse", "unguided_mse": "baseline_mse"}
     columns = ["width", "lambda", "replicate", "epoch", *names.values()]
-    return stopping_artefact.pair_frame(pairs).rename(columns=names)[columns]
+    return pairs.frame(found).rename(columns=names)[columns]
 
 
-def _c5_control(pairs: pd.DataFrame) -> tuple[str, str]:
+def _c5_control(stopped: pd.DataFrame) -> tuple[str, str]:
     """The guided runs of a seed share their unguided run: their differences are one number, their mean."""
-    wide = pairs[(pairs["width"] > WIDE) & (pairs["lambda"] >= LARGE_LAMBDA)]
+    wide = stopped[(stopped["width"] > WIDE) & (stopped["lambda"] >= LARGE_LAMBDA)]
     read = wide.dropna()
     seeds = read.groupby(["width", "replicate"])[["guided_mse", "baseline_mse"]].mean()
     if len(seeds) < ENOUGH:

@@ -7,7 +7,8 @@ import pandas as pd
 from replication.experiments import stopping_artefact
 from replication.experiments.autoencoder import LARGE_LAMBDA
 from replication.experiments.counting import counting, said
-from replication.experiments.stopping_artefact import BASE, KERAS_MEAN, PUBLISHED, WATCHING_MSE, Cells, Plan
+from replication.experiments.pairs import BASE, KERAS_MEAN, PUBLISHED, Cells, Plan
+from replication.experiments.stopping_artefact import WATCHING_MSE
 from replication.experiments.verdict import Verdict
 
 WIDE = 100

@@ -10,12 +10,15 @@ from replication import paths
 from replication.experiments import (
     autoencoder,
     autoencoder_claims,
+    pairs,
+    replay,
     square_part,
     stopping_artefact,
     stopping_claims,
 )
 from replication.experiments.families import calibration_family
-from replication.experiments.stopping_artefact import CELL, WATCHING_MSE, Pair, Plan, Watched
+from replication.experiments.pairs import CELL, Pair, Plan
+from replication.experiments.stopping_artefact import WATCHING_MSE
 from replication.report import stopping_figures
 from replication.report.section import (
     FamilyWriter,
@@ -150,7 +153,7 @@ class _Writer(FamilyWriter):
 
     @cached_property
     def plan(self) -> Plan:
-        return stopping_artefact.plan(self.settings, self.family)
+        return pairs.plan(self.settings, self.family)
 
     @cached_property
     def records(self) -> list[Record]:
@@ -158,32 +161,32 @@ class _Writer(FamilyWriter):
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        return stopping_artefact.pairs(self.records, self.settings, self.family)
+        return pairs.of_variants(self.records, self.settings, self.family)
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        return stopping_artefact.pair_frame(self.pairs)
+        return pairs.frame(self.pairs)
 
     @cached_property
     def unstopped(self) -> list[Pair]:
-        return stopping_artefact.unstopped_pairs(self.records, self.settings, self.family)
+        return pairs.unstopped(self.records, self.settings, self.family)
 
     @cached_property
     def frames(self) -> dict[str, pd.DataFrame]:
         """By name in TABLES; empty ones have nothing to show."""
-        published = stopping_artefact.published_pairs(self.records, self.settings, self.family)
+        published = pairs.of_published(self.records, self.settings, self.family)
         return {
             "stopping": stopping_artefact.summary(self.runs),
             "threshold": stopping_artefact.thresholds(self.pairs),
             "determinant": stopping_artefact.determinants(self.pairs),
             "time-to-quality": stopping_artefact.time_to_quality(self.runs),
             "time-to-early-quality": stopping_artefact.time_to_early_quality(self.pairs),
-            "replay": stopping_artefact.replays(stopping_artefact.pair_frame(published)),
+            "replay": stopping_artefact.replays(pairs.frame(published)),
             "any-epsilon": self.any_epsilon(),
             "any-epsilon-keras": self.any_epsilon(keras=True),
             "keras-mean": self.keras_mean(),
             "other-protocols": self.other_protocols(),
-            "equal-epochs": stopping_artefact.equal_epochs(stopping_artefact.pair_frame(self.unstopped)),
+            "equal-epochs": stopping_artefact.equal_epochs(pairs.frame(self.unstopped)),
             square_part.NAME: square_part.read(self.settings.scale, self.family),
         }
 
@@ -203,7 +206,7 @@ class _Writer(FamilyWriter):
         return self.settings.lambdas_of(self.settings.autoencoder_grids[self.family])
 
     def keras_mean(self) -> pd.DataFrame:
-        return stopping_artefact.by_rounding(self.unguided, self.lambdas, self.settings.autoencoder.epsilon)
+        return replay.by_rounding(self.unguided, self.lambdas, self.settings.autoencoder.epsilon)
 
     def other_protocols(self) -> pd.DataFrame:
         """A row a batch size and minimum improvement, a column a lambda."""
@@ -211,7 +214,7 @@ class _Writer(FamilyWriter):
         if not records:
             return pd.DataFrame()
         epsilon, min_deltas = self.settings.autoencoder.epsilon, self.settings.calibration.min_deltas
-        table = stopping_artefact.other_protocols(records, min_deltas, self.lambdas, epsilon)
+        table = replay.other_protocols(records, min_deltas, self.lambdas, epsilon)
         return _a_column_a_lambda(table, ["batch_size", "min_delta", "n"])
 
     def any_epsilon(self, *, keras: bool = False) -> pd.DataFrame:
@@ -219,10 +222,10 @@ class _Writer(FamilyWriter):
         unguided = [record for record in self.unguided if record["run"]["width"] > autoencoder_claims.WIDE]
         if not unguided:
             return pd.DataFrame()
-        watched: Watched = stopping_artefact.plain_sum
+        watched: replay.Watched = replay.plain_sum
         if keras:
-            watched = stopping_artefact.keras_mean(unguided[0]["run"])
-        table = stopping_artefact.replayed_grid(unguided, self.lambdas, EPSILONS, watched)
+            watched = replay.keras_mean(unguided[0]["run"])
+        table = replay.replayed_grid(unguided, self.lambdas, EPSILONS, watched)
         shown = _a_column_a_lambda(table, ["epsilon"]).sort_values("epsilon", ascending=False, ignore_index=True)
         return shown.assign(n=len(unguided))
 

@@ -12,17 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from replication.experiments import stopping_artefact
-from replication.experiments.stopping_artefact import (
-    BASE,
-    KERAS_MEAN,
-    PUBLISHED,
-    WATCHING_MSE,
-    Pair,
-    keras_mean,
-    plain_sum,
-    replayed_epoch,
-)
+from replication.experiments import pairs
+from replication.experiments.pairs import BASE, KERAS_MEAN, PUBLISHED, Pair
+from replication.experiments.replay import keras_mean, plain_sum, replayed_epoch
+from replication.experiments.stopping_artefact import WATCHING_MSE
 from replication.report.figures import count_epochs, house_style
 from replication.runs import Record
 
@@ -39,7 +32,7 @@ DASHES = ["-", "--", ":", "-."]
 
 def stopping_epochs(found: Sequence[Pair], thresholds: pd.DataFrame) -> Figure:
     """Stopping epoch against lambda/epsilon: guided runs, and what replaying the unguided ones in float32 predicts."""
-    runs = stopping_artefact.pair_frame(found)
+    runs = pairs.frame(found)
     figure, panels = _panels(runs["width"].unique())
     for width, axes in panels.items():
         unguided = _unguided(found, width)
@@ -93,7 +86,7 @@ def time_to_quality(found: Sequence[Pair]) -> Figure:
         levels = np.geomspace(first, best, 80)
         for label, (style, records) in curves.items():
             epochs = [
-                [stopping_artefact.epochs_to_reach(r["history"]["validation_mse"], level) or np.nan for r in records]
+                [pairs.epochs_to_reach(r["history"]["validation_mse"], level) or np.nan for r in records]
                 for level in levels
             ]
             axes.plot(levels, np.mean(epochs, axis=1), label=label, color=style[0], linestyle=style[1])
