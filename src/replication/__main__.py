@@ -11,7 +11,7 @@ from pathlib import Path
 from replication import paths
 from replication.errors import UserError
 from replication.runs import Run, Store, current, read_current, read_table
-from replication.settings import CALIBRATED, FAMILIES, PROFILES, Settings, load, set_scale
+from replication.settings import CALIBRATED, FAMILIES, PROFILES, ROLES, Settings, load, set_scale
 
 PLOTS = (".png", ".svg", ".pdf")
 
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     prepare = commands.add_parser("prepare", help="prepare a data set and write its manifest")
     prepare.add_argument(
         "role",
-        choices=["mnist", "cifar10", "coco", "imagenette"],
+        choices=ROLES,
         help="the paper's data set; at demo scale its stand-in",
     )
     prepare.set_defaults(command=_prepare)
@@ -148,20 +148,23 @@ def _prepare(options: argparse.Namespace) -> None:
     from replication import datasets
 
     settings = load(options.scale)
-    names = {family.partition("-")[2]: grid.dataset for family, grid in settings.autoencoder_grids.items()}
-    names |= {family.partition("-")[2]: grid.dataset for family, grid in settings.unet_grids.items()}
-    names |= {family.partition("-")[2]: grid.dataset for family, grid in settings.classifier_grids.items()}
-    print(datasets.prepare(settings.scale, options.role, names[options.role]))
+    print(datasets.prepare(settings.scale, options.role, settings.dataset(options.role)))
 
 
 def _sweep(options: argparse.Namespace) -> int:
     """Train the grid; and again where the runs that were trained have told what further ones are to be."""
-    from replication.experiments.families import grid
+    from replication.experiments.families import grid, planned
 
     settings = load(options.scale)
     start, minutes, described = time.time(), options.minutes, -1
     while len(runs := grid(settings, options.family)) != described:
         described = len(runs)
+        if waiting := planned(settings, options.family) - described:
+            print(
+                f"{waiting} further runs of {options.family} can be described once the unguided run of the first "
+                "training and row is finished. A sweep that leaves it out (--only, --shard) does not train them",
+                file=sys.stderr,
+            )
         if status := _train(options, settings, runs, options.family):
             return status
         if minutes is not None:
@@ -306,32 +309,36 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _runs_list(options: argparse.Namespace) -> None:
-    from replication.experiments.families import grid
+    from replication.experiments.families import grid, planned
 
     settings = load(options.scale)
     store = Store(paths.store())
-    store.add_missing(read_current(paths.table(settings.scale, options.family)))
-    present = store.keys()
+    table = {record["key"]: record for record in read_current(paths.table(settings.scale, options.family))}
+    present = store.keys() | table.keys()
     runs = grid(settings, options.family)
     names = runs[0].settings if runs else {}
     telling = [name for name in names if len({run[name] for run in runs}) > 1]
     for run in runs:
         state = "missing"
         if run.key in present:
-            state = "  ".join(f"{name} {value:.5g}" for name, value in list(store[run.key]["metrics"].items())[:3])
+            metrics = (table.get(run.key) or store[run.key])["metrics"]
+            state = "  ".join(f"{name} {value:.5g}" for name, value in list(metrics.items())[:3])
         print("  ".join([run.key, *(f"{name} {run[name]}" for name in telling), state]))
-    print(f"{sum(run.key in present for run in runs)} of {len(runs)} runs finished")
+    print(f"{sum(run.key in present for run in runs)} of {planned(settings, options.family)} runs finished")
 
 
 def _runs_show(options: argparse.Namespace) -> None:
+    from replication.experiments.families import calibration_family
+
     store = Store(paths.store())
-    for scale in ("demo", "paper"):
-        for family in FAMILIES:
-            store.add_missing(read_current(paths.table(scale, family)))
-    matches = sorted(key for key in store.keys() if key.startswith(options.key))
+    names = [name for family in FAMILIES for name in (family, calibration_family(family))]
+    tables = [paths.table(scale, name) for scale in ("demo", "paper") for name in names]
+    found = {record["key"]: record for table in tables for record in read_current(table)}
+    found |= {key: store[key] for key in store.keys() - found.keys() if key.startswith(options.key)}
+    matches = [record for key, record in found.items() if key.startswith(options.key)]
     if len(matches) != 1:
         raise UserError(f"{len(matches)} finished runs have a key that begins with {options.key!r}; see `runs list`")
-    print(json.dumps(store[matches[0]], indent=2))
+    print(json.dumps(matches[0], indent=2))
 
 
 def _runs_merge(options: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ import platform
 import queue
 import signal
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -115,8 +116,8 @@ def _work(
         events.put(None)
     except UserError as error:
         events.put(Failed(str(error)))
-    except Exception as error:  # reported in the parent, where somebody reads it
-        events.put(Failed(f"training failed: {type(error).__name__}: {error}"))
+    except Exception as error:  # reported in the parent, where somebody reads it; where it comes from too
+        events.put(Failed(f"training failed: {type(error).__name__}: {error}\n\n{traceback.format_exc()}"))
 
 
 def keep_freed_memory() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from replication.errors import UserError
 
 
@@ -20,10 +22,14 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
+    except (OSError, RuntimeError, SafetensorError) as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        full = getattr(error, "errno", errno.ENOSPC) in (errno.ENOSPC, errno.EDQUOT)
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        if not isinstance(error, OSError):  # so torch.save and safetensors report a full disk
+            full = "file write failed" in str(error) or "No space left" in str(error)
+            if not full:
+                raise
         advice = "Free some space" if full else "See that the path can be written"
         raise UserError(f"cannot write {path}: {error}. {advice} and start again") from None
 

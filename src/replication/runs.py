@@ -170,6 +170,11 @@ def read_current(path: Path) -> list[Record]:
     return current(read_table(path))
 
 
+def unique(runs: Iterable[Run]) -> list[Run]:
+    """The runs without repetitions, in their order: parts of a grid may share some."""
+    return list({run.key: run for run in runs}.values())
+
+
 def of_grid(records: Iterable[Record], runs: Iterable[Run]) -> list[Record]:
     """The records that belong to a selection of runs."""
     keys = {run.key for run in runs}

@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from replication import paths
 from replication.errors import UserError
 from replication.params import build, check_keys, convert, is_number, mapping, part, read
+from replication.runs import PAIRED_SETTINGS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +32,14 @@ class AutoencoderGrid:
 
     dataset: str
     widths: tuple[int, ...]
-    test_widths: tuple[int, ...]
+    test_width: int  # of the printed test table
     lambdas: tuple[float, ...]
     replicates: int
     batch_size: int
     max_epochs: int
-    control_widths: tuple[int, ...]
     unstopped_widths: tuple[int, ...]
-    variant_widths: tuple[int, ...]
-    variant_replicates: int
+    variant_widths: tuple[int, ...]  # of the control and of the variants
+    variant_replicates: int  # the control has as many as the grid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +135,6 @@ class CnnTraining:
 
     form: Literal["reciprocal", "log", "exact", "decay"]  # decay: weight decay in the guidance's place
     epsilon: float
-    placement: Literal["first", "all"]
     anchor: Literal["corner", "center", "random"]  # other places than the corner are placebos
     precision: Literal["float32", "float64"]
     learning_rate: float
@@ -152,7 +151,6 @@ class CnnGrid:
     blocks: tuple[int, ...]
     widths: tuple[int, ...]
     lambdas: tuple[float, ...]
-    placements: tuple[Literal["first", "all"], ...]
     replicates: int
     smallest_replicates: int  # of the smallest architecture
     variants: tuple[str, ...] | None  # of `cnn_variants`, for the smallest architecture
@@ -213,6 +211,25 @@ class Settings:
     theory: Theory
     profiles: dict[str, ProfileGrid]
 
+    @property
+    def datasets(self) -> set[str]:
+        """Of all families."""
+        grids = self.autoencoder_grids | self.cnn_grids | self.unet_grids | self.classifier_grids
+        return {grid.dataset for grid in grids.values()}
+
+    def dataset(self, role: str) -> str:
+        """The data set that plays one of `ROLES` at this scale.
+
+        Raises:
+            UserError: the families that share it name different ones.
+        """
+        grids = self.autoencoder_grids | self.unet_grids | self.classifier_grids
+        names = {family: grids[family].dataset for family in ROLES[role]}
+        if len(set(names.values())) > 1:
+            said = ", ".join(f"{family}: {name}" for family, name in names.items())
+            raise UserError(f"params.yaml, scales.{self.scale}: one data set is meant for {said}")
+        return next(iter(names.values()))
+
     def lambdas_of(self, grid: AutoencoderGrid | CnnGrid | UNetGrid | ClassifierGrid) -> tuple[float, ...]:
         """What a grid trains: the user's override, or the paper's lambda; the baseline 0 comes first."""
         return self.lambda_override or grid.lambdas
@@ -223,6 +240,13 @@ CNNS = ("cnn-cifar10", "cnn-mnist")
 UNETS = ("unet-coco", "unet-coco-sample")
 CLASSIFIERS = ("vgg16-imagenette", "resnet50-imagenette")
 FAMILIES = AUTOENCODERS + CNNS + UNETS + CLASSIFIERS
+OPTIONAL = ("unet-coco-sample",)  # a scale may do without
+ROLES = {  # the paper's data sets -> families that have them; at demo scale their stand-ins
+    "mnist": ("autoencoder-mnist",),
+    "cifar10": ("autoencoder-cifar10",),
+    "coco": ("unet-coco",),
+    "imagenette": CLASSIFIERS,
+}
 CALIBRATED = ("autoencoder-mnist", "cnn-cifar10")  # of the others the paper prints no baseline to calibrate on
 PROFILES = ("vgg16", "resnet50", "unet")
 
@@ -257,7 +281,7 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
         unet_grids={
             family: build(UNetGrid, chosen[family], f"scales.{scale}.{family}")
             for family in UNETS
-            if chosen[family] is not None
+            if chosen[family] is not None or family not in OPTIONAL
         },
         classifiers=build(ClassifierTraining, raw["classifiers"], "classifiers"),
         classifier_grids={
@@ -308,10 +332,15 @@ def _variants(raw: dict[str, Any], name: str, training: type) -> dict[str, Varia
     return {variant: _variant(value, training, f"{name}.{variant}") for variant, value in named.items()}
 
 
-def _variant(raw: Any, training: type, where: str) -> Variant:
+def _variant(raw: Any, training: Any, where: str) -> Variant:
     if not isinstance(raw, dict) or "lambdas" not in raw:
         raise UserError(f"params.yaml, {where}: expected a mapping with lambdas, got {raw!r}")
     changes = {name: value for name, value in raw.items() if name != "lambdas"}
+    if other := sorted({field.name for field in fields(training)} & changes.keys() - PAIRED_SETTINGS):
+        raise UserError(
+            f"params.yaml, {where}: a variant stands beside the unguided runs of the protocol, so it cannot change "
+            f"{', '.join(other)}. It may change how a run is guided or stopped"
+        )
     return Variant(
         lambdas=convert(raw["lambdas"], tuple[float, ...], f"{where}.lambdas"),
         changes=part(training, changes, where, "lambdas"),

@@ -51,10 +51,9 @@ def clone(tmp_path_factory):
     for family in AUTOENCODERS:
         params["scales"]["demo"][family] |= {
             "widths": [8, 120],
-            "test_widths": [8],
+            "test_width": 8,
             "replicates": 2,
             "max_epochs": 9,
-            "control_widths": [120],
             "unstopped_widths": [8],
             "variant_widths": [120],
         }

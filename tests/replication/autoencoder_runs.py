@@ -20,7 +20,6 @@ def small_grid():
     grid = dataclasses.replace(
         loaded.autoencoder_grids[FAMILY],
         widths=(100, 260),
-        control_widths=(100, 260),
         unstopped_widths=(260,),
         variant_widths=(100, 260),
         lambdas=(0.0, 1e-4, 0.001, 0.01, 1.0),

@@ -21,7 +21,7 @@ def settings():
     loaded = settings_module.load("paper", PARAMS)
     grids = {
         family: dataclasses.replace(
-            grid, widths=(80, 140, 200, 260), control_widths=(260,), lambdas=(0.0, 1e-3, 0.1, 10.0), replicates=6
+            grid, widths=(80, 140, 200, 260), variant_widths=(260,), lambdas=(0.0, 1e-3, 0.1, 10.0), replicates=6
         )
         for family, grid in loaded.autoencoder_grids.items()
     }

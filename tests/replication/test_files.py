@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from safetensors import SafetensorError
 
 from replication.errors import UserError
 from replication.files import reading, write_text, write_whole
@@ -16,7 +17,14 @@ def test_a_folder_is_made_and_a_file_replaced(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("file write failed")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        RuntimeError("file write failed"),  # torch's
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
 def test_a_failed_write_leaves_the_old_file_and_one_message(tmp_path, error):
     def fail(temporary):
         temporary.write_text("half")
@@ -27,6 +35,16 @@ def test_a_failed_write_leaves_the_old_file_and_one_message(tmp_path, error):
     with pytest.raises(UserError, match=r"cannot write .*file\.json: .*Free some space"):
         write_whole(path, fail)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_mistake_of_the_writer_is_no_full_disk(tmp_path):
+    def fail(temporary):
+        temporary.write_text("half")
+        raise RuntimeError("Some tensors share memory")
+
+    with pytest.raises(RuntimeError, match="share memory"):
+        write_whole(tmp_path / "file.json", fail)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_written_is_no_full_disk(tmp_path):

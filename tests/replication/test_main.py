@@ -1,11 +1,13 @@
 """The command line's own decisions."""
 
+import json
+
 import pytest
 
 from replication import paths
 from replication.__main__ import _only, main
 from replication.errors import UserError
-from replication.experiments.families import grid
+from replication.experiments.families import calibration_family, calibration_grid, grid, planned
 from replication.runs import Store, make_record, read_table, write_table
 from replication.settings import load
 
@@ -73,6 +75,43 @@ def test_a_table_is_written_without_data(capsys):
     none = ["sweep", "--family", FAMILY, "--only", "width=20", "--only", "form=exact", "--only", "lambda=0"]
     assert main([*none, "--minutes", "0"]) == 2
     assert "no run of the grid has all of width, form, lambda as chosen" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("project")
+def test_runs_are_listed_and_shown_from_the_tables_alone(capsys):
+    settings = load("demo")
+    [first, *_], [other, *_] = grid(settings, FAMILY), calibration_grid(settings, FAMILY)
+    for run, name in ((first, FAMILY), (other, calibration_family(FAMILY))):
+        write_table(paths.table("demo", name), [make_record(run, {"stopping_epoch": 9}, {}, 1, {})])
+    assert main(["runs", "list", "--scale", "demo", "--family", FAMILY]) == 0
+    said = capsys.readouterr().out
+    assert "stopping_epoch 9" in said and said.endswith(f"1 of {len(grid(settings, FAMILY))} runs finished\n")
+    for run in (first, other):
+        assert main(["runs", "show", run.key[:12]]) == 0
+        assert json.loads(capsys.readouterr().out)["run"]["width"] == run["width"]
+    assert main(["runs", "show", ""]) == 2 and "2 finished runs have a key" in capsys.readouterr().err
+    assert not paths.store().exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_runs_that_wait_for_others_are_counted_and_named(capsys):
+    """ResNet-50's empirical rows, whose layers an unguided run tells."""
+    family = "resnet50-imagenette"
+    here, whole = len(grid(load("demo"), family)), planned(load("demo"), family)
+    assert 0 < here < whole
+    assert main(["sweep", "--scale", "demo", "--family", family, "--only", "row=empirical", "--minutes", "0"]) == 0
+    assert f"{whole - here} further runs of {family} can be described once" in capsys.readouterr().err
+    assert main(["runs", "list", "--scale", "demo", "--family", family]) == 0
+    assert capsys.readouterr().out.endswith(f"0 of {whole} runs finished\n")
+
+
+@pytest.mark.usefixtures("project")
+def test_two_networks_share_one_data_set(capsys):
+    text = paths.PARAMS.read_text()
+    assert text.count("dataset: patterns") == 2
+    paths.PARAMS.write_text(text.replace("dataset: patterns", "dataset: imagenette-v2", 1))
+    assert main(["prepare", "imagenette", "--scale", "demo"]) == 2
+    assert "one data set is meant for vgg16-imagenette: imagenette-v2, resnet" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("project")

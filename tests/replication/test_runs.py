@@ -6,7 +6,7 @@ import pytest
 from replication import runs
 from replication.errors import UserError
 from replication.experiments import autoencoder
-from replication.runs import Run, Store, current, make_record, read_current, read_table, write_table
+from replication.runs import Run, Store, current, make_record, read_current, read_table, unique, write_table
 from replication.settings import load
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -28,6 +28,11 @@ def test_the_key_depends_on_every_setting_and_the_version(make_run, monkeypatch)
     assert make_run().key == run.key
     monkeypatch.setattr(runs, "TRAINING_VERSION", runs.TRAINING_VERSION + 1)
     assert make_run().key not in keys
+
+
+def test_unique_keeps_the_first_of_each_in_order(make_run):
+    a, b = make_run(), make_run(lambda_=0.1)
+    assert unique(iter([b, a, b, make_run()])) == [b, a]
 
 
 def test_keys_are_stable_over_releases(make_run):

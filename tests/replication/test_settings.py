@@ -62,6 +62,11 @@ def test_lambda_override(params, text, expected):
         ("    form: exact\n", "    forms: exact\n", "variants.exact: unknown parameter forms. Known: lambdas, form"),
         ("    epsilon: 0.1\n", "    epsilon: 0\n", "variants.epsilon-1e-1.epsilon: expected a positive number, got 0"),
         ("    epsilon: 0.1\n", "    epsilon: tiny\n", "variants.epsilon-1e-1.epsilon: expected a positive number"),
+        (
+            "    form: exact\n",
+            "    learning_rate: 0.1\n",
+            "variants.exact: a variant .* cannot change learning_rate. It may",
+        ),
         ("  dropout: 0.1", "  dropout: 1.5", "unet.dropout: expected a number, not negative and below 1, got 1.5"),
         ("scale: demo", "scale: huge", "unknown scale 'huge'.*demo, paper"),
         ("scale: demo", "scale: [", "not valid YAML"),
@@ -86,6 +91,15 @@ def test_a_section_that_is_none(tmp_path, name, value):
     yaml.dump(document, tmp_path / "params.yaml")
     with pytest.raises(UserError, match=f"params.yaml, {name}: expected a mapping of names, got"):
         load(path=tmp_path / "params.yaml")
+
+
+def test_only_the_sample_is_optional(tmp_path):
+    yaml = YAML()
+    document = yaml.load(PARAMS)
+    document["scales"]["demo"]["unet-coco"] = None
+    yaml.dump(document, tmp_path / "params.yaml")
+    with pytest.raises(UserError, match=r"scales\.demo\.unet-coco: expected a mapping"):
+        load("demo", tmp_path / "params.yaml")
 
 
 def test_no_file(tmp_path):

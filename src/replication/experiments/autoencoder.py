@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from replication.runs import Record, Run
+from replication.runs import Record, Run, unique
 from replication.settings import Settings
 from replication.training.stopping import stopping_epoch
 
@@ -40,7 +40,7 @@ def grid(settings: Settings, family: str) -> list[Run]:
     runs = published(settings, family) + control(settings, family) + unstopped(settings, family)
     for variant in variants(settings, family).values():
         runs += variant
-    return list({run.key: run for run in runs}.values())
+    return unique(runs)
 
 
 def published(settings: Settings, family: str) -> list[Run]:
@@ -59,7 +59,7 @@ def control(settings: Settings, family: str) -> list[Run]:
     chosen = settings.autoencoder_grids[family]
     return [
         make_run(settings, family, width, lambda_, replicate, monitor="base")
-        for width in chosen.control_widths
+        for width in chosen.variant_widths
         for lambda_ in settings.lambdas_of(chosen)
         for replicate in range(chosen.replicates)
     ]
@@ -96,21 +96,13 @@ def calibration_grid(settings: Settings, family: str) -> list[Run]:
     where the others would have.
     """
     wanted = settings.calibration
-    return [
-        make_run(
-            settings,
-            family,
-            width,
-            0.0,
-            replicate,
-            batch_size=batch_size,
-            min_delta=0.0,
-            max_epochs=wanted.max_epochs,
-        )
+    changes = {"min_delta": 0.0, "max_epochs": wanted.max_epochs}
+    return unique(
+        make_run(settings, family, width, 0.0, replicate, batch_size=batch_size, **changes)
         for batch_size in wanted.batch_sizes
         for width in wanted.widths
         for replicate in range(wanted.replicates)
-    ]
+    )
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:

@@ -13,16 +13,16 @@ from replication.experiments.verdict import Verdict
 from replication.runs import Record, of_grid
 from replication.settings import Settings
 
-WIDE = 100  # "especially for latent dimensions over 100"
+ABOVE = 100  # widths of the claims: "especially for latent dimensions over 100"
 ENOUGH = 5  # runs of every lambda compared without which a width does not count
 NOTHING = "no wide models with and without guidance"
 
 
 def tested_width(runs: pd.DataFrame, settings: Settings, family: str) -> int:
-    """The width of the printed test tables; while it has no guided runs, the widest that has."""
+    """The width of the printed test table; while it has no guided runs, the widest that has."""
     guided = set(runs[runs["lambda"] != 0]["width"])
-    printed = settings.autoencoder_grids[family].test_widths
-    return next((width for width in printed if width in guided), max(guided, default=printed[0]))
+    printed = settings.autoencoder_grids[family].test_width
+    return printed if printed in guided else max(guided, default=printed)
 
 
 def beside_published(runs: pd.DataFrame, words: list[dict[str, str]]) -> pd.DataFrame:
@@ -32,7 +32,7 @@ def beside_published(runs: pd.DataFrame, words: list[dict[str, str]]) -> pd.Data
     runs. Widths weigh alike, and the interval is that of `mean_over_groups`. Columns: what, published, ours, 95 %
     t-interval, n (widths and seeds), widths.
     """
-    wide = runs[runs["width"] > WIDE]
+    wide = runs[runs["width"] > ABOVE]
     groups = {
         "zero": wide[wide["lambda"] == 0],
         "small": wide[wide["lambda"] < LARGE_LAMBDA],
@@ -57,7 +57,7 @@ def verdicts(records: list[Record], settings: Settings, family: str) -> dict[str
     grid = settings.autoencoder_grids[family]
     lambdas = settings.lambdas_of(grid)
     runs = _Runs(frame(of_grid(records, published(settings, family))), _wide(grid.widths), lambdas)
-    watched = _Runs(frame(of_grid(records, control(settings, family))), _wide(grid.control_widths), lambdas)
+    watched = _Runs(frame(of_grid(records, control(settings, family))), _wide(grid.variant_widths), lambdas)
     stopped = stopped_baseline(records, settings, family)
     width = tested_width(runs.frame, settings, family)
     if family == "autoencoder-cifar10":
@@ -69,7 +69,7 @@ def verdicts(records: list[Record], settings: Settings, family: str) -> dict[str
 
 
 def _wide(widths: Iterable[int]) -> list[int]:
-    return [width for width in widths if width > WIDE]
+    return [width for width in widths if width > ABOVE]
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _c4(runs: _Runs) -> tuple[str, str]:
 
 
 def _c4_control(watched: _Runs) -> tuple[str, str]:
-    nothing = f"no runs with early stopping on the MSE alone at widths above {WIDE}"
+    nothing = f"no runs with early stopping on the MSE alone at widths above {ABOVE}"
     return _by_epochs(watched, lambda epochs: "survives" if epochs.halved else "does not survive", nothing)
 
 
@@ -231,7 +231,7 @@ def stopped_baseline(records: list[Record], settings: Settings, family: str) -> 
 
 def _c5_control(stopped: pd.DataFrame) -> tuple[str, str]:
     """The guided runs of a seed share their unguided run: their differences are one number, their mean."""
-    wide = stopped[(stopped["width"] > WIDE) & (stopped["lambda"] >= LARGE_LAMBDA)]
+    wide = stopped[(stopped["width"] > ABOVE) & (stopped["lambda"] >= LARGE_LAMBDA)]
     read = wide.dropna()
     seeds = read.groupby(["width", "replicate"])[["guided_mse", "baseline_mse"]].mean()
     if len(seeds) < ENOUGH:

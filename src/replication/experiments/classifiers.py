@@ -23,7 +23,7 @@ from entropy_guidance import selection
 from replication import paths
 from replication.errors import UserError
 from replication.experiments import profiles
-from replication.runs import Record, Run, Store, read_current
+from replication.runs import Record, Run, Store, read_current, unique
 from replication.settings import Settings
 
 EMPIRICAL, PRE_SKIP = "empirical", "pre-skip"
@@ -84,7 +84,7 @@ def grid(settings: Settings, family: str) -> list[Run]:
     """
     chosen = settings.classifier_grids[family]
     layers = {row: guided_layers(settings, family, row) for row in chosen.rows}
-    return [
+    return unique(
         make_run(
             settings,
             family,
@@ -99,13 +99,13 @@ def grid(settings: Settings, family: str) -> list[Run]:
         for row, found in layers.items()
         for lambda_ in settings.lambdas_of(chosen)
         if found is not None or lambda_ == BASELINE
-    ]
+    )
 
 
 def planned(settings: Settings, family: str) -> int:
     """Runs of the whole grid, those that cannot be described yet included."""
     chosen = settings.classifier_grids[family]
-    return len(chosen.trainings) * len(chosen.rows) * len(settings.lambdas_of(chosen)) * chosen.replicates
+    return len(set(chosen.trainings)) * len(set(chosen.rows)) * len(settings.lambdas_of(chosen)) * chosen.replicates
 
 
 def guided_layers(settings: Settings, family: str, row: str) -> Chosen | None:

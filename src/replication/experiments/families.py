@@ -19,6 +19,11 @@ def grid(settings: Settings, family: str) -> list[Run]:
     return (unet if family in UNETS else autoencoder).grid(settings, family)
 
 
+def planned(settings: Settings, family: str) -> int:
+    """How many runs the whole grid has: those too that cannot be described before others are finished."""
+    return classifiers.planned(settings, family) if family in CLASSIFIERS else len(grid(settings, family))
+
+
 def calibration_grid(settings: Settings, family: str) -> list[Run]:
     """The unguided runs that a family's open settings are calibrated on."""
     if family in CNNS:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from replication.runs import Record, Run
+from replication.runs import Record, Run, unique
 from replication.settings import CnnGrid, Settings
 
 REPLICATES = 10  # behind each published mean
 ARCHITECTURE = ["blocks", "width"]
+PLACEMENTS = ("first", "all")  # of the guidance: which convolutions
 CANDIDATE = ("batch_size", "padding", "negative_slope")  # the settings that calibration compares
 METRICS = ("validation_accuracy", "train_accuracy", "best_validation_accuracy", "best_epoch", "anchor_weight")
 Architecture = tuple[int, int]  # blocks, width
@@ -31,6 +32,7 @@ def make_run(
         "width": width,
         "lambda": lambda_,
         "replicate": replicate,
+        "placement": "first",
         **vars(settings.cnn),
         "epochs": grid.epochs,
         **changes,
@@ -46,11 +48,10 @@ def make_run(
 
 def grid(settings: Settings, family: str) -> list[Run]:
     """Every run of a family: the paper's grid at each placement, and the variants."""
-    chosen = settings.cnn_grids[family]
-    runs = [run for placement in chosen.placements for run in published(settings, family, placement)]
+    runs = [run for placement in PLACEMENTS for run in published(settings, family, placement)]
     for variant in variants(settings, family).values():
         runs += variant
-    return list({run.key: run for run in runs}.values())
+    return unique(runs)
 
 
 def published(settings: Settings, family: str, placement: str) -> list[Run]:
@@ -99,14 +100,13 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
 def calibration_grid(settings: Settings, family: str) -> list[Run]:
     """Unguided runs of each candidate. Their histories tell what fewer epochs would have given."""
     wanted = settings.cnn_calibration
-    runs = [
+    return unique(
         make_run(settings, family, (blocks, width), 0.0, replicate, **changes, epochs=wanted.epochs)
         for changes in wanted.candidates.values()
         for blocks in wanted.blocks
         for width in wanted.widths
         for replicate in range(wanted.replicates)
-    ]
-    return list({run.key: run for run in runs}.values())
+    )
 
 
 def implied_noise(table: pd.DataFrame) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from replication.experiments.pairs import BASE, KERAS_MEAN, PUBLISHED, Cells, Pl
 from replication.experiments.stopping_artefact import WATCHING_MSE
 from replication.experiments.verdict import Verdict
 
-WIDE = 100
+FROM = 100  # widths of the hypotheses, this one included
 ENOUGH = 3  # pairs at every lambda without which a width does not count
 
 
@@ -19,7 +19,7 @@ def h1(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
     """Verdict on H1 for one data set, and its evidence."""
     large = {
         name: {
-            w: {x for x in lambdas if x >= LARGE_LAMBDA} for w, lambdas in planned.get(name, {}).items() if w >= WIDE
+            w: {x for x in lambdas if x >= LARGE_LAMBDA} for w, lambdas in planned.get(name, {}).items() if w >= FROM
         }
         for name in (BASE, "float64", PUBLISHED)
     }
@@ -44,7 +44,7 @@ def h1(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
 
 def h1_keras(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
     """Verdict on H1-keras for one data set, and its evidence."""
-    cells = {width: lambdas for width, lambdas in planned.get(KERAS_MEAN, {}).items() if width >= WIDE}
+    cells = {width: lambdas for width, lambdas in planned.get(KERAS_MEAN, {}).items() if width >= FROM}
     found = _counting(runs, cells, KERAS_MEAN)
     widths = f"widths that count: {_said(found, cells, KERAS_MEAN)}"
     is_large = found["lambda"] >= LARGE_LAMBDA
@@ -117,11 +117,11 @@ def c12(runs: pd.DataFrame, plans: Mapping[str, Plan]) -> Verdict:
 
 def _slower(runs: pd.DataFrame, plans: Mapping[str, Plan], variant: str) -> tuple[str, str]:
     """Whether the largest lambda needs more epochs to the target than none, at every width that counts."""
-    if not ((runs["variant"] == variant) & (runs["width"] >= WIDE)).any():
+    if not ((runs["variant"] == variant) & (runs["width"] >= FROM)).any():
         return "not tested", "no runs"
     outcomes, evidence = [], []
     for family, planned in plans.items():
-        largest = {width: {max(lambdas)} for width, lambdas in planned.get(variant, {}).items() if width >= WIDE}
+        largest = {width: {max(lambdas)} for width, lambdas in planned.get(variant, {}).items() if width >= FROM}
         part = _counting(runs[runs["family"] == family], largest, variant)
         text = f"{family}, widths that count: {_said(part, largest, variant)}"
         if part.empty:

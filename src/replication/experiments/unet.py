@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from replication.runs import Record, Run
+from replication.runs import Record, Run, unique
 from replication.settings import Settings
 
 
@@ -46,7 +46,7 @@ def grid(settings: Settings, family: str) -> list[Run]:
         for placement in chosen.first_placements or ()
         for lambda_ in lambdas
     ]
-    return list({run.key: run for run in runs}.values())
+    return unique(runs)
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:

@@ -9,5 +9,5 @@ class Verdict:
 
     verdict: str  # reproduced, partly, not reproduced, inconclusive, not tested
     evidence: str
-    control: str  # survives, does not survive, not tested
+    control: str  # survives, does not survive, inconclusive, not tested
     control_evidence: str

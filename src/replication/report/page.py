@@ -35,7 +35,7 @@ NOT_TESTED = Verdict("not tested", "no runs yet", "not tested", "")
 def write(settings: Settings) -> str:
     """Render everything from the committed run tables; a line that says where the report is."""
     folder = paths.reports(settings.scale)
-    note = STAND_IN if any(grid.dataset in datasets.STAND_INS for grid in settings.autoencoder_grids.values()) else ""
+    note = STAND_IN if any(name in datasets.STAND_INS for name in settings.datasets) else ""
     sections = _sections(settings, folder, note)
     claims = _claims(sections)
 

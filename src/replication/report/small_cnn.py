@@ -74,10 +74,7 @@ class _Writer:
     def runs(self) -> dict[str, dict[str, pd.DataFrame]]:
         """Runs by family and placement, with the unguided ones; for all layers without networks of one block."""
         return {
-            family: {
-                placement: self._runs(family, placement) for placement in self.settings.cnn_grids[family].placements
-            }
-            for family in CNNS
+            family: {placement: self._runs(family, placement) for placement in small_cnn.PLACEMENTS} for family in CNNS
         }
 
     def _runs(self, family: str, placement: str) -> pd.DataFrame:

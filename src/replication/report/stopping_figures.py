@@ -37,12 +37,12 @@ def stopping_epochs(found: Sequence[Pair], thresholds: pd.DataFrame) -> Figure:
     for width, axes in panels.items():
         unguided = _unguided(found, width)
         ratios = np.logspace(-1, 8.5, 120)
-        for colour, watched, label in (
-            ("black", plain_sum, "predicted: unguided MSE\n+ constant in float32"),
-            ("tab:purple", keras_mean(unguided[0]["run"]), "predicted: Keras's mean"),
+        for colour, linewidth, watched, label in (
+            ("tab:purple", 0.6, keras_mean(unguided[0]["run"]), "predicted: Keras's mean"),
+            ("black", 1.2, plain_sum, "predicted: unguided MSE\n+ constant in float32"),
         ):
             epochs = [np.mean([replayed_epoch(record, ratio, 1.0, watched) for record in unguided]) for ratio in ratios]
-            axes.plot(ratios, epochs, color=colour, linewidth=1.2, label=label)
+            axes.plot(ratios, epochs, color=colour, linewidth=linewidth, label=label)
         threshold = thresholds[thresholds["width"] == width]["rounding"]
         for value in threshold:
             axes.axvline(value, color="grey", linestyle=":", label="rounding step =\ntypical improvement")

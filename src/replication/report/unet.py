@@ -53,7 +53,8 @@ class _Writer(FamilyWriter):
             about += self.words(records, baseline)
             scores = unet_claims.scores(records, baseline)
             tables = [self.table3(scores), self.gains(scores)]
-            drawn = [self.figure10(records, baseline), self.histories(records)]
+            drawn = [self.figure10(records, baseline)] if baseline["shown"] else []  # few images may have none to show
+            drawn.append(self.histories(records))
         return Section(
             title=f"{TITLES[self.family]} (`{self.family}`)",
             about="\n\n".join(about),

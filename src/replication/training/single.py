@@ -260,11 +260,11 @@ class _Training:
             return
         with reading(path, "delete it, and the run starts anew"):
             state = torch.load(path, map_location=self.device, weights_only=True)
-            for monitored in state["history"]["monitored"]:
-                self._take(monitored)  # before the optimiser's state, which holds the learning rate reached
-            self.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.history = state["history"]
+        for monitored in state["history"]["monitored"]:
+            self._take(monitored)  # before the optimiser's state, which holds the learning rate reached
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.history = state["history"]
 
     def _save_checkpoint(self) -> None:
         state = {

@@ -1,6 +1,7 @@
 """What a module that trains a family of runs offers.
 
-A trainer knows neither store nor sweep: it gets runs and their data, and yields epochs with finished records.
+A trainer knows nothing of the sweep: it gets runs and their data, and yields epochs with finished records. That of
+large models keeps checkpoints and weights beside the store's records.
 """
 
 import platform
