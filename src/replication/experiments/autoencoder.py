@@ -18,7 +18,9 @@ METRICS = ("stopping_epoch", "stopped_early", "validation_mse")  # what the repo
 
 
 def make_run(settings: Settings, family: str, width: int, lambda_: float, replicate: int, **changes: Any) -> Run:
-    """One autoencoder. Guidance settings of an unguided run are blanked: every variant shares the same baselines."""
+    """One autoencoder. An epsilon that its form does not use is blanked, and all guidance of an unguided run: every
+    variant shares the same baselines.
+    """
     grid, training = settings.autoencoder_grids[family], settings.autoencoder
     described = {
         "dataset": grid.dataset,
@@ -30,6 +32,8 @@ def make_run(settings: Settings, family: str, width: int, lambda_: float, replic
         "max_epochs": grid.max_epochs,
         **changes,
     }
+    if described["form"] != "reciprocal":
+        described |= {"epsilon": 0.0}
     if lambda_ == 0:
         described |= {"form": "none", "epsilon": 0.0, "monitor": "base"}
     return Run(family, described)

@@ -50,7 +50,9 @@ def make_run(
     replicate: int = 0,
     layers: str = "none",
 ) -> Run:
-    """One classifier. Guidance settings of an unguided run are blanked: they do not depend on the choice of layers."""
+    """One classifier. An epsilon that its form does not use is blanked, and all guidance of an unguided run, which does
+    not depend on the choice of layers.
+    """
     grid = settings.classifier_grids[family]
     described: dict[str, Any] = {
         "dataset": grid.dataset,
@@ -66,6 +68,8 @@ def make_run(
         "batch_size": grid.batch_size,
         "max_epochs": grid.max_epochs,
     }
+    if described["form"] != "reciprocal":
+        described |= {"epsilon": 0.0}
     if lambda_ == BASELINE:
         described |= {"layers": "none", "form": "none", "epsilon": 0.0, "reduction": "none"}
     return Run(family, described)

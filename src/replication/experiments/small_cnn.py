@@ -24,7 +24,9 @@ SETTINGS = ("blocks", "width", "lambda", "replicate", "form", "placement", "anch
 def make_run(
     settings: Settings, family: str, architecture: Architecture, lambda_: float, replicate: int, **changes: Any
 ) -> Run:
-    """One classifier. Guidance settings of an unguided run are blanked: every variant shares the same baselines."""
+    """One classifier. What its form does not use is blanked, and all guidance of an unguided run: every variant shares
+    the same baselines.
+    """
     grid, (blocks, width) = settings.cnn_grids[family], architecture
     described = {
         "dataset": grid.dataset,
@@ -39,8 +41,10 @@ def make_run(
     }
     if blocks == 1:
         described |= {"placement": "first"}
+    if described["form"] != "reciprocal":
+        described |= {"epsilon": 0.0}
     if described["form"] in ("exact", "decay"):
-        described |= {"epsilon": 0.0, "anchor": "none"}
+        described |= {"anchor": "none"}
     if lambda_ == 0:
         described |= {"form": "none", "epsilon": 0.0, "placement": "none", "anchor": "none"}
     return Run(family, described)

@@ -10,7 +10,9 @@ from replication.settings import Settings
 
 
 def make_run(settings: Settings, family: str, lambda_: float, **changes: Any) -> Run:
-    """One U-Net. Guidance settings of an unguided run are blanked: every variant shares the same baselines."""
+    """One U-Net. An epsilon that its form does not use is blanked, and all guidance of an unguided run: every variant
+    shares the same baselines.
+    """
     grid = settings.unet_grids[family]
     described = {
         "dataset": grid.dataset,
@@ -24,6 +26,8 @@ def make_run(settings: Settings, family: str, lambda_: float, **changes: Any) ->
         "max_epochs": grid.max_epochs,
         **changes,
     }
+    if described["form"] != "reciprocal":
+        described |= {"epsilon": 0.0}
     if lambda_ == 0:
         described |= {"placement": "none", "form": "none", "epsilon": 0.0, "reduction": "none", "monitor": "base"}
     return Run(family, described)

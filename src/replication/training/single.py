@@ -282,7 +282,8 @@ def _guidance(model: nn.Module, names: Sequence[str], run: Run) -> EntropyGuidan
         weight = model.get_submodule(name).weight
         assert isinstance(weight, Tensor)
         lambdas[name] = run["lambda"] / (weight[:, :, 0, 0].numel() if run["reduction"] == "mean" else 1)
-    return EntropyGuidance(model, lambdas, form=run["form"], epsilon=run["epsilon"])
+    epsilon = {"epsilon": run["epsilon"]} if run["form"] == "reciprocal" else {}
+    return EntropyGuidance(model, lambdas, form=run["form"], **epsilon)
 
 
 def _place(data: MappedSet, device: torch.device) -> MappedSet:
