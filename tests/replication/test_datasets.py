@@ -10,7 +10,7 @@ from sklearn.datasets import load_sample_images
 from replication import datasets, paths
 from replication.datasets import cifar10, digits, mnist, photographs, shapes
 from replication.datasets.download import file_md5
-from replication.datasets.images import ImageSet
+from replication.datasets.images import ImageSet, pixels
 from replication.errors import UserError
 
 RAW = Path(__file__).parents[2] / "data" / "raw"
@@ -130,3 +130,9 @@ def test_shapes_are_ten_classes_of_colour_images():
     kinds = {name: images.train_images[images.train_labels == k].double() for k, name in enumerate(shapes.CLASSES)}
     across, down = (kinds["bars"].mean(axis).std(-1).mean() for axis in (2, 3))
     assert across > 2 * down
+
+
+def test_pixels_are_in_keras_order():
+    image = torch.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    row, column, colour = 2, 3, 1
+    assert pixels(image)[1, (row * 5 + column) * 3 + colour] == image[1, colour, row, column]

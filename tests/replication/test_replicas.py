@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from replication.datasets import mnist
+from replication.datasets.images import pixels
 from replication.runs import Run, read_table
 from replication.training import replicas
 from replication.training.stopping import stopping_epoch
@@ -172,7 +173,7 @@ def test_the_running_mean_is_summed_up_in_float32(make_run, images):
     """Batch by batch, as keras.metrics.Mean does: coarser than float32(MSE) + float32(penalty)."""
     run = make_run(precision="float32", monitor="keras")
     stack = replicas._Stack([run], images, CPU)
-    v = replicas.pixels(images.validation_images).float() / 255
+    v = pixels(images.validation_images).float() / 255
     y = stack.models.reconstruct(v[None], run["output_activation"])[0].detach()
     coarser = []
     for penalty in (1e3, 1e4, 1e5):
@@ -185,12 +186,6 @@ def test_the_running_mean_is_summed_up_in_float32(make_run, images):
         assert found == total / np.float32(len(v))
         coarser.append(found != (stack._mse(stack.validation_VI) + penalty_1).item())
     assert any(coarser)
-
-
-def test_pixels_are_in_keras_order():
-    image = torch.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
-    row, column, colour = 2, 3, 1
-    assert replicas.pixels(image)[1, (row * 5 + column) * 3 + colour] == image[1, colour, row, column]
 
 
 def test_metrics_describe_the_history(make_run, images):

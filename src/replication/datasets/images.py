@@ -81,3 +81,11 @@ class Described(Protocol):
 
 def write_manifest(path: Path, dataset: str, images: Described) -> None:
     write_text(path, json.dumps({"dataset": dataset} | images.manifest(), indent=2) + "\n")
+
+
+def pixels(images: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, I): row by row with the colours of a pixel side by side, as Keras flattens an image.
+
+    The order decides which inputs the square part of the first weight matrix sees.
+    """
+    return images.movedim(1, -1).flatten(1)

@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from replication import datasets, paths
-from replication.datasets.images import ImageSet
+from replication.datasets.images import ImageSet, pixels
 from replication.files import reading, write_text
 from replication.settings import Settings
-from replication.training.replicas import pixels
 
 NAME = "square-part"
 CHUNK = 128  # inputs of all images held in float64

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from entropy_guidance import dense_entropy_change, exact_dense_entropy_change, penalty
 from entropy_guidance.guidance import FORMS, Form
-from replication.datasets.images import ImageSet
+from replication.datasets.images import ImageSet, pixels
 from replication.models.autoencoder import Autoencoders
 from replication.runs import Record, Run, make_record
 from replication.training.backpropagation import Backpropagation
@@ -69,14 +69,6 @@ def train(runs: Sequence[Run], data: ImageSet, device: torch.device) -> Iterator
         yield epoch
         if not epoch.training:
             return
-
-
-def pixels(images: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, I): row by row with the colours of a pixel side by side, as Keras flattens an image.
-
-    The order decides which inputs the square part of the first weight matrix sees.
-    """
-    return images.movedim(1, -1).flatten(1)
 
 
 class _Replica:
