@@ -160,10 +160,11 @@ def test_what_is_said_of_the_hypotheses_is_the_reports():
     for name, verdict in said.items():
         groups.setdefault(verdict, set()).add(name)
     undecided = {"H2", "H3", "H4-autoencoder-mnist", "H4-autoencoder-cifar10"}
-    supported = {"H1-autoencoder-mnist", "H1-autoencoder-cifar10"}
+    supported = {f"{name}-autoencoder-{data}" for name in ("H1", "H1-keras") for data in ("mnist", "cifar10")}
     assert groups == {"supported": supported, "undecided": undecided, "refuted": {"H4-cnn"}}
     for printed in (
         "rounding: supported",
+        "two groups: supported",
         "corner does: undecided",
         "six lambda: undecided",
         "refuted for the small CNN",
@@ -197,9 +198,38 @@ def test_what_keras_mean_would_do_is_the_reports():
         halved, large = table["keras_mean"] <= table["unguided_epoch"] / 2, table["lambda"] >= 0.01
         assert (halved == large).all()
     table = pd.read_csv(ROOT / "reports/paper/tables/autoencoder-mnist-any-epsilon-keras.csv").set_index("epsilon")
-    epochs = [float(cell.split()[0]) for cell in table.loc[1e-7].drop("n")]
-    small, large = (f"{int(min(part))} to {int(max(part))}" for part in (epochs[:3], epochs[3:]))
-    assert f"{small} epochs up to lambda 0.001, {large} from 0.01 on." in SAID
+    cells = [re.fullmatch(r"(.*) \((.*)\)", cell).groups() for cell in table.loc[1e-7].drop("n")]
+    small, large = ([cell[0] for cell in part] for part in (cells[1:3], cells[3:]))
+    assert f"{cells[0][0]}, {' and '.join(small)} epochs up to lambda 0.001, and " in FOUND
+    assert f"{', '.join(large[:3])} and {large[3]} from 0.01 on, at MSE {cells[3][1]} to {cells[6][1]} " in FOUND
+
+
+def test_what_keras_mean_does_is_the_reports():
+    tables = {
+        family: pd.read_csv(ROOT / f"reports/paper/tables/autoencoder-{family}-stopping.csv")
+        .query("variant == 'keras-mean' and width >= 100")
+        .set_index(["lambda", "width"])
+        for family in ("mnist", "cifar10")
+    }
+    for table, printed in zip(
+        tables.values(),
+        (
+            "after {} and {} epochs at lambda 0.01 and after {} at 1, but after {} and {} at 0.001 ({} and {} without",
+            "on CIFAR-10 {} and {}, {}, and {} and {} against {} and {},",
+        ),
+        strict=True,
+    ):
+        epochs = table["stopping_epoch"]
+        assert epochs[1.0].nunique() == 1
+        numbers = [*epochs[0.01], epochs[1.0].iloc[0], *epochs[0.001], *table["unguided_epoch"][0.001]]
+        assert printed.format(*(f"{number:.3g}" for number in numbers)) in FOUND
+    mnist = tables["mnist"]["stopping_epoch"]
+    large = [f"{epochs:.0f}" for epochs in (mnist[[0.01, 1.0]].min(), mnist[[0.01, 1.0]].max())]
+    small = [f"{epochs:.3g}" for epochs in mnist[0.001]]
+    assert f"{' to '.join(large)} epochs from lambda 0.01 on, after {' and '.join(small)} at 0.001" in SAID
+    told = [table.loc[[0.01, 1.0]] for table in tables.values()]
+    assert all((part["stopping_epoch"] == part["replayed_epoch"]).all() for part in told)
+    assert f"tells all {sum(part['n'].sum() for part in told)} runs of 0.01 and 1 to the epoch" in FOUND
 
 
 def large_lambda(family):
