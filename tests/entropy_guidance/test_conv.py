@@ -200,3 +200,19 @@ def test_exact_changes_in_half_precision_and_autocast(shape, padding):
 
 def test_a_stride_of_numpy():
     assert conv_entropy_change(torch.ones(3, 3), (8, 8), stride=np.int64(1), dilation=np.int64(2)).item() == 0
+
+
+def test_positions_in_a_filter_that_is_not_square():
+    row = draw(2, 2, 1, 3)
+    torch.testing.assert_close(conv_entropy_change(row, anchor="center"), row[..., 0, 1].abs().log())
+    torch.testing.assert_close(conv_entropy_change(row, anchor=(0, 2)), row[..., 0, 2].abs().log())
+    with pytest.raises(ValueError, match="not a position in a 3 x 1 filter"):
+        conv_entropy_change(row.mT, anchor=(0, 2))
+
+
+def test_dilation_spreads_a_larger_filter():
+    kernel = draw(1, 1, 3, 2)
+    spread = kernel.new_zeros(1, 1, 5, 4)
+    spread[..., ::2, ::3] = kernel
+    found = conv_entropy_change(kernel, (7, 9), dilation=(2, 3))
+    torch.testing.assert_close(found, conv_entropy_change(spread, (7, 9)))

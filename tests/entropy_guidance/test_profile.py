@@ -202,3 +202,15 @@ def test_only_profiles_of_the_same_layers_are_compared():
         compare(wide, narrow)
     with pytest.raises(ValueError, match="wants two profiles"):
         compare(wide.summary(), wide.summary())
+
+
+def test_outlier_shares_are_of_each_sides_own_weights():
+    sides = {}
+    for zeros, side in ((0, "a"), (6, "b")):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Conv2d(6, 5, 1))
+        net[0].weight.data[0, 0] *= 1e-6  # an outlier below
+        net[0].weight.data[4, :zeros] = 0.0
+        sides[side] = profile(net)
+    share = compare(**sides)["outliers_b"].item()
+    assert share > 0 and share * 24 == pytest.approx(round(share * 24))  # of 30 weights 6 are zero

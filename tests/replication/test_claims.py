@@ -282,3 +282,18 @@ def test_the_guided_runs_of_a_seed_are_one_number(settings):
     made = records(settings, lambda run: 9 if large(run) else 45, mse)
     control = autoencoder_claims.verdicts(made, settings, FAMILY)["C5"]
     assert control.control == "does not survive" and "n = 18 seeds with 36 guided runs" in control.control_evidence
+
+
+@pytest.mark.parametrize(
+    ("unguided", "guided", "verdict"),
+    [(41, 12, "reproduced"), (40, 12, "partly"), (41, 13, "partly"), (44, 22, "partly"), (44, 23, "not reproduced")],
+)
+def test_the_borders_of_c4(settings, unguided, guided, verdict):
+    made = records(settings, lambda run: guided if large(run) else unguided, falling)
+    assert autoencoder_claims.verdicts(made, settings, FAMILY)["C4"].verdict == verdict
+
+
+@pytest.mark.parametrize(("unguided", "verdict"), [(27, "reproduced"), (23, "partly")])  # MSE 0.0043 and 0.0050
+def test_the_small_lambdas_border_in_c5(settings, unguided, verdict):
+    made = records(settings, lambda run: 9 if large(run) else unguided, falling)
+    assert autoencoder_claims.verdicts(made, settings, FAMILY)["C5"].verdict == verdict

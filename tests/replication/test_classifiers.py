@@ -1,5 +1,6 @@
 """Table 2's grid, which layers its rows mean, and claims C9 and C10 by their rules on made-up runs."""
 
+import dataclasses
 import json
 import shutil
 
@@ -258,3 +259,15 @@ def test_the_selection_numbers_are_the_audits():
     within = np.sqrt((np.var([0.5, 0.6, 0.4]) * 3 + np.var([0.5, 0.5, 0.3]) * 3) / 4)
     assert found["within"]["sd"] == pytest.approx(within)
     assert found["gain"]["expected_normal"] == pytest.approx(within / np.sqrt(np.pi))  # mean of the larger of two
+
+
+@pytest.mark.parametrize("changes", [{"form": "log"}, {"epsilon": 0.5}, {"reduction": "sum"}])
+def test_unguided_runs_do_not_depend_on_the_guidance(changes):
+    settings = load("paper")
+    assert all(getattr(settings.classifiers, name) != value for name, value in changes.items())
+    other = dataclasses.replace(settings, classifiers=dataclasses.replace(settings.classifiers, **changes))
+
+    def key(chosen, lambda_):
+        return classifiers.make_run(chosen, "vgg16-imagenette", training="plain", row="1", lambda_=lambda_).key
+
+    assert key(settings, 0.0) == key(other, 0.0) and key(settings, 1.0) != key(other, 1.0)

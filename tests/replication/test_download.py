@@ -82,3 +82,26 @@ def test_offline_says_what_to_do(tmp_path, monkeypatch):
         UserError, match=r"could not download file:\n.*no connection\n.*put the file .* into .* yourself"
     ):
         fetch(["http://127.0.0.1:9/file"], tmp_path / "file", MD5)
+
+
+def test_a_damaged_file_is_fetched_anew(server, tmp_path):
+    (tmp_path / "file").write_bytes(CONTENT[:-1])
+    assert fetch([server.url + "/file"], tmp_path / "file", MD5).read_bytes() == CONTENT
+
+
+def test_a_download_that_was_complete_is_kept(server, tmp_path, monkeypatch):
+    """Killed before it was renamed; a server refuses the empty range."""
+    monkeypatch.setattr(Handler, "do_GET", lambda handler: handler.send_error(416))
+    (tmp_path / "file.part").write_bytes(CONTENT)
+    assert fetch([server.url + "/file"], tmp_path / "file", MD5).read_bytes() == CONTENT
+
+
+def test_a_server_without_ranges_starts_anew(server, tmp_path, monkeypatch):
+    def whole(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(CONTENT)
+
+    monkeypatch.setattr(Handler, "do_GET", whole)
+    (tmp_path / "file.part").write_bytes(CONTENT[:1000])
+    assert fetch([server.url + "/file"], tmp_path / "file", MD5, attempts=1).read_bytes() == CONTENT

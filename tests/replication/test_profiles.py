@@ -274,3 +274,8 @@ def test_scale_table_on_weights_that_are_nothing_but_scale():
 def test_unknown_weights_are_a_users_mistake():
     with pytest.raises(UserError, match="no file elsewhere"):
         zoo.load_weights(nn.Identity(), "small-vgg", "elsewhere")
+
+
+def test_the_ends_are_the_first_and_last_quarter():
+    means = [-4] * 3 + [-5] * 6 + [-4] * 3  # of 12 layers; a third would take in the fourth
+    assert profile_claims._at_the_ends(layers("trained", means)) == (-4, -5)

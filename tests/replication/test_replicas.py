@@ -233,3 +233,12 @@ def test_a_small_batch_of_determinants_is_filled_up():
     plain, filled = replicas._change("log", weights[rows]), replicas._batched_change("log", weights, rows)
     assert torch.equal(plain, filled)
     assert torch.equal(*(torch.autograd.grad(change.sum(), weights)[0] for change in (plain, filled)))
+
+
+def test_a_record_tells_the_best_epoch_and_what_ended_training(make_run):
+    for patience, stopped in ((2, 1), (3, 0)):  # early stopping in the very last epoch is early stopping
+        replica = replicas._Replica(make_run(patience=patience, max_epochs=4), 0.0)
+        ended = [replica.end_epoch(mse, mse, 0.0, mse) for mse in (0.5, 0.3, 0.4, 0.4)]
+        metrics = replica.record({})["metrics"]
+        assert ended == [False, False, False, True]
+        assert (metrics["best_epoch"], metrics["best_validation_mse"], metrics["stopped_early"]) == (2, 0.3, stopped)

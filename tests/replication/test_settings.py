@@ -74,6 +74,10 @@ def test_lambda_override(params, text, expected):
         ("scale: demo\n", "scale: ''\n", "unknown scale ''"),
         ("\nvariants:\n", "\nvariants:\nold_variants:\n", "unknown parameter old_variants"),
         ("autoencoder:\n", "autoencoder:\n  1: 2\n", "autoencoder: expected a mapping of names"),
+        ("variants: [center, random", "variants: [centre, random", "variants: unknown centre. Known: center"),
+        ("  min_delta: 0.001", "  min_delta: -0.001", "autoencoder.min_delta: expected a number, not negative"),
+        ("lambda:\n", "lambda: true\n", "lambda must be null, a number or a list"),
+        ("lambda:\n", "lambda: [0.1, true]\n", "lambda must be null, a number or a list"),
         ("  candidates:\n", "  candidate:\n", "cnn_calibration: unknown parameter candidate"),
     ],
 )

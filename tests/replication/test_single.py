@@ -295,3 +295,24 @@ def test_gpu_agrees_with_cpu(data):
     assert gpu == pytest.approx(finish(run, data)["history"]["validation_loss"], rel=1e-6)
     low = finish(make_run(1e-3, precision="bfloat16"), data, torch.device("cuda"))
     assert np.isfinite(low["metrics"]["validation_loss"])
+
+
+def test_a_continued_training_stops_where_a_whole_one_does(data):
+    run = make_run(min_delta=9.0, patience=3, max_epochs=9)  # the first epoch improves on infinity, no other does
+    epochs = single.train([run], data, CPU)
+    next(epochs)
+    next(epochs)
+    epochs.close()
+    *_, last = single.train([run], data, CPU)
+    assert last.number == 4 and last.finished[0]["metrics"]["stopped_early"] == 1
+
+
+def test_the_watched_total_rounds_as_the_training_does():
+    row, run = {"validation_loss": 0.05, "penalty": 1e8}, make_run(0.1)
+    assert segmentation.watched(row, run, torch.float32) == 1e8
+    assert segmentation.watched(row, run, torch.float64) == 1e8 + 0.05
+
+
+def test_the_best_epoch_counts_from_1():
+    found = segmentation.best({"validation_loss": [0.3, 0.1, 0.2, 0.1]})
+    assert found == {"best_epoch": 2, "best_validation_loss": 0.1}

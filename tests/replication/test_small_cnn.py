@@ -213,3 +213,11 @@ def test_gpu_agrees_with_cpu(make_cnn_run, colours, precision, rel):
     gpu = finished(runs, colours, torch.device("cuda"))
     for key, record in finished(runs, colours).items():
         assert gpu[key]["history"]["validation_loss"] == pytest.approx(record["history"]["validation_loss"], rel=rel)
+
+
+def test_a_record_tells_the_last_epoch_and_the_first_best_one(make_cnn_run, colours):
+    stack = small_cnn._Stack([make_cnn_run()], colours, CPU)
+    stack.histories = [{name: [0.1, 0.2, 0.3, 0.4] for name in small_cnn.HISTORIES}]
+    stack.histories[0] |= {"validation_accuracy": [0.1, 0.6, 0.6, 0.5], "train_accuracy": [0.2, 0.3, 0.8, 0.7]}
+    expected = {"validation_accuracy": 0.5, "train_accuracy": 0.7, "best_validation_accuracy": 0.6, "best_epoch": 2}
+    assert stack._record(0)["metrics"] == expected | {"validation_loss": 0.4, "anchor_weight": 0.4}

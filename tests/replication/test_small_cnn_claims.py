@@ -589,3 +589,15 @@ def test_the_sections_render_whatever_exists(few, tmp_path, monkeypatch, amount)
         shown = table1.tables[0].frame
         assert shown.loc[0, "published validation gain"] == "+0.0052** (0.0035)"
         assert shown["n"].tolist() == [10, 10]
+
+
+def test_a_corner_must_be_better_than_both_placebos(few):
+    runs = positions(made(few, gain=lambda run: 0.0 if run["anchor"] == "random" else strong(run)), few)
+    assert (runs.strict["corner_low"] > 0).any() and not small_cnn_placebos.corner_better(runs)
+
+
+def test_the_best_epoch_of_a_shorter_training(settings, published):
+    record = off(small_cnn.make_run(settings, CIFAR10, (1, 32), 0.0, 0, epochs=20), published, 0, 0)
+    record["history"]["validation_accuracy"][12] = 0.99
+    table = small_cnn.baseline_table([record], [5, 20], published).set_index("epochs")
+    assert table.loc[20, "best_validation_accuracy"] == 0.99 > table.loc[5, "best_validation_accuracy"]

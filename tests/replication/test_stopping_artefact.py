@@ -155,3 +155,13 @@ def test_the_committed_runs_belong_to_the_grid():
     for family in settings_module.AUTOENCODERS:
         records = read_table(PARAMS.parent / f"data/runs/paper/{family}.jsonl")
         assert records and of_grid(records, autoencoder.grid(loaded, family)) == records
+
+
+def test_the_threshold_is_that_of_the_plain_sum(settings):
+    def epochs(run):
+        return 5 if run["monitor"] == "keras" else 30 if run["lambda"] and run["monitor"] == "total" else 45
+
+    found = pairs.of_variants(made(settings, epochs), settings, FAMILY)
+    plain = [pair for pair in found if pair.variant != "keras-mean"]
+    assert len(plain) < len(found)
+    pd.testing.assert_frame_equal(stopping_artefact.thresholds(found), stopping_artefact.thresholds(plain))

@@ -163,3 +163,21 @@ def test_c12_asks_for_every_width(settings, plan):
     records = made(settings, speed=lambda run: 0.5 if run["lambda"] == 1.0 and run["width"] == 260 else 1.0)
     verdict = stopping_claims.c12(frame_of(settings, records).assign(family=FAMILY), {FAMILY: plan})
     assert (verdict.verdict, verdict.control) == ("not reproduced", "does not survive")
+
+
+def test_the_borders_of_h1_keras(settings, plan):
+    runs = frame_of(settings, made(settings, lambda run: artefact(run) if run["lambda"] >= 0.01 else 45))
+    here = runs["variant"] == "keras-mean"
+    half = runs.assign(unguided_epoch=46, epoch=runs["epoch"].mask(here & (runs["lambda"] == 0.01), 23))
+    half["replayed_epoch"] = half["replayed_epoch"].mask(here, half["epoch"])
+    assert stopping_claims.h1_keras(half, plan)[0] == "supported"  # at most half
+    one = here & (runs["lambda"] == 0.001) & (runs["width"] == 100)
+    changed = runs.assign(epoch=runs["epoch"].mask(one, 22))
+    assert stopping_claims.h1_keras(changed, plan)[0] == "partly"  # more than half, at every width
+
+
+def test_nine_tenths_told_and_half_reached():
+    found = pd.DataFrame({"epoch": 20, "replayed_epoch": [20] * 8 + [21, 22]})
+    assert stopping_claims._told(found)[1] and not stopping_claims._told(found.iloc[1:])[1]
+    table = pd.DataFrame({"low": np.nan, "reached": [2, 3], "n": [4, 4]})
+    assert stopping_claims._later_than(0, table).tolist() == [True, False]

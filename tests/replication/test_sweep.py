@@ -7,6 +7,7 @@ from replication import executors, sweep
 from replication.executors import OutOfTime
 from replication.runs import Store, make_record, read_table, write_table
 from replication.training import replicas
+from replication.training.trainers import Epoch
 
 CPU = torch.device("cpu")
 
@@ -43,3 +44,25 @@ def test_replicate_by_replicate_and_long_trainings_first(make_run, monkeypatch):
     assert [stack[0][:2] for stack in order()] == expected
     monkeypatch.setattr(replicas, "stack_size", lambda *_: 2)
     assert order()[0] == [(0, 9, 0.0), (0, 9, 1.0)]  # a pair side by side
+
+
+def test_only_what_is_missing_is_trained_and_kept(make_run, tmp_path, monkeypatch):
+    trained = []
+
+    def quick(stacks, workers, deadline):  # noqa: ARG001
+        for [run] in stacks:
+            trained.append(run)
+            yield Epoch(1, 0, "", [make_record(run, {"stopping_epoch": 1}, {}, 1, {})])
+
+    monkeypatch.setattr(executors, "local_workers", quick)
+    monkeypatch.setattr(sweep, "_stacks", lambda runs, _: [[run] for run in runs])
+    runs = [make_run(replicate=k) for k in range(4)]
+    table, store = tmp_path / "t.jsonl", Store(tmp_path / "store")
+    write_table(table, [make_record(runs[0], {}, {}, 1, {})])
+    store.put(make_record(runs[1], {}, {}, 1, {}))
+    outcome = sweep.sweep(runs, table, store, device=CPU, only={"replicate": {0, 1, 2}})
+    assert trained == [runs[2]]
+    assert (outcome.trained, outcome.missing, outcome.stopped_by) == (1, 1, None)
+    keys = {run.key for run in runs[:3]}
+    assert store.keys() == {record["key"] for record in read_table(table)} == keys
+    assert sweep.sweep(runs, table, store, device=CPU).trained == 1 and trained == [runs[2], runs[3]]
