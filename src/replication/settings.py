@@ -16,7 +16,7 @@ from replication.runs import PAIRED_SETTINGS
 class AutoencoderTraining:
     """How one autoencoder is trained (paper, section 5.2; data/published/assumptions.yaml for what it leaves open)."""
 
-    form: Literal["reciprocal", "log", "exact"]
+    form: Literal["reciprocal", "log", "exact", "scale"]  # scale: a control of the exact form
     epsilon: float
     monitor: Literal["total", "base", "keras"]  # keras: the total as Keras's running mean rounds it
     precision: Literal["float32", "float64"]

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from entropy_guidance import exact_dense_entropy_change
 from replication.datasets import mnist
 from replication.datasets.images import pixels
 from replication.runs import Run, read_table
@@ -39,6 +40,8 @@ def plain_training(run, images):
         determinant = torch.linalg.det(model[0].weight[:k, :k]).abs()
         if run["form"] == "log":
             return -run["lambda"] * determinant.log()
+        if run["form"] == "scale":
+            return -run["lambda"] * k * (torch.linalg.matrix_norm(model[0].weight) / math.sqrt(k)).log()
         return run["lambda"] / (determinant + run["epsilon"]) if run["lambda"] else torch.zeros((), dtype=dtype)
 
     optimizer = torch.optim.Adam(model.parameters(), lr=run["learning_rate"], eps=1e-7)
@@ -77,6 +80,7 @@ def train(runs, images):
         {"lambda_": -0.01, "form": "log"},
         {"lambda_": 0.1, "monitor": "base", "output_activation": "linear"},
         {"lambda_": 0.01, "monitor": "keras"},
+        {"lambda_": 0.01, "form": "scale", "monitor": "base"},
         {"lambda_": 1.0, "width": 24},
     ],
 )
@@ -119,6 +123,7 @@ def test_numbers_do_not_depend_on_the_stack(make_run, images, monkeypatch, writt
             (0.1, {}),
             (10.0, {"monitor": "base"}),
             (0.1, {"form": "log"}),
+            (0.1, {"form": "scale"}),
             (0.1, {"monitor": "keras"}),
         ]
     ]
@@ -167,6 +172,18 @@ def test_a_large_constant_in_a_float32_loss_hides_improvement(make_run, images):
     assert records[total.key]["metrics"]["stopping_epoch"] == 4  # patience + 1: no epoch seemed to improve
     assert records[base.key]["metrics"]["stopping_epoch"] == 30
     assert records[base.key]["history"] == records[free.key]["history"]
+
+
+def test_the_scale_is_the_most_that_a_norm_allows():
+    """Equal to the exact change where all singular values are equal, above it elsewhere; its gradient turns nothing."""
+    weights = torch.randn(3, 4, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    assert (replicas.scale_change(weights) > exact_dense_entropy_change(weights) + 0.1).all()
+    equal = 2.5 * torch.linalg.qr(weights.mT)[0].mT
+    assert replicas.scale_change(equal).tolist() == pytest.approx(exact_dense_entropy_change(equal).tolist())
+    assert replicas.scale_change(equal).tolist() == pytest.approx([4 * math.log(2.5)] * 3)
+    [slope] = torch.autograd.grad(replicas.scale_change(weights).sum(), weights)
+    expected = 4 * weights / weights.square().sum((1, 2), keepdim=True)
+    torch.testing.assert_close(slope, expected)
 
 
 def test_the_running_mean_is_summed_up_in_float32(make_run, images):

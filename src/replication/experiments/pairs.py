@@ -12,7 +12,7 @@ from replication.runs import Record, Run
 from replication.settings import Settings
 
 PUBLISHED, BASE = "published", "base"  # names of the paper's protocol and of its control among the variants
-KERAS_MEAN = "keras-mean"  # the variant that params.yaml names so
+KERAS_MEAN, SCALE_BASE, EXACT_BASE = "keras-mean", "scale-base", "exact-base"  # variants that params.yaml names so
 TARGET = 2 / 3  # of the unguided run's epochs: the MSE reached by then is the one to reach,
 ROUNDING_ROOM = 1.001  # but for this, so that rounding does not decide
 CELL = ["variant", "width", "lambda"]

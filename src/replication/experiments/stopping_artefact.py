@@ -8,10 +8,10 @@ import pandas as pd
 
 from replication.analysis.statistics import t_interval
 from replication.experiments import autoencoder, pairs
-from replication.experiments.pairs import BASE, CELL, KERAS_MEAN, Pair
+from replication.experiments.pairs import BASE, CELL, EXACT_BASE, KERAS_MEAN, SCALE_BASE, Pair
 from replication.experiments.replay import replay_threshold, rounding_threshold, typical_improvement
 
-WATCHING_MSE = (BASE, "log-base", "exact-base")  # variants whose early stopping the penalty has no part in
+WATCHING_MSE = (BASE, "log-base", EXACT_BASE, SCALE_BASE)  # variants whose early stopping the penalty has no part in
 EARLY_TARGETS = (0.1, 0.2, 1 / 3, 0.5)  # shares of the unguided epochs as pairs.TARGET, for which no rule was written
 
 
@@ -119,7 +119,7 @@ def time_to_quality(runs: pd.DataFrame, tests: int = 1) -> pd.DataFrame:
 
 def time_to_early_quality(found: Sequence[Pair]) -> pd.DataFrame:
     """The same for the exact form and targets that the unguided run has reached early: column `share` of its epochs."""
-    exact = [pair for pair in found if pair.variant == "exact-base"]
+    exact = [pair for pair in found if pair.variant == EXACT_BASE]
     parts = [time_to_quality(pairs.frame(exact, share)).assign(share=share) for share in EARLY_TARGETS]
     table = pd.concat(parts, ignore_index=True)
     if table.empty:

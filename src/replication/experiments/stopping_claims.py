@@ -4,14 +4,15 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from replication.analysis.statistics import t_interval
 from replication.experiments import stopping_artefact
 from replication.experiments.autoencoder import LARGE_LAMBDA
 from replication.experiments.counting import counting, said
-from replication.experiments.pairs import BASE, KERAS_MEAN, PUBLISHED, Cells, Plan
-from replication.experiments.stopping_artefact import WATCHING_MSE
+from replication.experiments.pairs import BASE, EXACT_BASE, KERAS_MEAN, PUBLISHED, SCALE_BASE, Cells, Plan
 from replication.experiments.verdict import Verdict
 
 FROM = 100  # widths of the hypotheses, this one included
+SMALL_LAMBDA = 0.0001  # of H4-scale
 ENOUGH = 3  # pairs at every lambda without which a width does not count
 
 
@@ -80,9 +81,9 @@ def _predictions(*predictions: tuple[str, bool]) -> tuple[str, str]:
 
 def h4(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
     """Verdict on H4 for one data set, and its evidence."""
-    cells = planned.get("exact-base", {})
-    exact = _counting(runs, cells, "exact-base")
-    widths = f"widths that count: {_said(exact, cells, 'exact-base')}"
+    cells = planned.get(EXACT_BASE, {})
+    exact = _counting(runs, cells, EXACT_BASE)
+    widths = f"widths that count: {_said(exact, cells, EXACT_BASE)}"
     if exact.empty:
         return "undecided", widths
     table = stopping_artefact.time_to_quality(exact)
@@ -94,6 +95,40 @@ def h4(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
     return ("refuted" if _later_than(-1, table).all() else "undecided"), evidence
 
 
+def h4_scale(runs: pd.DataFrame, _planned: Plan) -> tuple[str, str]:
+    """Verdict on H4-scale for one data set, and its evidence."""
+    exact, scale = (
+        runs[(runs["variant"] == name) & (runs["lambda"] == SMALL_LAMBDA)] for name in (EXACT_BASE, SCALE_BASE)
+    )
+    table = stopping_artefact.time_to_quality(exact)
+    sooner = table[(table["n"] >= ENOUGH) & (table["high"] < 0)]["width"]
+    found = []
+    for width in sooner:
+        both = scale[scale["width"] == width].merge(exact, on=["width", "replicate"], suffixes=("", "_exact"))
+        if len(both) >= ENOUGH:
+            outcome, text = _norm_alone(both)
+            found.append((outcome, f"width {width}: {text}"))
+    if not found:
+        return "undecided", "no width at which the exact form is sooner has its runs with the norm alone"
+    outcomes, evidence = zip(*found, strict=True)
+    return (outcomes[0] if len(set(outcomes)) == 1 else "undecided"), "; ".join(evidence)
+
+
+def _norm_alone(both: pd.DataFrame) -> tuple[str, str]:
+    """H4-scale at one width: runs with the norm alone beside those of the exact form, pairs with a seed each."""
+    saved = (both["unguided_to_target"] - both["epochs_to_target_exact"]).mean()
+    more = both["epochs_to_target"] - both["epochs_to_target_exact"]
+    if late := int(more.isna().sum()):
+        text = f"early stopping ends {late} of {len(both)} runs with the norm alone before they get there"
+        return ("refuted" if 2 * late >= len(both) else "undecided"), text
+    low, high = t_interval(more)
+    text = (
+        f"the exact form saves {saved:.1f} epochs, the norm alone {saved - more.mean():.1f} ({low:.1f} to {high:.1f} "
+        f"fewer than the exact form, n = {len(both)})"
+    )
+    return ("supported" if high <= saved / 2 else "refuted" if low > saved / 2 else "undecided"), text
+
+
 def c12(runs: pd.DataFrame, plans: Mapping[str, Plan]) -> Verdict:
     """Claim C12 by the rule in claims.yaml.
 
@@ -102,7 +137,7 @@ def c12(runs: pd.DataFrame, plans: Mapping[str, Plan]) -> Verdict:
         plans: what was to be run, by family.
     """
     (form, evidence), (log_form, log_evidence), (exact, exact_evidence) = (
-        _slower(runs, plans, variant) for variant in WATCHING_MSE
+        _slower(runs, plans, variant) for variant in (BASE, "log-base", EXACT_BASE)
     )
     undecided = {"not tested", "inconclusive"} & {form, log_form}
     if form == "slower":

@@ -121,7 +121,12 @@ TABLES = {  # name -> title, note
 }
 
 
-DECIDED = {"H1": stopping_claims.h1, "H1-keras": stopping_claims.h1_keras, "H4": stopping_claims.h4}
+DECIDED = {
+    "H1": stopping_claims.h1,
+    "H1-keras": stopping_claims.h1_keras,
+    "H4": stopping_claims.h4,
+    "H4-scale": stopping_claims.h4_scale,
+}
 
 
 def section(settings: Settings, folder: Path, note: str) -> Section:

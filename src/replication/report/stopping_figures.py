@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from replication.experiments import pairs
-from replication.experiments.pairs import BASE, KERAS_MEAN, PUBLISHED, Pair
+from replication.experiments.pairs import BASE, EXACT_BASE, KERAS_MEAN, PUBLISHED, SCALE_BASE, Pair
 from replication.experiments.replay import keras_mean, plain_sum, replayed_epoch
 from replication.experiments.stopping_artefact import WATCHING_MSE
 from replication.report.figures import count_epochs, house_style
@@ -26,7 +26,12 @@ MARKERS: dict[str, dict[str, Any]] = {  # of a variant; float64 lies on others, 
     BASE: {"fmt": "D", "color": "tab:green", "label": "MSE alone watched"},
     "float64": {"fmt": "^", "color": "tab:blue", "label": "float64", "markersize": 9, "markerfacecolor": "none"},
 }
-LINES = {"unguided": "black", BASE: "tab:green", "log-base": "tab:purple", "exact-base": "tab:blue"}
+LINES = {  # of a variant: its form for the reader, and a colour
+    BASE: ("modified", "tab:green"),
+    "log-base": ("log", "tab:purple"),
+    EXACT_BASE: ("exact", "tab:blue"),
+    SCALE_BASE: ("norm alone", "tab:orange"),
+}
 DASHES = ["-", "--", ":", "-."]
 
 
@@ -163,9 +168,9 @@ def _curves(found: Sequence[Pair], width: int) -> dict[str, tuple[tuple[str, str
         here = [p.guided for p in found if p.variant == variant]
         lambdas = sorted({record["run"]["lambda"] for record in here})  # of all widths: a lambda has one style
         for k, lambda_ in enumerate(lambdas[-1:] if variant == BASE else lambdas):
-            form = {BASE: "modified", "log-base": "log", "exact-base": "exact"}[variant]
+            form, colour = LINES[variant]
             records = [r for r in here if r["run"]["lambda"] == lambda_ and r["run"]["width"] == width]
-            style = (LINES[variant], DASHES[(k + (variant == BASE)) % len(DASHES)])
+            style = (colour, DASHES[(k + (variant == BASE)) % len(DASHES)])
             if records:
                 curves[f"{form}, lambda {lambda_:g}"] = (style, records)
     return curves

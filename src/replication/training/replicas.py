@@ -10,6 +10,7 @@ Shape legend: M models, B batch, I inputs, L latent width, N training images, V 
 import time
 from collections.abc import Hashable, Iterator, Sequence
 from itertools import count
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -23,6 +24,8 @@ from replication.training.backpropagation import Backpropagation
 from replication.training.stopping import EarlyStopping
 from replication.training.trainers import Epoch, Orders, environment, fitting, prepare, shared_settings
 
+Penalised = Form | Literal["scale"]
+SCALE: Literal["scale"] = "scale"  # a control, and no form of the method
 VALIDATION_CHUNK = 2000  # images
 EAGER_STEPS = 3  # before a CUDA graph is captured: libraries choose kernels and workspaces in them
 LEAST_LU = 3  # matrices of a batch on a GPU: fewer go to cuSOLVER, which cannot be relied on in a CUDA graph
@@ -150,7 +153,7 @@ class _Stack:
         self.epsilon_M = torch.tensor([run["epsilon"] for run in runs], dtype=self.dtype, device=self.device)
         self.guided = {  # form -> its models
             form: torch.tensor([m for m, run in enumerate(runs) if run["form"] == form], device=self.device)
-            for form in FORMS
+            for form in (*FORMS, SCALE)
             if any(run["form"] == form for run in runs)
         }
         self.watching = {  # by monitor, which models
@@ -244,7 +247,7 @@ class _Stack:
                 written.grads[int(row_1)][0].add_(self._penalty_gradient(form, row_1))
         self.optimizer.step()
 
-    def _penalty_gradient(self, form: Form, row_1: Tensor) -> Tensor | float:
+    def _penalty_gradient(self, form: Penalised, row_1: Tensor) -> Tensor | float:
         """Gradient of one model's penalty by its encoder weights, (L, I).
 
         Where the penalty has no slope (a reciprocal far below epsilon, in float32) nothing is inverted for it.
@@ -254,8 +257,9 @@ class _Stack:
         [slope_1] = torch.autograd.grad(self._penalty(change_1, form, row_1).sum(), change_1, retain_graph=True)
         return torch.autograd.grad(change_1, weight_1LI, slope_1)[0][0] if slope_1.any() else 0.0
 
-    def _penalty(self, change_G: Tensor, form: Form, rows_G: Tensor) -> Tensor:
-        return penalty(change_G, self.lambda_M[rows_G], form=form, epsilon=self.epsilon_M[rows_G])
+    def _penalty(self, change_G: Tensor, form: Penalised, rows_G: Tensor) -> Tensor:
+        kind = "exact" if form == SCALE else form
+        return penalty(change_G, self.lambda_M[rows_G], form=kind, epsilon=self.epsilon_M[rows_G])
 
     def _replay(self, batch_MB: Tensor) -> None:
         """The same step as a CUDA graph: one launch instead of about eighty."""
@@ -308,12 +312,23 @@ class _Stack:
         return (error_M / len(images_VI)).to(self.dtype)
 
 
-def _change(form: Form, weights_GLI: Tensor) -> Tensor:
+def _change(form: Penalised, weights_GLI: Tensor) -> Tensor:
     """The entropy change that a form penalises, (G,)."""
+    if form == SCALE:
+        return scale_change(weights_GLI)
     return exact_dense_entropy_change(weights_GLI) if form == "exact" else dense_entropy_change(weights_GLI)
 
 
-def _batched_change(form: Form, weights_MLI: Tensor, rows_G: Tensor) -> Tensor:
+def scale_change(weights_GLI: Tensor) -> Tensor:
+    """The exact entropy change of weights with the same norm and equal singular values, (G,).
+
+    A penalty on it can make weights larger, and nothing else (hypothesis H4-scale).
+    """
+    values = min(weights_GLI.shape[-2:])
+    return values * (weights_GLI.flatten(1).norm(dim=1) / values**0.5).log()
+
+
+def _batched_change(form: Penalised, weights_MLI: Tensor, rows_G: Tensor) -> Tensor:
     """The same of some models, (G,), taken of LEAST_LU models at least; those added get no gradient."""
     padded = rows_G.repeat(LEAST_LU)[: max(LEAST_LU, len(rows_G))]
     return _change(form, weights_MLI[padded])[: len(rows_G)]
