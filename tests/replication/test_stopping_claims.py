@@ -181,3 +181,38 @@ def test_nine_tenths_told_and_half_reached():
     assert stopping_claims._told(found)[1] and not stopping_claims._told(found.iloc[1:])[1]
     table = pd.DataFrame({"low": np.nan, "reached": [2, 3], "n": [4, 4]})
     assert stopping_claims._later_than(0, table).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("norm", "verdict"),
+    [
+        (lambda _: 1.5, "supported"),
+        (lambda _: 1.2, "supported"),  # 5 epochs of the 10 that the exact form saves
+        (lambda _: 1.1, "refuted"),
+        (lambda _: 0.01, "refuted"),  # never gets there
+        (lambda run: 0.01 if run["replicate"] == 0 else 1.5, "undecided"),
+        (lambda run: [1.5, 1.0][run["replicate"] % 2], "undecided"),
+        (lambda run: 1.5 if run["width"] == 100 else 1.0, "undecided"),
+    ],
+)
+def test_h4_scale(settings, plan, norm, verdict):
+    def speed(run):
+        if run["lambda"] != 1e-4 or run["form"] not in ("exact", "scale"):
+            return 1.0
+        return 1.5 if run["form"] == "exact" else norm(run)
+
+    runs = frame_of(settings, made(settings, speed=speed))
+    assert stopping_claims.h4_scale(runs, plan)[0] == verdict
+    few = runs[(runs["variant"] != "scale-base") | (runs["replicate"] < 2)]
+    assert stopping_claims.h4_scale(few, plan)[0] == "undecided"
+    slow = frame_of(settings, made(settings, speed=lambda run: 1.0 if run["form"] == "exact" else speed(run)))
+    assert stopping_claims.h4_scale(slow, plan)[0] == "undecided"  # nothing that the norm could explain
+
+
+def test_h4_scale_says_what_both_save(settings, plan):
+    speeds = {"exact": 1.5, "scale": 1.2}
+    runs = frame_of(settings, made(settings, speed=lambda run: speeds.get(run["form"], 1.0)))
+    _, evidence = stopping_claims.h4_scale(runs, plan)
+    said = "the exact form saves 10.0 epochs, the norm alone 5.0 (5.0 to 5.0 fewer than the exact form, n = 4)"
+    assert evidence == f"width 100: {said}; width 260: {said}"
+    assert stopping_claims.h4_scale(runs.iloc[:0], plan)[0] == "undecided"

@@ -100,10 +100,8 @@ def h4_scale(runs: pd.DataFrame, _planned: Plan) -> tuple[str, str]:
     exact, scale = (
         runs[(runs["variant"] == name) & (runs["lambda"] == SMALL_LAMBDA)] for name in (EXACT_BASE, SCALE_BASE)
     )
-    table = stopping_artefact.time_to_quality(exact)
-    sooner = table[(table["n"] >= ENOUGH) & (table["high"] < 0)]["width"]
     found = []
-    for width in sooner:
+    for width in _sooner(exact):
         both = scale[scale["width"] == width].merge(exact, on=["width", "replicate"], suffixes=("", "_exact"))
         if len(both) >= ENOUGH:
             outcome, text = _norm_alone(both)
@@ -112,6 +110,14 @@ def h4_scale(runs: pd.DataFrame, _planned: Plan) -> tuple[str, str]:
         return "undecided", "no width at which the exact form is sooner has its runs with the norm alone"
     outcomes, evidence = zip(*found, strict=True)
     return (outcomes[0] if len(set(outcomes)) == 1 else "undecided"), "; ".join(evidence)
+
+
+def _sooner(exact: pd.DataFrame) -> list[int]:
+    """Widths with enough pairs at which they reach the target in fewer epochs than the unguided runs (H4-scale)."""
+    if exact.empty:
+        return []
+    table = stopping_artefact.time_to_quality(exact)
+    return table[(table["n"] >= ENOUGH) & (table["high"] < 0)]["width"].tolist()
 
 
 def _norm_alone(both: pd.DataFrame) -> tuple[str, str]:
