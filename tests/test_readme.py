@@ -159,15 +159,17 @@ def test_what_is_said_of_the_hypotheses_is_the_reports():
     groups: dict[str, set[str]] = {}
     for name, verdict in said.items():
         groups.setdefault(verdict, set()).add(name)
-    undecided = {"H2", "H3", "H4-autoencoder-mnist", "H4-autoencoder-cifar10"}
+    undecided = {"H2", "H3", "H4-autoencoder-mnist", "H4-scale-autoencoder-mnist", "H4-scale-autoencoder-cifar10"}
     supported = {f"{name}-autoencoder-{data}" for name in ("H1", "H1-keras") for data in ("mnist", "cifar10")}
-    assert groups == {"supported": supported, "undecided": undecided, "refuted": {"H4-cnn"}}
+    partly = {"H4-autoencoder-cifar10"}
+    assert groups == {"supported": supported, "undecided": undecided, "partly": partly, "refuted": {"H4-cnn"}}
     for printed in (
         "rounding: supported",
         "two groups: supported",
         "corner does: undecided",
         "six lambda: undecided",
-        "refuted for the small CNN",
+        "undecided for MNIST's autoencoders, partly for CIFAR-10's, refuted for the small CNN",
+        "larger weights would do: undecided",
     ):
         assert printed in SAID
 
@@ -230,6 +232,38 @@ def test_what_keras_mean_does_is_the_reports():
     told = [table.loc[[0.01, 1.0]] for table in tables.values()]
     assert all((part["stopping_epoch"] == part["replayed_epoch"]).all() for part in told)
     assert f"tells all {sum(part['n'].sum() for part in told)} runs of 0.01 and 1 to the epoch" in FOUND
+
+
+def test_what_the_exact_form_and_the_norm_save_is_the_reports():
+    tables = {
+        name: pd.read_csv(ROOT / f"reports/paper/tables/autoencoder-cifar10-{name}.csv").set_index(
+            ["variant", "width", "lambda"]
+        )
+        for name in ("time-to-quality", "determinant")
+    }
+    epochs, determinants = tables["time-to-quality"], tables["determinant"]
+    exact, norm = (epochs.loc[(name, 260, 1e-4)] for name in ("exact-base", "scale-base"))
+    assert exact["n"] == norm["n"] == 5 and exact["unguided_epochs"] == norm["unguided_epochs"]
+    assert exact["common_mse"] < exact["unguided_common_mse"]
+    taken, without = (f"{exact[name]:.3g}" for name in ("epochs", "unguided_epochs"))
+    saved = {name: f"{row['unguided_epochs'] - row['epochs']:.1f}" for name, row in (("exact", exact), ("norm", norm))}
+    assert f"at 260 it takes {taken} epochs to an MSE that takes {without} without (n = 5" in SAID
+    assert f"alone saves {saved['norm']} of these {saved['exact']} epochs" in SAID
+    assert (
+        f"{taken} against {without} at width 260 (difference {exact['low']:.1f} to {exact['high']:.1f}, n = 5)" in FOUND
+    )
+    assert (
+        f"needs {norm['epochs']:.3g} epochs, saves {saved['norm']} where the exact form saves {saved['exact']}" in FOUND
+    )
+    others = epochs.loc[[("exact-base", 60, 1e-4), ("exact-base", 100, 1e-4)]]
+    assert ((others["low"] < 0) & (others["high"] > 0) & (others["n"] == 3)).all()
+    told = [f"{row['epochs']:.3g} against {row['unguided_epochs']:.3g}" for _, row in others.iterrows()]
+    assert f"takes {told[0].replace(' against', ' epochs against')} at width 60 and {told[1]} at width 100" in FOUND
+    ends = [determinants.loc[(name, 260, 1e-4)] for name in ("scale-base", "exact-base")]
+    said = f"(from {ends[0]['initial']:.0f} to {ends[0]['guided']:.0f}, the exact form to {ends[1]['guided']:.0f})"
+    assert said in FOUND
+    assert "a quarter faster in one of six settings (CIFAR-10, width 260)" in SAID
+    assert 0.2 < 1 - exact["epochs"] / exact["unguided_epochs"] < 0.3
 
 
 def large_lambda(family):
