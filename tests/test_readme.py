@@ -234,6 +234,17 @@ def test_what_keras_mean_does_is_the_reports():
     assert f"tells all {sum(part['n'].sum() for part in told)} runs of 0.01 and 1 to the epoch" in FOUND
 
 
+def test_the_one_wide_seed_in_float64_is_the_reports():
+    table = pd.read_csv(ROOT / "reports/paper/tables/autoencoder-cifar10-stopping.csv")
+    wide = table.query("variant == 'float64' and width == 260").set_index("lambda")
+    assert wide["n"].tolist() == [1, 1] and wide["stopping_epoch"].nunique() == wide["unguided_epoch"].nunique() == 1
+    epochs, without = (f"{wide[name][0.01]:.0f}" for name in ("stopping_epoch", "unguided_epoch"))
+    assert (
+        f"goes on to epoch {epochs}, with lambda 0.01 as with 1, where its unguided run in float32 ends at {without}."
+        in FOUND
+    )
+
+
 def test_what_the_exact_form_and_the_norm_save_is_the_reports():
     tables = {
         name: pd.read_csv(ROOT / f"reports/paper/tables/autoencoder-cifar10-{name}.csv").set_index(
