@@ -261,13 +261,14 @@ def test_what_the_exact_form_and_the_norm_save_is_the_reports():
     assert f"at 260 it takes {taken} epochs to an MSE that takes {without} without (n = 5" in SAID
     assert f"alone saves {saved['norm']} of these {saved['exact']} epochs" in SAID
     assert (
-        f"{taken} against {without} at width 260 (difference {exact['low']:.1f} to {exact['high']:.1f}, n = 5)" in FOUND
+        f"{taken} against {without} at width 260 (difference {exact['low']:.1f} to {exact['high']:.1f}, n = 5 at"
+        in FOUND
     )
     assert (
         f"needs {norm['epochs']:.3g} epochs, saves {saved['norm']} where the exact form saves {saved['exact']}" in FOUND
     )
     others = epochs.loc[[("exact-base", 60, 1e-4), ("exact-base", 100, 1e-4)]]
-    assert ((others["low"] < 0) & (others["high"] > 0) & (others["n"] == 3)).all()
+    assert ((others["low"] < 0) & (others["high"] > 0) & (others["n"] == 5)).all()
     told = [f"{row['epochs']:.3g} against {row['unguided_epochs']:.3g}" for _, row in others.iterrows()]
     assert f"takes {told[0].replace(' against', ' epochs against')} at width 60 and {told[1]} at width 100" in FOUND
     ends = [determinants.loc[(name, 260, 1e-4)] for name in ("scale-base", "exact-base")]
