@@ -1,5 +1,6 @@
 """Figures in the paper's layout: a curve for each lambda, and the table of pairwise tests beside it."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from replication.analysis.statistics import t_interval
 
@@ -115,8 +117,17 @@ def save(figure: Figure, folder: Path, name: str, note: str = "") -> Path:
     if note:
         figure.suptitle(note, color="firebrick")
     with mpl.rc_context(STYLE):
-        figure.savefig(path, metadata={"Software": None})
+        _save_png(figure, path)
         figure.set_layout_engine(None)  # arranged already, and that takes most of the time
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
     plt.close(figure)
     return path
+
+
+def _save_png(figure: Figure, path: Path) -> None:
+    """In 256 colours, a third of the bytes: report.html holds every figure, and is committed with each rendering."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    with Image.open(drawn) as picture:
+        palette = picture.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    palette.save(path, optimize=True)
