@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from replication import settings
-from replication.report import page
+from replication.report import figures, page
 
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "reports" / "paper"
@@ -23,7 +23,8 @@ def rendered(tmp_path_factory) -> Path:
         (folder / name).symlink_to(ROOT / name)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(Figure, "savefig", lambda _, path, **__: Path(path).touch())
+        patch.setattr(Figure, "savefig", lambda _, path, **__: path.touch())
+        patch.setattr(figures, "_save_png", lambda _, path: path.touch())
         page.write(settings.load("paper"))
     return folder / "reports" / "paper"
 
