@@ -17,7 +17,9 @@ def test_pairs_share_their_seed_and_need_both_runs(settings):
     guided = [record for record in records if record["run"]["lambda"] != 0]
     assert {pair.guided["key"] for pair in found} == {record["key"] for record in guided}
     assert all(
-        pair.guided["run"][name] == pair.unguided["run"][name] for pair in found for name in ("width", "replicate")
+        pair.guided["run"][name] == pair.unguided["run"][name]
+        for pair in found
+        for name in ("width", "replicate", "precision")
     )
     assert {pair.variant for pair in found} == {"published", "base", *settings.variants}
     without = [r for r in records if r["run"]["lambda"] != 0 or r["run"]["replicate"] != 2]

@@ -80,7 +80,7 @@ def unstopped(settings: Settings, family: str) -> list[Run]:
 
 
 def variants(settings: Settings, family: str) -> dict[str, list[Run]]:
-    """The guided runs of each named variant of the protocol, at those of its lambda that the grid has as well."""
+    """The runs of each named variant of the protocol, at those of its lambda that the grid has as well."""
     chosen = settings.autoencoder_grids[family]
     lambdas = settings.lambdas_of(chosen)
     return {

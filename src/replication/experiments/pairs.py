@@ -12,7 +12,8 @@ from replication.runs import Record, Run
 from replication.settings import Settings
 
 PUBLISHED, BASE = "published", "base"  # names of the paper's protocol and of its control among the variants
-KERAS_MEAN, SCALE_BASE, EXACT_BASE = "keras-mean", "scale-base", "exact-base"  # variants that params.yaml names so
+FLOAT64, KERAS_MEAN = "float64", "keras-mean"  # variants that params.yaml names so,
+SCALE_BASE, EXACT_BASE = "scale-base", "exact-base"  # as these
 TARGET = 2 / 3  # of the unguided run's epochs: the MSE reached by then is the one to reach,
 ROUNDING_ROOM = 1.001  # but for this, so that rounding does not decide
 CELL = ["variant", "width", "lambda"]
@@ -26,7 +27,7 @@ Plan = Mapping[str, Cells]  # by variant
 
 @dataclass(frozen=True)
 class Pair:
-    """A guided run and the unguided run of the same seed."""
+    """A guided run and the unguided run of the same seed and precision."""
 
     variant: str
     guided: Record
@@ -34,7 +35,7 @@ class Pair:
 
 
 def of_variants(records: Sequence[Record], settings: Settings, family: str) -> list[Pair]:
-    """All pairs at the variant widths. Unguided: the baseline of the published protocol, also for float64."""
+    """All pairs at the variant widths. Unguided: the published protocol's, in the guided run's precision."""
     planned = _planned(settings, family)
     return [pair for variant, runs in planned.items() for pair in pair_up(variant, runs, records, settings)]
 
@@ -86,10 +87,17 @@ def pair_up(
     for run in runs:
         if run["lambda"] == 0:
             continue
-        baseline = autoencoder.make_run(settings, run.family, run["width"], 0.0, run["replicate"], **unguided)
+        changes = {"precision": run["precision"], **unguided}
+        baseline = autoencoder.make_run(settings, run.family, run["width"], 0.0, run["replicate"], **changes)
         if run.key in by_key and baseline.key in by_key:
             found.append(Pair(variant, by_key[run.key], by_key[baseline.key]))
     return found
+
+
+def baselines(found: Iterable[Pair], width: int) -> list[Record]:
+    """The unguided runs at one width, each once; without those that stand beside variant float64 alone."""
+    here = [p for p in found if p.guided["run"]["width"] == width and p.variant != FLOAT64]
+    return list({pair.unguided["key"]: pair.unguided for pair in here}.values())
 
 
 def frame(found: Iterable[Pair], target: float = TARGET) -> pd.DataFrame:

@@ -70,7 +70,7 @@ def thresholds(found: Sequence[Pair]) -> pd.DataFrame:
     hidden = runs[runs["replayed_epoch"].notna() & (runs["variant"] != KERAS_MEAN)]
     hidden = hidden.assign(ratio=lambda r: (r["lambda"] / r["epsilon"]).round(6))
     for width in sorted(hidden["width"].unique()):
-        unguided = list({p.unguided["key"]: p.unguided for p in found if p.guided["run"]["width"] == width}.values())
+        unguided = pairs.baselines(found, width)
         improvement = typical_improvement(unguided)
         cells = hidden[hidden["width"] == width].groupby("ratio")[["epoch", "unguided_epoch"]].mean()
         halved = cells["epoch"] <= cells["unguided_epoch"] / 2

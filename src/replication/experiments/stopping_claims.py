@@ -8,7 +8,7 @@ from replication.analysis.statistics import t_interval
 from replication.experiments import stopping_artefact
 from replication.experiments.autoencoder import LARGE_LAMBDA
 from replication.experiments.counting import counting, said
-from replication.experiments.pairs import BASE, EXACT_BASE, KERAS_MEAN, PUBLISHED, SCALE_BASE, Cells, Plan
+from replication.experiments.pairs import BASE, EXACT_BASE, FLOAT64, KERAS_MEAN, PUBLISHED, SCALE_BASE, Cells, Plan
 from replication.experiments.verdict import Verdict
 
 FROM = 100  # widths of the hypotheses, this one included
@@ -22,21 +22,21 @@ def h1(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
         name: {
             w: {x for x in lambdas if x >= LARGE_LAMBDA} for w, lambdas in planned.get(name, {}).items() if w >= FROM
         }
-        for name in (BASE, "float64", PUBLISHED)
+        for name in (BASE, FLOAT64, PUBLISHED)
     }
     parts = {name: _counting(runs, cells, name) for name, cells in large.items()}
     widths = f"widths that count: {'; '.join(_said(part, large[name], name) for name, part in parts.items())}"
     if any(part.empty for part in parts.values()):
         return "undecided", widths
-    ratios = {name: _epoch_ratios(parts[name]) for name in (BASE, "float64")}
+    ratios = {name: _epoch_ratios(parts[name]) for name in (BASE, FLOAT64)}
     verdict, evidence = _predictions(
         (
             f"MSE alone watched, {_span(ratios[BASE])} of the unguided epochs",
             bool(ratios[BASE].between(0.9, 1.1).all()),
         ),
         (
-            f"total watched in float64, {_span(ratios['float64'])} of them",
-            bool(ratios["float64"].between(0.9, 1.1).all()),
+            f"total watched in float64, {_span(ratios[FLOAT64])} of those in float64",
+            bool(ratios[FLOAT64].between(0.9, 1.1).all()),
         ),
         _told(parts[PUBLISHED]),
     )

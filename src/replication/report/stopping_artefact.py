@@ -41,8 +41,7 @@ TABLES = {  # name -> title, note
         "Means over n pairs of a guided run and the unguided run of its seed. replayed_epoch: predicted from the "
         "unguided run. mse and stopped_baseline, the unguided run's MSE at the guided run's stopping epoch: means over "
         "the pairs compared, whose unguided run lasts as long; difference_low and _high: 95 % t-interval of guided "
-        "minus that. A run in float64 stands beside the "
-        "unguided one in float32, which may end an epoch or two apart for rounding alone.",
+        "minus that. A run in float64 stands beside an unguided one in float64.",
     ),
     "threshold": (
         "Rounding threshold in lambda / epsilon",
@@ -257,7 +256,7 @@ class _Writer(FamilyWriter):
     def of_pairs(self) -> list[FigureEntry]:
         points = self.runs[self.runs["epsilon"] > 0].groupby([*CELL, "epsilon"])  # the reciprocal form's
         curves = self.runs[self.runs["variant"].isin(WATCHING_MSE)].groupby(CELL)
-        unguided = len({pair.unguided["key"] for pair in self.pairs})
+        unguided = sum(len(pairs.baselines(self.pairs, width)) for width in self.runs["width"].unique())
         replicates = f"n = {count_range(curves.size())} replicates a guided curve ({unguided} unguided runs in all)"
         return [
             self.figure(

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from replication.experiments import pairs
-from replication.experiments.pairs import BASE, EXACT_BASE, KERAS_MEAN, PUBLISHED, SCALE_BASE, Pair
+from replication.experiments.pairs import BASE, EXACT_BASE, FLOAT64, KERAS_MEAN, PUBLISHED, SCALE_BASE, Pair
 from replication.experiments.replay import keras_mean, plain_sum, replayed_epoch
 from replication.experiments.stopping_artefact import WATCHING_MSE
 from replication.report.figures import count_epochs, house_style
@@ -24,7 +24,7 @@ MARKERS: dict[str, dict[str, Any]] = {  # of a variant; float64 lies on others, 
     "epsilon": {"fmt": "s", "color": "tab:orange", "label": "lambda 1, other epsilon"},
     KERAS_MEAN: {"fmt": "v", "color": "tab:purple", "label": "Keras's mean watched"},
     BASE: {"fmt": "D", "color": "tab:green", "label": "MSE alone watched"},
-    "float64": {"fmt": "^", "color": "tab:blue", "label": "float64", "markersize": 9, "markerfacecolor": "none"},
+    FLOAT64: {"fmt": "^", "color": "tab:blue", "label": "float64", "markersize": 9, "markerfacecolor": "none"},
 }
 LINES = {  # of a variant: its form for the reader, and a colour
     BASE: ("modified", "tab:green"),
@@ -40,7 +40,7 @@ def stopping_epochs(found: Sequence[Pair], thresholds: pd.DataFrame) -> Figure:
     runs = pairs.frame(found)
     figure, panels = _panels(runs["width"].unique())
     for width, axes in panels.items():
-        unguided = _unguided(found, width)
+        unguided = pairs.baselines(found, width)
         ratios = np.logspace(-1, 8.5, 120)
         for colour, linewidth, watched, label in (
             ("tab:purple", 0.6, keras_mean(unguided[0]["run"]), "predicted: Keras's mean"),
@@ -87,7 +87,7 @@ def time_to_quality(found: Sequence[Pair]) -> Figure:
     for width, axes in panels.items():
         curves = _curves(found, width)
         best = min(min(r["history"]["validation_mse"]) for _, records in curves.values() for r in records)
-        first = max(r["history"]["validation_mse"][0] for r in _unguided(found, width))
+        first = max(r["history"]["validation_mse"][0] for r in pairs.baselines(found, width))
         levels = np.geomspace(first, best, 80)
         for label, (style, records) in curves.items():
             epochs = [
@@ -125,7 +125,9 @@ def along_training(found: Sequence[Pair]) -> Figure:
             for lambda_, style in styles.items():
                 if guided := [record for record in here if record["run"]["lambda"] == lambda_]:
                     axes.plot(*_mean_history(guided, name), **style)
-            axes.plot(*_mean_history(_unguided(found, width), name), color="black", linestyle="--", label="unguided")
+            axes.plot(
+                *_mean_history(pairs.baselines(found, width), name), color="black", linestyle="--", label="unguided"
+            )
             axes.set(xlabel="epoch", title=f"width {width}")
             count_epochs(axes.xaxis)
         row[0].set_ylabel("validation MSE")
@@ -153,17 +155,13 @@ def _finish(panels: Mapping[int, Axes], label: str) -> None:
     axes[-1].legend(entries.values(), entries.keys(), loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8)
 
 
-def _unguided(found: Sequence[Pair], width: int) -> list[Record]:
-    return list({p.unguided["key"]: p.unguided for p in found if p.guided["run"]["width"] == width}.values())
-
-
 def _curves(found: Sequence[Pair], width: int) -> dict[str, tuple[tuple[str, str], list[Record]]]:
     """Label -> (colour, dashes) and records: the guided runs that watch the MSE alone, and their unguided ones.
 
     Of the modified form only the largest lambda: its curves coincide.
     """
     beside = [p for p in found if p.variant in WATCHING_MSE]  # other seeds would shift the mean
-    curves = {"unguided": (("black", "-"), _unguided(beside, width) or _unguided(found, width))}
+    curves = {"unguided": (("black", "-"), pairs.baselines(beside, width) or pairs.baselines(found, width))}
     for variant in WATCHING_MSE:
         here = [p.guided for p in found if p.variant == variant]
         lambdas = sorted({record["run"]["lambda"] for record in here})  # of all widths: a lambda has one style
