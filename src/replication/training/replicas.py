@@ -20,7 +20,7 @@ from entropy_guidance.guidance import FORMS, Form
 from replication.datasets.images import ImageSet, pixels
 from replication.models.autoencoder import Autoencoders
 from replication.runs import Record, Run, make_record
-from replication.training.backpropagation import Backpropagation
+from replication.training.backpropagation import Backpropagation, FusedAdam
 from replication.training.stopping import EarlyStopping
 from replication.training.trainers import Epoch, Orders, environment, fitting, prepare, shared_settings
 
@@ -167,6 +167,7 @@ class _Stack:
         self.written: Backpropagation | None = None  # the gradient without autograd
         if self.device.type == "cpu":
             self.written = Backpropagation(self.models, self.batch_size, self.output_activation)
+            self.adam = FusedAdam(self.optimizer)
 
     def _compact(self) -> None:
         """Drop the finished models: weights, optimiser state and bookkeeping of the others stay as they are."""
@@ -241,11 +242,11 @@ class _Stack:
     def _written_step(self, written: Backpropagation, batch_MB: Tensor) -> None:
         """The same step on a CPU."""
         for m, batch_B in enumerate(batch_MB):
-            self.squared_error_M[m] += written.gradients(m, self.train_NI, batch_B) * len(batch_B)
+            self.squared_error_M[m].add_(written.gradients(m, self.train_NI, batch_B), alpha=len(batch_B))
         for form, rows_G in self.guided.items():
             for row_1 in rows_G.split(1):
                 written.grads[int(row_1)][0].add_(self._penalty_gradient(form, row_1))
-        self.optimizer.step()
+        self.adam.step()
 
     def _penalty_gradient(self, form: Penalised, row_1: Tensor) -> Tensor | float:
         """Gradient of one model's penalty by its encoder weights, (L, I).
