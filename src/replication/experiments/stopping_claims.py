@@ -19,9 +19,7 @@ ENOUGH = 3  # pairs at every lambda without which a width does not count
 def h1(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
     """Verdict on H1 for one data set, and its evidence."""
     large = {
-        name: {
-            w: {x for x in lambdas if x >= LARGE_LAMBDA} for w, lambdas in planned.get(name, {}).items() if w >= FROM
-        }
+        name: {w: {x for x in lambdas if x >= LARGE_LAMBDA} for w, lambdas in _wide(planned, name).items()}
         for name in (BASE, FLOAT64, PUBLISHED)
     }
     parts = {name: _counting(runs, cells, name) for name, cells in large.items()}
@@ -45,7 +43,7 @@ def h1(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
 
 def h1_keras(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
     """Verdict on H1-keras for one data set, and its evidence."""
-    cells = {width: lambdas for width, lambdas in planned.get(KERAS_MEAN, {}).items() if width >= FROM}
+    cells = _wide(planned, KERAS_MEAN)
     found = _counting(runs, cells, KERAS_MEAN)
     widths = f"widths that count: {_said(found, cells, KERAS_MEAN)}"
     is_large = found["lambda"] >= LARGE_LAMBDA
@@ -162,7 +160,7 @@ def _slower(runs: pd.DataFrame, plans: Mapping[str, Plan], variant: str) -> tupl
         return "not tested", "no runs"
     outcomes, evidence = [], []
     for family, planned in plans.items():
-        largest = {width: {max(lambdas)} for width, lambdas in planned.get(variant, {}).items() if width >= FROM}
+        largest = {width: {max(lambdas)} for width, lambdas in _wide(planned, variant).items()}
         part = _counting(runs[runs["family"] == family], largest, variant)
         text = f"{family}, widths that count: {_said(part, largest, variant)}"
         if part.empty:
@@ -187,6 +185,11 @@ def _epochs_saved(row: "pd.Series[float]") -> str:
         f"{where}{row['reached']:g} of {row['n']:g} get there before early stopping (MSE {row['common_mse']:.4f} "
         f"against {row['unguided_common_mse']:.4f} at the last common epoch)"
     )
+
+
+def _wide(planned: Plan, variant: str) -> Cells:
+    """What is planned of a variant at the hypotheses' widths."""
+    return {width: lambdas for width, lambdas in planned.get(variant, {}).items() if width >= FROM}
 
 
 def _counting(runs: pd.DataFrame, planned: Cells, variant: str) -> pd.DataFrame:
