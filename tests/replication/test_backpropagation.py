@@ -1,11 +1,15 @@
 """The written-out gradient against autograd."""
 
+import math
+from functools import partial
+
 import pytest
 import torch
 
+from entropy_guidance import dense_entropy_change, penalty
 from replication.models.autoencoder import Autoencoders
 from replication.training import backpropagation
-from replication.training.backpropagation import Backpropagation, FusedAdam
+from replication.training.backpropagation import Backpropagation, FusedAdam, add_penalty_gradient, reciprocal_slope
 
 
 @pytest.fixture(params=["sigmoid", "linear"])
@@ -76,3 +80,31 @@ def test_steps_are_those_of_torchs_adam_bit_for_bit():
         state, expected = optimizer.state[a], reference.state[b]
         assert all(torch.equal(state[name], expected[name]) for name in ("exp_avg", "exp_avg_sq", "step"))
         assert state["step"] == 5
+
+
+@pytest.mark.parametrize("change", [-1e4, -120.0, -16.2, -16.1, -3.0, 0.0, 60.0, 1e4])
+def test_the_slope_of_the_reciprocal_is_autograds(change):
+    c = torch.tensor(change, dtype=torch.float64, requires_grad=True)
+    penalty(c, 0.3, form="reciprocal", epsilon=1e-7).backward()
+    assert reciprocal_slope(change, 0.3, 1e-7) == pytest.approx(c.grad.item(), rel=1e-9, abs=1e-300)
+    assert reciprocal_slope(-math.inf, 0.3, 1e-7) == 0
+
+
+@pytest.mark.parametrize("shape", [(3, 7), (7, 3), (4, 4)])
+@pytest.mark.parametrize("epsilon", [1e-7, 0.5])
+def test_the_gradient_of_the_penalty_is_autograds(shape, epsilon):
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    before = torch.full(shape, 0.25, dtype=torch.float64)
+    gradient = before.clone()
+    add_penalty_gradient(gradient, weight, partial(reciprocal_slope, lambda_=0.3, epsilon=epsilon))
+    penalty(dense_entropy_change(weight.requires_grad_()), 0.3, form="reciprocal", epsilon=epsilon).backward()
+    assert torch.allclose(gradient, before + weight.grad, rtol=1e-12)
+
+
+def test_no_slope_and_a_singular_matrix_add_no_gradient(monkeypatch):
+    gradient = torch.ones(2, 3)
+    add_penalty_gradient(gradient, torch.tensor([[1.0, 2.0, 0.0], [2.0, 4.0, 0.0]]), lambda _: -1.0)
+    assert torch.equal(gradient, torch.ones(2, 3))
+    monkeypatch.setattr(torch.linalg, "lu_solve", None)  # not called
+    add_penalty_gradient(gradient, torch.eye(2, 3), lambda _: -1e-50)
+    assert torch.equal(gradient, torch.ones(2, 3))

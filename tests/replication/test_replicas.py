@@ -98,7 +98,9 @@ def test_trajectory_to_1e_10(make_run, images, monkeypatch):
     assert record["validation_mse"] == pytest.approx(plain_training(run, images), rel=1e-10)
 
 
-@pytest.mark.parametrize("changes", [{}, {"lambda_": 0.1}, {"lambda_": 0.1, "form": "exact"}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"lambda_": 0.1}, {"lambda_": 0.1, "form": "log"}, {"lambda_": 0.1, "form": "exact"}]
+)
 def test_autograd_and_the_written_gradient_agree(make_run, images, monkeypatch, changes):
     """Autograd is what a GPU trains with, the written-out gradient what a CPU does."""
     run = make_run(**changes)

@@ -1,15 +1,17 @@
-"""An autoencoder's step on a CPU, written out: no autograd, no memory allocated in it, Adam without its wrapper.
+"""An autoencoder's step on a CPU, written out: no autograd, hardly any memory allocated, Adam without its wrapper.
 
 The models of a stack are computed one by one: the numbers of a model are the same bits whatever it is stacked with.
 
 Shape legend: B batch, I inputs, L latent width, N images, V validation images.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from entropy_guidance import square_part
 from replication.models.autoencoder import Autoencoders
 
 ROWS = 512  # images that the buffers hold at least; validation takes as many at once
@@ -69,6 +71,29 @@ class Backpropagation:
         h_BL = torch.addmm(encoder_bias_1L, x_BI, encoder_LI.T, out=self.h_BL[:batch]).sigmoid_()
         y_BI = torch.addmm(decoder_bias_1I, h_BL, decoder_IL.T, out=self.y_BI[:batch])
         return x_BI, h_BL, y_BI.sigmoid_() if self.sigmoid_output else y_BI
+
+
+def add_penalty_gradient(gradient_LI: Tensor, weight_LI: Tensor, slope: Callable[[float], float]) -> None:
+    """Add to a gradient that of a penalty on log|det W_sq|: its slope there times the inverse of W_sq, transposed.
+
+    One LU tells both. Nothing is solved for a slope that is zero in the precision of the weights (a reciprocal far
+    below epsilon); a singular W_sq has no gradient.
+    """
+    factors_kk, pivots_k, singular = torch.linalg.lu_factor_ex(square_part(weight_LI))
+    if singular:
+        return
+    change = factors_kk.diagonal().abs().log().sum().item()
+    rounded = torch.tensor(slope(change), dtype=weight_LI.dtype)
+    if rounded != 0:
+        eye_kk = torch.eye(len(pivots_k), dtype=weight_LI.dtype)
+        inverse_kk = torch.linalg.lu_solve(factors_kk, pivots_k, eye_kk, adjoint=True)  # transposed
+        square_part(gradient_LI).add_(inverse_kk.mul_(rounded))
+
+
+def reciprocal_slope(change: float, lambda_: float, epsilon: float) -> float:
+    """d/dc of lambda / (exp(c) + epsilon), c in nats, without overflow."""
+    near = math.exp(-abs(math.log(epsilon) - change))
+    return -lambda_ / epsilon * near / (1 + near) ** 2
 
 
 class FusedAdam:

@@ -9,6 +9,7 @@ Shape legend: M models, B batch, I inputs, L latent width, N training images, V 
 
 import time
 from collections.abc import Hashable, Iterator, Sequence
+from functools import partial
 from itertools import count
 from typing import Literal
 
@@ -20,7 +21,7 @@ from entropy_guidance.guidance import FORMS, Form
 from replication.datasets.images import ImageSet, pixels
 from replication.models.autoencoder import Autoencoders
 from replication.runs import Record, Run, make_record
-from replication.training.backpropagation import Backpropagation, FusedAdam
+from replication.training.backpropagation import Backpropagation, FusedAdam, add_penalty_gradient, reciprocal_slope
 from replication.training.stopping import EarlyStopping
 from replication.training.trainers import Epoch, Orders, environment, fitting, prepare, shared_settings
 
@@ -244,19 +245,22 @@ class _Stack:
         for m, batch_B in enumerate(batch_MB):
             self.squared_error_M[m].add_(written.gradients(m, self.train_NI, batch_B), alpha=len(batch_B))
         for form, rows_G in self.guided.items():
-            for row_1 in rows_G.split(1):
-                written.grads[int(row_1)][0].add_(self._penalty_gradient(form, row_1))
+            for m in rows_G.tolist():
+                self._add_penalty(written, form, m)
         self.adam.step()
 
-    def _penalty_gradient(self, form: Penalised, row_1: Tensor) -> Tensor | float:
-        """Gradient of one model's penalty by its encoder weights, (L, I).
-
-        Where the penalty has no slope (a reciprocal far below epsilon, in float32) nothing is inverted for it.
-        """
-        weight_1LI = self.models.encoder_MLI.detach()[row_1].requires_grad_()
-        change_1 = _change(form, weight_1LI)
-        [slope_1] = torch.autograd.grad(self._penalty(change_1, form, row_1).sum(), change_1, retain_graph=True)
-        return torch.autograd.grad(change_1, weight_1LI, slope_1)[0][0] if slope_1.any() else 0.0
+    def _add_penalty(self, written: Backpropagation, form: Penalised, m: int) -> None:
+        """Add the gradient of one model's penalty to that of its MSE."""
+        weight_LI, gradient_LI, run = written.weights[m][0], written.grads[m][0], self.replicas[m].run
+        if form == "reciprocal":
+            slope = partial(reciprocal_slope, lambda_=run["lambda"], epsilon=run["epsilon"])
+            add_penalty_gradient(gradient_LI, weight_LI, slope)
+        elif form == "log":
+            add_penalty_gradient(gradient_LI, weight_LI, lambda _: -run["lambda"])
+        else:
+            weight_1LI = weight_LI.detach()[None].requires_grad_()
+            change_1 = _change(form, weight_1LI)
+            gradient_LI.add_(torch.autograd.grad(-run["lambda"] * change_1.sum(), weight_1LI)[0][0])
 
     def _penalty(self, change_G: Tensor, form: Penalised, rows_G: Tensor) -> Tensor:
         kind = "exact" if form == SCALE else form
