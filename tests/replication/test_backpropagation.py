@@ -6,10 +6,16 @@ from functools import partial
 import pytest
 import torch
 
-from entropy_guidance import dense_entropy_change, penalty
+from entropy_guidance import dense_entropy_change, exact_dense_entropy_change, penalty
 from replication.models.autoencoder import Autoencoders
 from replication.training import backpropagation
-from replication.training.backpropagation import Backpropagation, FusedAdam, add_penalty_gradient, reciprocal_slope
+from replication.training.backpropagation import (
+    Backpropagation,
+    FusedAdam,
+    add_exact_penalty_gradient,
+    add_penalty_gradient,
+    reciprocal_slope,
+)
 
 
 @pytest.fixture(params=["sigmoid", "linear"])
@@ -98,6 +104,17 @@ def test_the_gradient_of_the_penalty_is_autograds(shape, epsilon):
     gradient = before.clone()
     add_penalty_gradient(gradient, weight, partial(reciprocal_slope, lambda_=0.3, epsilon=epsilon))
     penalty(dense_entropy_change(weight.requires_grad_()), 0.3, form="reciprocal", epsilon=epsilon).backward()
+    assert torch.allclose(gradient, before + weight.grad, rtol=1e-12)
+
+
+def test_the_gradient_of_the_exact_penalty_is_autograds():
+    weight = torch.randn(5, 9, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    before = torch.full((5, 9), 0.25, dtype=torch.float64)
+    gradient = before.clone()
+    add_exact_penalty_gradient(gradient, weight, -0.3)
+    (-0.3 * exact_dense_entropy_change(weight.requires_grad_())).backward()
+    assert torch.allclose(gradient, before + weight.grad, rtol=1e-12)
+    add_exact_penalty_gradient(gradient, torch.zeros(5, 9, dtype=torch.float64), -0.3)
     assert torch.allclose(gradient, before + weight.grad, rtol=1e-12)
 
 

@@ -76,7 +76,7 @@ class Backpropagation:
 def add_penalty_gradient(gradient_LI: Tensor, weight_LI: Tensor, slope: Callable[[float], float]) -> None:
     """Add to a gradient that of a penalty on log|det W_sq|: its slope there times the inverse of W_sq, transposed.
 
-    One LU tells both. Nothing is solved for a slope that is zero in the precision of the weights (a reciprocal far
+    One LU tells both. Nothing is inverted for a slope that is zero in the precision of the weights (a reciprocal far
     below epsilon); a singular W_sq has no gradient.
     """
     factors_kk, pivots_k, singular = torch.linalg.lu_factor_ex(square_part(weight_LI))
@@ -85,9 +85,23 @@ def add_penalty_gradient(gradient_LI: Tensor, weight_LI: Tensor, slope: Callable
     change = factors_kk.diagonal().abs().log().sum().item()
     rounded = torch.tensor(slope(change), dtype=weight_LI.dtype)
     if rounded != 0:
-        eye_kk = torch.eye(len(pivots_k), dtype=weight_LI.dtype)
-        inverse_kk = torch.linalg.lu_solve(factors_kk, pivots_k, eye_kk, adjoint=True)  # transposed
-        square_part(gradient_LI).add_(inverse_kk.mul_(rounded))
+        square_part(gradient_LI).add_(_inverse_transposed(factors_kk, pivots_k).mul_(rounded))
+
+
+def add_exact_penalty_gradient(gradient_LI: Tensor, weight_LI: Tensor, slope: float) -> None:
+    """Add to a gradient that of slope * log det(W W^T) / 2 for a wide W, the transposed pseudo-inverse.
+
+    A W of lower rank has no gradient.
+    """
+    factors_LL, pivots_L, singular = torch.linalg.lu_factor_ex(weight_LI @ weight_LI.T)
+    if not singular:
+        gradient_LI.addmm_(_inverse_transposed(factors_LL, pivots_L), weight_LI, alpha=slope)
+
+
+def _inverse_transposed(factors_kk: Tensor, pivots_k: Tensor) -> Tensor:
+    """From an LU: about twice as fast as untransposed, or as torch.linalg.inv."""
+    eye_kk = torch.eye(len(pivots_k), dtype=factors_kk.dtype)
+    return torch.linalg.lu_solve(factors_kk, pivots_k, eye_kk, adjoint=True)
 
 
 def reciprocal_slope(change: float, lambda_: float, epsilon: float) -> float:

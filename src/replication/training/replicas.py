@@ -21,7 +21,13 @@ from entropy_guidance.guidance import FORMS, Form
 from replication.datasets.images import ImageSet, pixels
 from replication.models.autoencoder import Autoencoders
 from replication.runs import Record, Run, make_record
-from replication.training.backpropagation import Backpropagation, FusedAdam, add_penalty_gradient, reciprocal_slope
+from replication.training.backpropagation import (
+    Backpropagation,
+    FusedAdam,
+    add_exact_penalty_gradient,
+    add_penalty_gradient,
+    reciprocal_slope,
+)
 from replication.training.stopping import EarlyStopping
 from replication.training.trainers import Epoch, Orders, environment, fitting, prepare, shared_settings
 
@@ -257,6 +263,8 @@ class _Stack:
             add_penalty_gradient(gradient_LI, weight_LI, slope)
         elif form == "log":
             add_penalty_gradient(gradient_LI, weight_LI, lambda _: -run["lambda"])
+        elif form == "exact" and weight_LI.shape[0] < weight_LI.shape[1]:
+            add_exact_penalty_gradient(gradient_LI, weight_LI, -run["lambda"])
         else:
             weight_1LI = weight_LI.detach()[None].requires_grad_()
             change_1 = _change(form, weight_1LI)
