@@ -274,7 +274,7 @@ def test_what_the_exact_form_and_the_norm_save_is_the_reports():
     ends = [determinants.loc[(name, 260, 1e-4)] for name in ("scale-base", "exact-base")]
     said = f"(from {ends[0]['initial']:.0f} to {ends[0]['guided']:.0f}, the exact form to {ends[1]['guided']:.0f})"
     assert said in FOUND
-    assert "a quarter faster in one of six settings (CIFAR-10, width 260)" in SAID
+    assert "a quarter fewer epochs in one of six settings (CIFAR-10, width 260)" in SAID
     assert 0.2 < 1 - exact["epochs"] / exact["unguided_epochs"] < 0.3
 
 

@@ -78,9 +78,9 @@ TABLES = {  # name -> title, note
     "any-epsilon": (
         "What any epsilon would show, told from unguided runs",
         "Stopping epoch (and MSE at it) by lambda, were the penalty the constant lambda/epsilon: unguided runs of "
-        f"widths above {autoencoder_claims.ABOVE}, replayed as above; widths weigh alike. The paper's epsilon is lost. "
-        "Published: 8 to 10 epochs for large lambda, over 40 for none (MNIST), and two groups of lambda with nothing "
-        "between them.",
+        f"widths above {autoencoder_claims.ABOVE}, replayed as above; widths weigh alike. The paper's epsilon is "
+        "unknown. Published: 8 to 10 epochs for large lambda, over 40 for none (MNIST), and two groups of lambda with "
+        "nothing between them.",
     ),
     "any-epsilon-keras": (
         "What any epsilon would show with Keras's mean, told from unguided runs",
