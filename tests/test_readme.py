@@ -144,6 +144,8 @@ def test_what_the_penalty_costs_is_the_committed_measurement():
     for text in (SAID, FOUND):
         assert modified in text and f"with the log form {said('log', 1, ' and ')}" in text
     assert f"with the exact one {said('exact', 1, ' and ')}" in FOUND
+    [wide] = table.query("guidance == 'exact' and width == 260 and batch == 512")["ratio"]
+    assert f"a step takes {wide:.2f} times as long (width 260, batch 512, MNIST's images)" in FOUND
 
 
 def test_how_many_runs_there_are_is_the_reports():
@@ -206,13 +208,17 @@ def test_what_keras_mean_would_do_is_the_reports():
     assert f"{', '.join(large[:3])} and {large[3]} from 0.01 on, at MSE {cells[3][1]} to {cells[6][1]} " in FOUND
 
 
-def test_what_keras_mean_does_is_the_reports():
+def stopping(variant):
+    """What the report has of a variant of the autoencoders, by data set."""
     tables = {
-        family: pd.read_csv(ROOT / f"reports/paper/tables/autoencoder-{family}-stopping.csv")
-        .query("variant == 'keras-mean' and width >= 100")
-        .set_index(["lambda", "width"])
-        for family in ("mnist", "cifar10")
+        name: pd.read_csv(ROOT / f"reports/paper/tables/autoencoder-{name}-stopping.csv")
+        for name in ("mnist", "cifar10")
     }
+    return {name: t[t["variant"] == variant].set_index(["lambda", "width"]) for name, t in tables.items()}
+
+
+def test_what_keras_mean_does_is_the_reports():
+    tables = {name: table.query("width >= 100") for name, table in stopping("keras-mean").items()}
     for table, printed in zip(
         tables.values(),
         (
@@ -234,15 +240,29 @@ def test_what_keras_mean_does_is_the_reports():
     assert f"tells all {sum(part['n'].sum() for part in told)} runs of 0.01 and 1 to the epoch" in FOUND
 
 
-def test_the_one_wide_seed_in_float64_is_the_reports():
-    table = pd.read_csv(ROOT / "reports/paper/tables/autoencoder-cifar10-stopping.csv")
-    wide = table.query("variant == 'float64' and width == 260").set_index("lambda")
-    assert wide["n"].tolist() == [1, 1] and wide["stopping_epoch"].nunique() == wide["unguided_epoch"].nunique() == 1
-    epochs, without = (f"{wide[name][0.01]:.0f}" for name in ("stopping_epoch", "unguided_epoch"))
-    assert (
-        f"goes on to epoch {epochs}, with lambda 0.01 as with 1, where its unguided run in float32 ends at {without}."
-        in FOUND
+def test_what_keras_mean_does_at_width_60_is_the_reports():
+    texts = (
+        "after {} epochs at 0.01, {} at 1 and {} at 0.001 ({} without guidance; ",
+        "on CIFAR-10 {}, {} and {} against {}), and ",
     )
+    for table, text in zip(stopping("keras-mean").values(), texts, strict=True):
+        numbers = [table["stopping_epoch"][lambda_, 60] for lambda_ in (0.01, 1.0, 0.001)]
+        numbers.append(table["unguided_epoch"][0.001, 60])
+        assert text.format(*(f"{number:.3g}" for number in numbers)) in FOUND
+    told = stopping("keras-mean")["mnist"]["replayed_epoch"][0.01, 60]
+    assert f"on MNIST the replay tells {told:.3g} at 0.01." in FOUND
+
+
+def test_what_float64_shows_is_the_reports():
+    found = pd.concat(stopping("float64")).droplevel(0).reset_index()
+    assert (found["stopping_epoch"] == found["unguided_epoch"]).all()
+    assert f"in float64: all {found['n'].sum()} guided runs end at the epoch of the unguided run in float64" in FOUND
+    wide = stopping("float64")["cifar10"].loc[0.01, 260]
+    same = {"width": 260, "lambda": 0.0, "replicate": 0, "precision": "float32", "patience": 7}
+    records = read_table(ROOT / "data/runs/paper/autoencoder-cifar10.jsonl")
+    [single] = [record["metrics"] for record in records if same.items() <= record["run"].items()]
+    epochs = f"{wide['stopping_epoch']:.0f} in float64, guided or not, and at {single['stopping_epoch']} in float32."
+    assert wide["n"] == 1 and f"ends at epoch {epochs}" in FOUND
 
 
 def test_what_the_exact_form_and_the_norm_save_is_the_reports():
