@@ -298,6 +298,19 @@ def test_what_the_exact_form_and_the_norm_save_is_the_reports():
     assert 0.2 < 1 - exact["epochs"] / exact["unguided_epochs"] < 0.3
 
 
+def test_what_the_norm_alone_does_on_mnist_is_the_reports():
+    epochs = pd.read_csv(ROOT / "reports/paper/tables/autoencoder-mnist-time-to-quality.csv")
+    norm, exact = (
+        epochs[(epochs["variant"] == name) & (epochs["lambda"] == 1e-4)].set_index("width")
+        for name in ("scale-base", "exact-base")
+    )
+    taken = (norm["epochs"][100], norm["unguided_epochs"][100], exact["epochs"][100])
+    assert "takes {:.3g} epochs against {:.3g} (the exact form {:.3g})".format(*taken) in FOUND
+    ends = [f"{rows[name][60]:.4f}" for rows in (norm, exact) for name in ("common_mse", "unguided_common_mse")]
+    printed = "its MSE is {} against {} after the last common epoch, where the exact form has {} against {} (n = 5)."
+    assert printed.format(*ends) in FOUND and {*norm["n"], *exact["n"][[60, 100]]} == {5}
+
+
 def large_lambda(family):
     """Guided runs of the published protocol, lambda of 0.01 or more, widths from 60 on."""
     planned = {
