@@ -253,6 +253,17 @@ def test_what_keras_mean_does_at_width_60_is_the_reports():
     assert f"on MNIST the replay tells {told:.3g} at 0.01." in FOUND
 
 
+def test_what_other_epsilon_do_is_the_reports():
+    table = pd.read_csv(ROOT / "reports/paper/tables/autoencoder-cifar10-stopping.csv")
+    other = table[table["variant"].str.startswith("epsilon")]
+    assert (other["stopping_epoch"] == other["replayed_epoch"]).all() and (other["n"] == 1).all()
+    assert f"CIFAR-10: single ones at the three widths, all {len(other)} told to the epoch)" in FOUND
+    unbounded = pd.concat([stopping(form)["mnist"].reset_index() for form in ("log", "exact")])
+    assert unbounded["lambda"].tolist() == [0.01, 1.0] * 2 and set(unbounded["n"]) == {1}
+    assert (unbounded["stopping_epoch"] == 200).all() and (unbounded["width"] == 60).all()
+    assert "goes on to the limit of 200 epochs (single runs on MNIST at width 60, lambda 0.01 and 1; 52 with" in FOUND
+
+
 def test_what_float64_shows_is_the_reports():
     found = pd.concat(stopping("float64")).droplevel(0).reset_index()
     assert (found["stopping_epoch"] == found["unguided_epoch"]).all()
@@ -344,6 +355,9 @@ def test_what_the_placebos_do_is_the_reports():
     decay = table.loc[(1.0, "decay")]
     assert f"the most harm, {decay['gain']:.3f} (n = {decay['n']:g})" in FOUND
     assert decay["gain"] == table["gain"].min()
+    weak = table.loc[[(1e-4, "decay"), (0.01, "decay")]]
+    assert (weak["gain"].abs() < 0.001).all() and set(weak["n"]) == {10}
+    assert "At 0.0001 and 0.01 it changes accuracy by less than 0.001 (n = 10 each)." in FOUND
 
 
 def test_what_the_narrow_u_net_gains_is_the_reports():
