@@ -80,7 +80,7 @@ def test_repro_makes_the_report_and_then_nothing_more(clone):
     call(clone, "dvc", "repro")
     report = clone / "reports" / "demo"
     text = (report / "report.md").read_text()
-    assert "Stand-in data, not comparable" in text and "20 of the 20 runs" in text
+    assert "Stand-in data, not comparable" in text and "21 of the 21 runs" in text
     html = (report / "report.html").read_text()
     drawn = {kind: {path.stem for path in (report / "figures").glob(f"*.{kind}")} for kind in ("png", "svg")}
     assert drawn["png"] == drawn["svg"]
@@ -110,22 +110,23 @@ def test_a_variant_trains_only_what_is_new(clone):
     before = {record["key"] for record in read_table(clone / TABLE)}
     # One stage: the whole pipeline with a variant differs only in training the other families too.
     done = call(clone, "dvc", "exp", "run", "-S", "lambda=0.00001", "runs@mnist")
-    # {0, 1e-5}: 2 widths x 2 replicates baselines and 2 to the epoch limit are known; 4 guided and 2 controls are new
-    assert "12 runs: 6 known already, 6 trained now" in done.stdout
+    # {0, 1e-5}: 2 widths x 2 replicates baselines, 2 to the epoch limit and one in float64 are known; 4 guided and 2
+    # controls are new
+    assert "13 runs: 7 known already, 6 trained now" in done.stdout
     records = read_table(clone / TABLE)
     assert {record["run"]["lambda"] for record in records} == {0, 1e-5}
     assert {r["key"] for r in records if r["run"]["lambda"] == 0} <= before
     call(clone, "git", "checkout", "-q", "params.yaml")
 
     done = call(clone, "dvc", "exp", "run", "--temp", "-S", "lambda=[0.00001,0.1]", "runs@mnist")
-    assert "18 runs: 12 known already, 6 trained now" in done.stdout
+    assert "19 runs: 13 known already, 6 trained now" in done.stdout
 
 
 def test_a_fresh_store_is_filled_from_the_table(clone):
     call(clone, "dvc", "repro", "runs@mnist")
     shutil.rmtree(clone / ".runs")
     done = call(clone, *sweep_command())
-    assert "20 runs: 20 known already, 0 trained now" in done.stdout
+    assert "21 runs: 21 known already, 0 trained now" in done.stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -142,11 +143,11 @@ def test_a_stopped_sweep_loses_no_finished_run(clone, number):
     process.send_signal(number)
     _, errors = process.communicate()
     finished = len(list((clone / ".runs").glob("*.json")))
-    assert 2 <= finished < 20
+    assert 2 <= finished < 21
     if number == signal.SIGTERM:
         assert process.returncode == 130 and "the same command goes on from here" in errors
     done = call(clone, *sweep_command())
-    assert f"20 runs: {finished} known already, {20 - finished} trained now" in done.stdout
+    assert f"21 runs: {finished} known already, {21 - finished} trained now" in done.stdout
 
 
 def test_shards_and_merge_add_up(clone, tmp_path):
@@ -161,9 +162,9 @@ def test_shards_and_merge_add_up(clone, tmp_path):
     (clone / TABLE).unlink()
     call(clone, sys.executable, "-m", "replication", "runs", "merge", *map(str, tables))
     done = call(clone, *sweep_command("--minutes", "0"))
-    assert "20 known already, 0 trained now" in done.stdout
+    assert "21 known already, 0 trained now" in done.stdout
     listing = call(clone, sys.executable, "-m", "replication", "runs", "list").stdout
-    assert "20 of 20 runs finished" in listing
+    assert "21 of 21 runs finished" in listing
     key = listing.split()[0]
     assert json.loads(call(clone, sys.executable, "-m", "replication", "runs", "show", key[:10]).stdout)["key"] == key
 
@@ -172,10 +173,10 @@ def test_minutes_bound_a_sweep(clone):
     shutil.rmtree(clone / ".runs", ignore_errors=True)
     (clone / TABLE).unlink(missing_ok=True)
     done = call(clone, *sweep_command("--minutes", "0"))
-    assert "20 runs: 0 known already, 0 trained now, 20 still missing" in done.stdout
+    assert "21 runs: 0 known already, 0 trained now, 21 still missing" in done.stdout
     # and the report says so instead of failing
     call(clone, sys.executable, "-m", "replication", "report")
-    assert "0 of the 20 runs" in (clone / "reports/demo/report.md").read_text()
+    assert "0 of the 21 runs" in (clone / "reports/demo/report.md").read_text()
 
 
 def test_data_that_cannot_be_had_is_one_message(clone):
