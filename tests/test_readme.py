@@ -20,6 +20,15 @@ SPEED = (ROOT / "data/benchmarks/README.md").read_text()
 README, SAID, FOUND, MEASURED = (" ".join(page.split()) for page in (TEXT, SECTION, FINDINGS, SPEED))  # on one line
 
 
+def benchmark(name):
+    return pd.read_csv(ROOT / f"data/benchmarks/{name}.csv")
+
+
+def reported(name):
+    """A table of the report."""
+    return pd.read_csv(ROOT / f"reports/paper/tables/{name}.csv")
+
+
 def test_the_example_runs(capsys):
     [example] = re.findall(r"```python\n(.*?)```", TEXT, flags=re.S)
     exec(example, {})
@@ -27,7 +36,7 @@ def test_the_example_runs(capsys):
 
 
 def test_the_speed_table_is_the_committed_measurement():
-    cells = pd.read_csv(ROOT / "data/benchmarks/engine.csv").set_index(["width", "batch", "way"])
+    cells = benchmark("engine").set_index(["width", "batch", "way"])
     ways = ("ours", "ours, a stack of 70", "ours, by autograd", "plain torch loop, resident tensors", "Keras fit")
     ways += ("torch DataLoader, torchvision's MNIST",)
     rows = re.findall(r"^\| (\d+), (\d+) \| (.*) \|$", TEXT, flags=re.M)
@@ -39,7 +48,7 @@ def test_the_speed_table_is_the_committed_measurement():
 
 
 def test_the_aims_of_speed_are_the_committed_measurement():
-    table = pd.read_csv(ROOT / "data/benchmarks/engine.csv").query("batch < 512").set_index("way")
+    table = benchmark("engine").query("batch < 512").set_index("way")
     keras, loader = (
         geometric_mean(table.loc[way, "times_ours"]) for way in ("Keras fit", "torch DataLoader, torchvision's MNIST")
     )
@@ -48,13 +57,13 @@ def test_the_aims_of_speed_are_the_committed_measurement():
 
 
 def test_the_table_of_workers_is_the_committed_measurement():
-    cells = pd.read_csv(ROOT / "data/benchmarks/workers.csv").set_index(["model", "threads"])["seconds"]
+    cells = benchmark("workers").set_index(["model", "threads"])["seconds"]
     for model in cells.index.unique("model"):
         assert f"| {model} | {cells[model, 1]:.3g} | {cells[model, 2]:.3g} |" in SPEED
 
 
 def test_newtons_iteration_is_the_committed_measurement():
-    table = pd.read_csv(ROOT / "data/benchmarks/warm-inverse.csv")
+    table = benchmark("warm-inverse")
     wide = table[table["width"] == 260]
     assert (table["converge"] >= 0.99).all() and (table["iteration_error"] < table["lu_error"]).all()
     costs = [*wide["iteration_ms"].agg(["min", "max"]), *wide["inverse_ms"].agg(["min", "max"])]
@@ -65,7 +74,7 @@ def test_newtons_iteration_is_the_committed_measurement():
 def test_how_many_small_cnns_train_in_an_hour():
     scale = settings.load("paper", ROOT / "params.yaml")
     batch, epochs = scale.cnn.batch_size, scale.cnn_grids["cnn-cifar10"].epochs
-    cells = pd.read_csv(ROOT / "data/benchmarks/small-cnn.csv").set_index(["blocks", "width", "batch", "way"])
+    cells = benchmark("small-cnn").set_index(["blocks", "width", "batch", "way"])
     seconds = cells.loc[(1, 32, batch, "the trainer"), "core_seconds_an_epoch"]
     trainings = int(3600 / (epochs * seconds))
     printed = (
@@ -75,7 +84,7 @@ def test_how_many_small_cnns_train_in_an_hour():
 
 
 def test_how_much_faster_small_cnns_train():
-    table = pd.read_csv(ROOT / "data/benchmarks/small-cnn.csv").set_index("way")
+    table = benchmark("small-cnn").set_index("way")
     cells = table.loc["the trainer", "times_plain"]
     same = table.loc["plain, kept", "ms"].to_numpy() / table.loc["the trainer", "ms"].to_numpy()
     printed = f"train {cells.min():.1f} to {cells.max():.1f} times as fast as in a plain loop "
@@ -84,13 +93,13 @@ def test_how_much_faster_small_cnns_train():
 
 def test_the_report_has_the_committed_measurements():
     for name in ("engine", "guidance"):
-        measured = pd.read_csv(ROOT / f"data/benchmarks/{name}.csv").drop(columns=["hardware", "versions"])
-        printed = pd.read_csv(ROOT / f"reports/paper/tables/cost-{name}.csv")
+        measured = benchmark(f"{name}").drop(columns=["hardware", "versions"])
+        printed = reported(f"cost-{name}")
         pd.testing.assert_frame_equal(printed, measured)
 
 
 def test_the_small_cnns_speed_table_is_the_committed_measurement():
-    cells = pd.read_csv(ROOT / "data/benchmarks/small-cnn.csv").set_index(["blocks", "width", "batch", "way"])
+    cells = benchmark("small-cnn").set_index(["blocks", "width", "batch", "way"])
     ways = ("the trainer", "the trainer, not kept", "stack of 4", "unfold of 4")
     ways += ("plain, kept", "plain", "plain, DataLoader")
     rows = re.findall(r"^\| (\d+) x (\d+), (\d+) \| (.*) \|$", SPEED, flags=re.M)
@@ -101,14 +110,14 @@ def test_the_small_cnns_speed_table_is_the_committed_measurement():
 
 
 def test_the_u_nets_speed_table_is_the_committed_measurement():
-    cells = pd.read_csv(ROOT / "data/benchmarks/unet.csv")
+    cells = benchmark("unet")
     lines = [f"| {' | '.join(cells['way'])} |", "|---|---|---|"]
     lines.append(f"| {' | '.join(f'{value:.3g}' for value in cells['images_per_second'])} |")
     assert "\n".join(lines) in SPEED
 
 
 def test_the_classifiers_speed_table_is_the_committed_measurement():
-    cells = pd.read_csv(ROOT / "data/benchmarks/classifiers.csv")
+    cells = benchmark("classifiers")
     rows = dict(re.findall(r"^\| (vgg16|resnet50) \| ([\d. |]+) \|$", SPEED, flags=re.M))
     assert set(rows) == set(cells["network"])
     for network, printed in rows.items():
@@ -133,7 +142,7 @@ def test_the_verdicts_are_the_reports():
 
 
 def test_what_the_penalty_costs_is_the_committed_measurement():
-    table = pd.read_csv(ROOT / "data/benchmarks/guidance.csv")
+    table = benchmark("guidance")
     ratios = table.groupby(["guidance", "batch"])["ratio"].agg(["min", "max"])
 
     def said(form, digits, between):
@@ -177,7 +186,7 @@ def test_what_is_said_of_the_hypotheses_is_the_reports():
 
 
 def test_the_small_cnns_gain_is_the_reports():
-    row = pd.read_csv(ROOT / "reports/paper/tables/cnn-cifar10-table1-first.csv").iloc[0]
+    row = reported("cnn-cifar10-table1-first").iloc[0]
     printed = f"Its best lambda gains {row['validation gain'].split()[0]} "
     assert f"n = {row['n']} replicates exist. {printed}" in FOUND
     assert printed in SAID
@@ -186,7 +195,7 @@ def test_the_small_cnns_gain_is_the_reports():
 def test_the_replayed_stopping_epochs_are_the_reports():
     told = {}
     for family in ("autoencoder-mnist", "autoencoder-cifar10"):
-        table = pd.read_csv(ROOT / f"reports/paper/tables/{family}-replay.csv")
+        table = reported(f"{family}-replay")
         large = table[(table["lambda"] == "0.01 and more") & (table["width"] >= 60)]
         assert (large["exact"] == 1).all()
         told[family] = large["n"].sum()
@@ -198,10 +207,10 @@ def test_the_replayed_stopping_epochs_are_the_reports():
 
 def test_what_keras_mean_would_do_is_the_reports():
     for family in ("autoencoder-mnist", "autoencoder-cifar10"):
-        table = pd.read_csv(ROOT / f"reports/paper/tables/{family}-keras-mean.csv").query("width > 100")
+        table = reported(f"{family}-keras-mean").query("width > 100")
         halved, large = table["keras_mean"] <= table["unguided_epoch"] / 2, table["lambda"] >= 0.01
         assert (halved == large).all()
-    table = pd.read_csv(ROOT / "reports/paper/tables/autoencoder-mnist-any-epsilon-keras.csv").set_index("epsilon")
+    table = reported("autoencoder-mnist-any-epsilon-keras").set_index("epsilon")
     cells = [re.fullmatch(r"(.*) \((.*)\)", cell).groups() for cell in table.loc[1e-7].drop("n")]
     small, large = ([cell[0] for cell in part] for part in (cells[1:3], cells[3:]))
     assert f"{cells[0][0]}, {' and '.join(small)} epochs up to lambda 0.001, and " in FOUND
@@ -210,10 +219,7 @@ def test_what_keras_mean_would_do_is_the_reports():
 
 def stopping(variant):
     """What the report has of a variant of the autoencoders, by data set."""
-    tables = {
-        name: pd.read_csv(ROOT / f"reports/paper/tables/autoencoder-{name}-stopping.csv")
-        for name in ("mnist", "cifar10")
-    }
+    tables = {name: reported(f"autoencoder-{name}-stopping") for name in ("mnist", "cifar10")}
     return {name: t[t["variant"] == variant].set_index(["lambda", "width"]) for name, t in tables.items()}
 
 
@@ -254,7 +260,7 @@ def test_what_keras_mean_does_at_width_60_is_the_reports():
 
 
 def test_what_other_epsilon_do_is_the_reports():
-    table = pd.read_csv(ROOT / "reports/paper/tables/autoencoder-cifar10-stopping.csv")
+    table = reported("autoencoder-cifar10-stopping")
     other = table[table["variant"].str.startswith("epsilon")]
     assert (other["stopping_epoch"] == other["replayed_epoch"]).all() and (other["n"] == 1).all()
     assert f"CIFAR-10: single ones at the three widths, all {len(other)} told to the epoch)" in FOUND
@@ -278,9 +284,7 @@ def test_what_float64_shows_is_the_reports():
 
 def test_what_the_exact_form_and_the_norm_save_is_the_reports():
     tables = {
-        name: pd.read_csv(ROOT / f"reports/paper/tables/autoencoder-cifar10-{name}.csv").set_index(
-            ["variant", "width", "lambda"]
-        )
+        name: reported(f"autoencoder-cifar10-{name}").set_index(["variant", "width", "lambda"])
         for name in ("time-to-quality", "determinant")
     }
     epochs, determinants = tables["time-to-quality"], tables["determinant"]
@@ -310,7 +314,7 @@ def test_what_the_exact_form_and_the_norm_save_is_the_reports():
 
 
 def test_what_the_norm_alone_does_on_mnist_is_the_reports():
-    epochs = pd.read_csv(ROOT / "reports/paper/tables/autoencoder-mnist-time-to-quality.csv")
+    epochs = reported("autoencoder-mnist-time-to-quality")
     norm, exact = (
         epochs[(epochs["variant"] == name) & (epochs["lambda"] == 1e-4)].set_index("width")
         for name in ("scale-base", "exact-base")
@@ -335,7 +339,7 @@ def large_lambda(family):
 def test_the_widths_that_miss_half_of_the_epochs_are_the_reports():
     missed = {}
     for family in ("autoencoder-mnist", "autoencoder-cifar10"):
-        table = pd.read_csv(ROOT / f"reports/paper/tables/{family}-published.csv")
+        table = reported(f"{family}-published")
         epochs = table[table["width"] > 100].pivot(index="width", columns="lambda", values="stopping_epoch")
         misses = epochs.loc[:, epochs.columns >= 0.01].gt(epochs[0.0] / 2, axis=0)
         assert set(misses.columns[misses.any()]) == {0.01}
@@ -345,7 +349,7 @@ def test_the_widths_that_miss_half_of_the_epochs_are_the_reports():
 
 
 def test_what_the_placebos_do_is_the_reports():
-    table = pd.read_csv(ROOT / "reports/paper/tables/cnn-cifar10-placebos.csv").set_index(["lambda", "variant"])
+    table = reported("cnn-cifar10-placebos").set_index(["lambda", "variant"])
     n = table.loc[(1.0, "center"), "n"]
     gains = [f"{table.loc[(1.0, variant), 'gain']:.3f}" for variant in ("corner", "center", "random")]
     printed = "the corner changes accuracy by {}, a penalty on the centre by {}, on a random position by {}"
@@ -361,7 +365,7 @@ def test_what_the_placebos_do_is_the_reports():
 
 
 def test_what_the_narrow_u_net_gains_is_the_reports():
-    runs = pd.read_csv(ROOT / "reports/paper/tables/unet-coco-sample-gains.csv")
+    runs = reported("unet-coco-sample-gains")
     guided, unguided = runs[runs["lambda"] > 0], runs[runs["lambda"] == 0]
     table, base = guided[guided["watched"] == "total"], guided[guided["watched"] == "base"]
     gains = [base[f"{name} gain"].agg([end]).iloc[0] for name in ("accuracy", "IoU") for end in ("min", "max")]
@@ -386,17 +390,14 @@ def test_what_the_narrow_u_net_gains_is_the_reports():
 
 
 def test_what_the_square_part_sees_is_the_reports():
-    tables = ROOT / "reports/paper/tables"
-    mnist, cifar10 = (
-        pd.read_csv(tables / f"autoencoder-{name}-square-part.csv").set_index("width") for name in ("mnist", "cifar10")
-    )
-    equal = pd.read_csv(tables / "autoencoder-mnist-equal-epochs.csv")
+    mnist, cifar10 = (reported(f"autoencoder-{name}-square-part").set_index("width") for name in ("mnist", "cifar10"))
+    equal = reported("autoencoder-mnist-equal-epochs")
     assert round(mnist["images"][20] * 60_000) == 2 and "two of 60,000 training images light any" in FOUND
     shares = [f"{100 * table['variance'][width]:.2g}" for table in (mnist, cifar10) for width in (100, 260)]
     wide = "At width 100 its pixels hold {} % of the images' variance, at width 260 {} % (CIFAR-10: {} and {} %)"
     assert wide.format(*shares) in FOUND
     assert (equal[["low", "high"]].abs() < 2e-5).all(axis=None) and f"n = {equal['n'].unique()[0]} pairs" in FOUND
-    narrow = pd.read_csv(tables / "autoencoder-cifar10-equal-epochs.csv").set_index("lambda").loc[1.0]
+    narrow = reported("autoencoder-cifar10-equal-epochs").set_index("lambda").loc[1.0]
     assert f"({narrow['mse']:.4g} against {narrow['unguided_mse']:.4g}, n = {narrow['n']:g})" in FOUND
     assert narrow["high"] > 0 and narrow["epochs"] == 200
     moved = equal["change"] - equal["unguided_change"]

@@ -26,6 +26,13 @@ def test_pairs_share_their_seed_and_need_both_runs(settings):
     assert {p.guided["run"]["replicate"] for p in pairs.of_variants(without, settings, FAMILY)} == {0, 1, 3}
 
 
+def test_baselines_are_in_float64_only_where_there_are_no_others(settings):
+    found = pairs.of_variants(made(settings), settings, FAMILY)
+    for chosen, precision in ((found, "float32"), ([p for p in found if p.variant == "float64"], "float64")):
+        runs = [record["run"] for record in pairs.baselines(chosen, 100)]
+        assert [run["precision"] for run in runs] == [precision] * 4 and {run["width"] for run in runs} == {100}
+
+
 def test_epochs_to_reach():
     assert pairs.epochs_to_reach([0.5, 0.3, 0.4, 0.2], 0.3) == 2
     assert pairs.epochs_to_reach([0.5, 0.3], 0.1) is None

@@ -149,6 +149,16 @@ def test_the_section_renders_under_any_protocol(settings, tmp_path, monkeypatch,
     assert told == ([] if changed else [1.0])  # nothing is told where no constant hides the improvement
 
 
+def test_the_section_renders_with_runs_in_float64_alone(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "PUBLISHED", PARAMS.parent / "data/published")
+    monkeypatch.chdir(tmp_path)
+    grids = dict.fromkeys(settings_module.AUTOENCODERS, settings.autoencoder_grids[FAMILY])
+    both = dataclasses.replace(settings, autoencoder_grids=grids)
+    write_table(paths.table("paper", FAMILY), [r for r in made(both, artefact) if r["run"]["precision"] == "float64"])
+    section = report.section(both, tmp_path / "report", "")
+    assert all(entry.path.exists() for entry in section.figures + section.tables) and section.figures
+
+
 def test_the_committed_runs_belong_to_the_grid():
     """Their keys must stay what they are, or hours of training are lost."""
     loaded = settings_module.load("paper", PARAMS)

@@ -95,9 +95,10 @@ def pair_up(
 
 
 def baselines(found: Iterable[Pair], width: int) -> list[Record]:
-    """The unguided runs at one width, each once; without those that stand beside variant float64 alone."""
-    here = [p for p in found if p.guided["run"]["width"] == width and p.variant != FLOAT64]
-    return list({pair.unguided["key"]: pair.unguided for pair in here}.values())
+    """The unguided runs at one width, each once; those of variant float64 only if there are no others."""
+    here = [pair for pair in found if pair.guided["run"]["width"] == width]
+    others = [pair for pair in here if pair.variant != FLOAT64]
+    return list({pair.unguided["key"]: pair.unguided for pair in others or here}.values())
 
 
 def frame(found: Iterable[Pair], target: float = TARGET) -> pd.DataFrame:

@@ -73,33 +73,35 @@ class Backpropagation:
         return x_BI, h_BL, y_BI.sigmoid_() if self.sigmoid_output else y_BI
 
 
-def add_penalty_gradient(gradient_LI: Tensor, weight_LI: Tensor, slope: Callable[[float], float]) -> None:
-    """Add to a gradient that of a penalty on log|det W_sq|: its slope there times the inverse of W_sq, transposed.
+def add_penalty_gradient(gradient_LI: Tensor, weight_LI: Tensor, form: str, lambda_: float, epsilon: float) -> None:
+    """Add to a gradient that of the reciprocal or log penalty: its slope times the inverse of W_sq, transposed.
 
-    One LU tells both. Nothing is inverted for a slope that is zero in the precision of the weights (a reciprocal far
-    below epsilon); a singular W_sq has no gradient.
+    One LU tells log|det W_sq| and the inverse. Nothing is inverted for a slope that is zero in the precision of the
+    weights (a reciprocal far below epsilon); a singular W_sq has no gradient.
     """
     factors_kk, pivots_k, singular = torch.linalg.lu_factor_ex(square_part(weight_LI))
     if singular:
         return
-    change = factors_kk.diagonal().abs().log().sum().item()
-    rounded = torch.tensor(slope(change), dtype=weight_LI.dtype)
+    slope = -lambda_
+    if form == "reciprocal":
+        slope = reciprocal_slope(factors_kk.diagonal().abs().log().sum().item(), lambda_, epsilon)
+    rounded = torch.tensor(slope, dtype=weight_LI.dtype)
     if rounded != 0:
         square_part(gradient_LI).add_(_inverse_transposed(factors_kk, pivots_k).mul_(rounded))
 
 
-def add_exact_penalty_gradient(gradient_LI: Tensor, weight_LI: Tensor, slope: float) -> None:
-    """Add to a gradient that of slope * log det(W W^T) / 2 for a wide W, the transposed pseudo-inverse.
+def add_exact_penalty_gradient(gradient_LI: Tensor, weight_LI: Tensor, lambda_: float) -> None:
+    """Add to a gradient that of -lambda log det(W W^T) / 2 for a wide W: -lambda times its pseudo-inverse, transposed.
 
     A W of lower rank has no gradient.
     """
     factors_LL, pivots_L, singular = torch.linalg.lu_factor_ex(weight_LI @ weight_LI.T)
     if not singular:
-        gradient_LI.addmm_(_inverse_transposed(factors_LL, pivots_L), weight_LI, alpha=slope)
+        gradient_LI.addmm_(_inverse_transposed(factors_LL, pivots_L), weight_LI, alpha=-lambda_)
 
 
 def _inverse_transposed(factors_kk: Tensor, pivots_k: Tensor) -> Tensor:
-    """From an LU: about twice as fast as untransposed, or as torch.linalg.inv."""
+    """From an LU, which is faster so than untransposed, and than torch.linalg.inv."""
     eye_kk = torch.eye(len(pivots_k), dtype=factors_kk.dtype)
     return torch.linalg.lu_solve(factors_kk, pivots_k, eye_kk, adjoint=True)
 

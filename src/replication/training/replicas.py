@@ -9,7 +9,6 @@ Shape legend: M models, B batch, I inputs, L latent width, N training images, V 
 
 import time
 from collections.abc import Hashable, Iterator, Sequence
-from functools import partial
 from itertools import count
 from typing import Literal
 
@@ -26,7 +25,6 @@ from replication.training.backpropagation import (
     FusedAdam,
     add_exact_penalty_gradient,
     add_penalty_gradient,
-    reciprocal_slope,
 )
 from replication.training.stopping import EarlyStopping
 from replication.training.trainers import Epoch, Orders, environment, fitting, prepare, shared_settings
@@ -258,14 +256,11 @@ class _Stack:
     def _add_penalty(self, written: Backpropagation, form: Penalised, m: int) -> None:
         """Add the gradient of one model's penalty to that of its MSE."""
         weight_LI, gradient_LI, run = written.weights[m][0], written.grads[m][0], self.replicas[m].run
-        if form == "reciprocal":
-            slope = partial(reciprocal_slope, lambda_=run["lambda"], epsilon=run["epsilon"])
-            add_penalty_gradient(gradient_LI, weight_LI, slope)
-        elif form == "log":
-            add_penalty_gradient(gradient_LI, weight_LI, lambda _: -run["lambda"])
+        if form in ("reciprocal", "log"):
+            add_penalty_gradient(gradient_LI, weight_LI, form, run["lambda"], run["epsilon"])
         elif form == "exact" and weight_LI.shape[0] < weight_LI.shape[1]:
-            add_exact_penalty_gradient(gradient_LI, weight_LI, -run["lambda"])
-        else:
+            add_exact_penalty_gradient(gradient_LI, weight_LI, run["lambda"])
+        else:  # the control of H4-scale, and layers that no grid has
             weight_1LI = weight_LI.detach()[None].requires_grad_()
             change_1 = _change(form, weight_1LI)
             gradient_LI.add_(torch.autograd.grad(-run["lambda"] * change_1.sum(), weight_1LI)[0][0])
