@@ -154,6 +154,7 @@ class CnnGrid:
     replicates: int
     smallest_replicates: int  # of the smallest architecture
     variants: tuple[str, ...] | None  # of `cnn_variants`, for the smallest architecture
+    weaker_lambdas: tuple[float, ...] | None  # guided as the paper's, but below its lambda: the smallest architecture
     epochs: int
 
 

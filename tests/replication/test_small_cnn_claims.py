@@ -85,7 +85,7 @@ def test_the_paper_scale_is_the_papers_grid(settings):
     runs = small_cnn.grid(settings, MNIST)
     # 9 baselines and 9 x 6 first-layer cells, 6 x 6 all-layer cells (one block: the first layer is all), 10 each
     assert len(runs) == 90 + 540 + 360
-    extra = 20 * 7 + 4 * 3 * 30  # replicates 10 to 29 of the smallest, and its variants
+    extra = 20 * 7 + 4 * 3 * 30 + 2 * 10  # replicates 10 to 29 of the smallest, its variants, and weaker guidance
     assert len(small_cnn.grid(settings, CIFAR10)) == len(runs) + extra
 
 
@@ -375,6 +375,47 @@ def test_h4_by_its_rule(few):
     assert h4({"high": at_one}, {"low": -0.001}) == "undecided"
 
 
+@pytest.mark.parametrize(
+    ("gain", "expected"), [({}, "refuted"), ({1e-5: 0.02}, "supported"), ({1e-6: 0.0052}, "supported")]
+)
+def test_h6_by_its_rule(few, gain, expected):
+    assert h6(few, made(few, gain=lambda run: gain.get(run["lambda"], 0.0)))[0] == expected
+
+
+def test_h6_needs_ten_pairs_at_both_lambdas_and_little_noise(few):
+    records = made(few)
+    cell = [r for r in records if r["run"]["lambda"] == 1e-6]
+    assert len(cell) == 10
+    assert h6(few, [r for r in records if r is not cell[3]])[0] == "undecided"
+    assert h6(few, [r for r in records if r["run"]["lambda"] != 1e-6])[0] == "undecided"
+    assert h6(few, made(few, sd=0.02))[0] == "undecided"
+
+
+def test_intervals_of_h6_are_corrected_for_its_two_lambdas(few):
+    records = made(few)
+    accuracy = {
+        (r["run"]["lambda"], r["run"]["replicate"]): r["metrics"]["validation_accuracy"]
+        for r in records
+        if r["run"]["blocks"] == 1
+    }
+    for lambda_ in (1e-6, 1e-5):
+        gain = [accuracy[lambda_, k] - accuracy[0.0, k] for k in range(10)]
+        low, high = stats.ttest_1samp(gain, 0).confidence_interval(0.975)
+        said = f"lambda {lambda_:g}: {np.mean(gain):+.4f} ({low:+.4f} to {high:+.4f}, n = 10)"
+        assert said in h6(few, records)[1]
+
+
+def h6(settings, records):
+    wanted = small_cnn.published(settings, CIFAR10, "first") + small_cnn.weaker(settings, CIFAR10)
+    return small_cnn_claims.h6(small_cnn.frame(of_grid(records, wanted)), {1e-6, 1e-5}, 0.0052)
+
+
+def test_a_given_lambda_trains_nothing_weaker(settings):
+    given = dataclasses.replace(settings, lambda_override=(0.0, 0.01))
+    assert small_cnn.weaker(given, CIFAR10) == []
+    assert {run["lambda"] for run in small_cnn.grid(given, CIFAR10)} == {0.0, 0.01}
+
+
 def test_strict_intervals_are_corrected_for_looks_and_lambdas(few):
     records = made(few, gain=strong)
     table = exact(records, few).strict
@@ -581,6 +622,7 @@ def test_the_sections_render_whatever_exists(few, tmp_path, monkeypatch, amount)
         "H2",
         "H3",
         "H4-cnn",
+        "H6",
     }
     assert len(table1.figures) == (0 if amount == "none" else 2)
     assert len(hypotheses.tables) == (0 if amount == "none" else 3)

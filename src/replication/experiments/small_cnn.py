@@ -51,11 +51,11 @@ def make_run(
 
 
 def grid(settings: Settings, family: str) -> list[Run]:
-    """Every run of a family: the paper's grid at each placement, and the variants."""
+    """Every run of a family: the paper's grid at each placement, the variants, and weaker guidance."""
     runs = [run for placement in PLACEMENTS for run in published(settings, family, placement)]
     for variant in variants(settings, family).values():
         runs += variant
-    return unique(runs)
+    return unique(runs + weaker(settings, family))
 
 
 def published(settings: Settings, family: str, placement: str) -> list[Run]:
@@ -84,6 +84,17 @@ def variants(settings: Settings, family: str) -> dict[str, list[Run]]:
         ]
         for name, variant in named.items()
     }
+
+
+def weaker(settings: Settings, family: str) -> list[Run]:
+    """Guided runs of the smallest architecture below the paper's lambda, first layer (H6). None if lambda is given."""
+    chosen = settings.cnn_grids[family]
+    lambdas = (chosen.weaker_lambdas or ()) if settings.lambda_override is None else ()
+    return [
+        make_run(settings, family, smallest(chosen), lambda_, replicate)
+        for lambda_ in lambdas
+        for replicate in range(chosen.replicates)
+    ]
 
 
 def smallest(chosen: CnnGrid) -> Architecture:

@@ -5,7 +5,7 @@ the last epoch unless a name says otherwise.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 import pandas as pd
@@ -94,8 +94,11 @@ def _gain(table: pd.DataFrame, chosen: float) -> float:
     return float(table[chosen].mean() - table[BASELINE].mean())
 
 
-def gain_curves(runs: pd.DataFrame) -> pd.DataFrame:
+def gain_curves(runs: pd.DataFrame, tests: int = 1) -> pd.DataFrame:
     """Paired gain at every lambda, all replicates.
+
+    Args:
+        tests: of so many, any of which may decide, for the intervals (Bonferroni).
 
     Columns: blocks, width, lambda, n (pairs), gain with its 95 % t-interval low and high, and the mean gain in training
     accuracy and at each run's best epoch (train_gain, best_epoch_gain).
@@ -108,7 +111,7 @@ def gain_curves(runs: pd.DataFrame) -> pd.DataFrame:
         for lambda_, guided in here[here["lambda"] != BASELINE].groupby("lambda"):
             gains = (guided.set_index("replicate")[COMPARED] - base).dropna()
             if len(gains):
-                interval, means = t_interval(gains[ACCURACY]), gains.mean()
+                interval, means = t_interval(gains[ACCURACY], tests), gains.mean()
                 rows.append((blocks, width, lambda_, len(gains), means.iloc[0], *interval, *means.iloc[1:]))
     return pd.DataFrame(rows, columns=columns)
 
@@ -252,6 +255,28 @@ def h3(tested: list[Choice], published: pd.DataFrame) -> tuple[str, str]:
     if 2 * sum(made) > len(tested):
         return "supported", evidence
     return ("refuted" if 2 * sum(holds) >= len(tested) else "undecided"), evidence
+
+
+def h6(runs: pd.DataFrame, planned: Set[float], smallest_gain: float) -> tuple[str, str]:
+    """Verdict on H6 and its evidence.
+
+    Args:
+        runs: the paper's of the first layer, and those with weaker guidance.
+        planned: the lambda of the latter.
+    """
+    weaker = runs[runs["lambda"].isin({BASELINE, *planned}) & (runs["replicate"] < REPLICATES)]
+    curve = gain_curves(weaker, tests=len(planned)).set_index("lambda")
+    if not planned or planned - set(curve.index):
+        return "undecided", "not all runs with weaker guidance exist"
+    evidence = f"{100 - 5 / len(planned):g} % intervals: " + "; ".join(
+        f"lambda {row.Index:g}: {row.gain:+.4f} ({row.low:+.4f} to {row.high:+.4f}, n = {row.n})"
+        for row in curve.itertuples()
+    )
+    if curve["n"].min() < REPLICATES:
+        return "undecided", evidence
+    if (curve["low"] > 0).any():
+        return "supported", evidence
+    return ("refuted" if (curve["high"] < smallest_gain).all() else "undecided"), evidence
 
 
 def c7(
