@@ -10,7 +10,6 @@ from replication.models.autoencoder import Autoencoders
 from replication.training import backpropagation
 from replication.training.backpropagation import (
     Backpropagation,
-    FusedAdam,
     add_exact_penalty_gradient,
     add_penalty_gradient,
     reciprocal_slope,
@@ -61,30 +60,6 @@ def test_mse_in_chunks(case, monkeypatch):
     assert [written.mse(m, images) for m in range(3)] == pytest.approx(
         mse(models, images, activation).tolist(), rel=1e-12
     )
-
-
-def test_steps_are_those_of_torchs_adam_bit_for_bit():
-    def parameters():
-        generator = torch.Generator().manual_seed(3)
-        made = [torch.randn(shape, generator=generator).requires_grad_() for shape in ((2, 5, 33), (2, 1, 5))]
-        for parameter in made:
-            parameter.grad = torch.zeros_like(parameter)
-        return made, torch.optim.Adam(made, lr=0.02, eps=1e-7, fused=True)
-
-    (ours, optimizer), (theirs, reference) = parameters(), parameters()
-    adam = FusedAdam(optimizer)
-    for step in range(5):
-        for tensors in (ours, theirs):
-            for k, parameter in enumerate(tensors):
-                parameter.grad.copy_(parameter.detach() * (k - step) + 1)
-        before = ours[0].detach().clone()
-        adam.step()
-        reference.step()
-        assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True)) and not torch.equal(before, ours[0])
-    for a, b in zip(ours, theirs, strict=True):
-        state, expected = optimizer.state[a], reference.state[b]
-        assert all(torch.equal(state[name], expected[name]) for name in ("exp_avg", "exp_avg_sq", "step"))
-        assert state["step"] == 5
 
 
 @pytest.mark.parametrize("change", [-1e4, -120.0, -16.2, -16.1, -3.0, 0.0, 60.0, 1e4])

@@ -1,4 +1,4 @@
-"""An autoencoder's step on a CPU, written out: no autograd, hardly any memory allocated, Adam without its wrapper.
+"""An autoencoder's step on a CPU, written out: no autograd, hardly any memory allocated.
 
 The models of a stack are computed one by one: the numbers of a model are the same bits whatever it is stacked with.
 
@@ -6,7 +6,6 @@ Shape legend: B batch, I inputs, L latent width, N images, V validation images.
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -110,42 +109,3 @@ def reciprocal_slope(change: float, lambda_: float, epsilon: float) -> float:
     """d/dc of lambda / (exp(c) + epsilon), c in nats, without overflow."""
     near = math.exp(-abs(math.log(epsilon) - change))
     return -lambda_ / epsilon * near / (1 + near) ** 2
-
-
-class FusedAdam:
-    """The steps of a fused torch.optim.Adam without its wrapper, which collects and checks anew before each.
-
-    That takes about as long as the update itself, a tenth of a small model's step. Parameters and gradients have to
-    stay where they are; the parameters share one count of steps from the first on.
-    """
-
-    def __init__(self, optimizer: torch.optim.Adam) -> None:
-        self.optimizer = optimizer
-        self.update: Callable[[], None] | None = None
-
-    def step(self) -> None:
-        """What `optimizer.step()` does."""
-        if not self.optimizer.state:
-            self.optimizer.step()  # makes it
-            return
-        if self.update is None:
-            self.update = self._collect()
-        self.update()
-
-    def _collect(self) -> Callable[[], None]:
-        [group] = self.optimizer.param_groups
-        states = [self.optimizer.state[parameter] for parameter in group["params"]]
-        count = states[0]["step"]
-        for state in states:
-            state["step"] = count
-        parameters = [parameter.detach() for parameter in group["params"]]
-        gradients = [parameter.grad for parameter in group["params"]]
-        means, squares, counts = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
-        beta1, beta2 = group["betas"]
-        settings = {name: group[name] for name in ("lr", "weight_decay", "eps", "amsgrad", "maximize")}
-
-        def update() -> None:
-            count.add_(1)
-            torch._fused_adam_(parameters, gradients, means, squares, [], counts, beta1=beta1, beta2=beta2, **settings)
-
-        return update

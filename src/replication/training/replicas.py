@@ -22,10 +22,10 @@ from replication.models.autoencoder import Autoencoders
 from replication.runs import Record, Run, make_record
 from replication.training.backpropagation import (
     Backpropagation,
-    FusedAdam,
     add_exact_penalty_gradient,
     add_penalty_gradient,
 )
+from replication.training.fused_adam import FusedAdam
 from replication.training.stopping import EarlyStopping
 from replication.training.trainers import Epoch, Orders, environment, fitting, prepare, shared_settings
 

@@ -7,8 +7,9 @@ Why this way on a CPU (one core; tests/benchmarks/small_cnn.py, data/benchmarks/
 third of its time in the max-pooling of a channels-first tensor, and much of the rest on pages of fresh memory and on
 the leaky ReLU at full size. Images and features with channels last, bias and leaky ReLU after the pooling, gradients
 summed over parts of a batch that stay near the cache, features flattened without a copy, the dense layer's gradient by
-rows, and a process that keeps what it frees (executors.keep_freed_memory) cure that. Four models as one grouped
-convolution gain no more a model, and as unfolded products they are slower: so one model a process.
+rows, the penalty's written out, Adam without its wrapper, and a process that keeps what it frees
+(executors.keep_freed_memory) cure that. Four models as one grouped convolution gain no more a model, and as unfolded
+products they are slower: so one model a process.
 
 Shape legend: M models, B batch, N training images, V validation images, G models guided alike, K classes.
 """
@@ -22,10 +23,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from entropy_guidance import conv_entropy_change, exact_conv_entropy_change, penalty
+from entropy_guidance import exact_conv_entropy_change, penalty
 from replication.datasets.images import ImageSet
 from replication.models.small_cnn import FILTER, SmallCNNs, feature_sides
 from replication.runs import Record, Run, make_record
+from replication.training.fused_adam import FusedAdam
 from replication.training.trainers import Epoch, Orders, environment, fitting, prepare, shared_settings
 
 CPU_PART = 32  # images whose gradient is computed at once: their features stay near the cache
@@ -121,12 +123,16 @@ class _Stack:
         for tensor in self.models.tensors():
             tensor.data = tensor.to(device)
             tensor.requires_grad_()
+        self.gradients = [torch.zeros_like(tensor) for tensor in self.models.tensors()]
+        for tensor, gradient in zip(self.models.tensors(), self.gradients, strict=True):
+            tensor.grad = gradient  # and stays there, as FusedAdam needs it
         self.optimizer = torch.optim.Adam(
             self.models.tensors(),
             lr=first["learning_rate"],
             eps=1e-7,  # Keras's
             fused=True,
         )
+        self.adam = FusedAdam(self.optimizer) if device.type == "cpu" else self.optimizer
         self.lambda_M = torch.tensor([run["lambda"] for run in runs], dtype=self.dtype, device=device)
         self.epsilon_M = torch.tensor([run["epsilon"] for run in runs], dtype=self.dtype, device=device)
         alike = defaultdict(list)
@@ -157,7 +163,8 @@ class _Stack:
 
     def _step(self, batch_MB: Tensor) -> Tensor:
         """One optimiser step of every model on its own batch; summed losses and right answers, (M, 2)."""
-        self.optimizer.zero_grad(set_to_none=True)
+        for gradient in self.gradients:
+            gradient.zero_()
         sums_M2 = torch.zeros(len(self.runs), 2, dtype=torch.float64, device=self.device)
         for part_MB in batch_MB.split(self.part, dim=1):
             flat = self.train_NHWC.index_select(0, part_MB.flatten())  # copies whole images, unlike [part_MB]
@@ -166,32 +173,36 @@ class _Stack:
             # The models share no parameter, so the gradient of the sum is the gradient of each.
             (loss_M.sum() / batch_MB.shape[1]).backward()
             sums_M2 += torch.stack([loss_M.detach(), right_M], dim=1)
-        if self.guided:
-            torch.stack([self._penalty(*kind, rows_G) for kind, rows_G in self.guided.items()]).sum().backward()
-        self.optimizer.step()
+        for kind, rows_G in self.guided.items():
+            self._add_penalty_gradient(*kind, rows_G)
+        self.adam.step()
         return sums_M2
 
     def _images(self, images_MBHWC: Tensor) -> Tensor:
         """uint8 -> pixels in [0, 1], (B, M C, H, W), channels last in memory."""
         return (images_MBHWC.movedim(0, 3).flatten(3).to(self.dtype) / 255).movedim(-1, 1)
 
-    def _penalty(self, form: str, position: tuple[int, int], placement: str, rows_G: Tensor) -> Tensor:
-        """Sum of the penalties of models that are guided alike."""
-        kernels = self.models.kernels[:1] if placement == "first" else self.models.kernels
+    def _add_penalty_gradient(self, form: str, position: tuple[int, int], placement: str, rows_G: Tensor) -> None:
+        """Add to the gradients those of the penalties of models that are guided alike; the exact form by autograd.
+
+        The penalty of a weight c is lambda / (|c| + epsilon) or -lambda log|c| (eqs. 45 and 47); weight decay's is
+        lambda times the sum of all squares.
+        """
         lambda_G, epsilon_G = self.lambda_M[rows_G], self.epsilon_M[rows_G]
-        terms = []
-        for kernel_MOIpq in kernels:
-            kernel_GOIpq = kernel_MOIpq[rows_G]
+        anchors = (rows_G, slice(None), slice(None), *position)
+        kernels = self.models.kernels if placement == "all" else self.models.kernels[:1]
+        for kernel_MOIpq, gradient_MOIpq in zip(kernels, self.gradients, strict=False):  # of the kernels come first
+            if form == "exact":  # per pixel, as EntropyGuidance has it
+                change_G = exact_conv_entropy_change(kernel_MOIpq[rows_G], FREQUENCIES) / math.prod(FREQUENCIES)
+                penalty(change_G, lambda_G, form="exact").sum().backward()
+                continue
+            weights_MOIpq = kernel_MOIpq.detach()
             if form == "decay":
-                terms.append((lambda_G * kernel_GOIpq.square().flatten(1).sum(dim=1)).sum())
-            elif form == "exact":  # per pixel, as EntropyGuidance has it
-                change_G = exact_conv_entropy_change(kernel_GOIpq, FREQUENCIES) / math.prod(FREQUENCIES)
-                terms.append(penalty(change_G, lambda_G, form="exact").sum())
-            else:
-                change_GOI = conv_entropy_change(kernel_GOIpq, anchor=position)
-                lambda_G11, epsilon_G11 = lambda_G[:, None, None], epsilon_G[:, None, None]
-                terms.append(penalty(change_GOI, lambda_G11, form=form, epsilon=epsilon_G11).sum())  # type: ignore[arg-type]
-        return torch.stack(terms).sum()
+                gradient_MOIpq[rows_G] += 2 * lambda_G[:, None, None, None, None] * weights_MOIpq[rows_G]
+                continue
+            c_GOI, lambda_G11, epsilon_G11 = weights_MOIpq[anchors], lambda_G[:, None, None], epsilon_G[:, None, None]
+            pull_GOI = c_GOI.sign() / (c_GOI.abs() + epsilon_G11).square() if form == "reciprocal" else 1 / c_GOI
+            gradient_MOIpq[anchors] -= lambda_G11 * pull_GOI
 
     @torch.no_grad()
     def _validate(self) -> Tensor:
