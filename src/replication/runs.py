@@ -16,7 +16,8 @@ from typing import Any
 from replication.errors import UserError
 from replication.files import reading, write_text
 
-# Raise by hand when a change to the code changes the numbers of a training: every record is then stale.
+# Raise by hand when a change to the code changes the numbers of a training by more than rounding: every record is then
+# stale.
 TRAINING_VERSION = 1
 
 # Settings that say how a run is guided, watched or stopped, not what it starts from. Runs that differ only in these

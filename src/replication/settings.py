@@ -1,5 +1,6 @@
 """params.yaml -> checked, typed settings for one scale."""
 
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -352,6 +353,9 @@ def _cnn_grid(raw: Any, variants: dict[str, Variant], where: str) -> CnnGrid:
     grid: CnnGrid = build(CnnGrid, raw, where)
     if unknown := sorted(set(grid.variants or ()) - variants.keys()):
         raise UserError(f"{where}.variants: unknown {', '.join(unknown)}. Known: {', '.join(variants)}")
+    least = min(filter(None, grid.lambdas), default=math.inf)
+    if not all(0 < lambda_ < least for lambda_ in grid.weaker_lambdas or ()):
+        raise UserError(f"{where}.weaker_lambdas: expected numbers between 0 and the grid's smallest, {least:g}")
     return grid
 
 

@@ -74,6 +74,7 @@ def test_lambda_override(params, text, expected):
         ("scale: demo\n", "scale: ''\n", "unknown scale ''"),
         ("\nvariants:\n", "\nvariants:\nold_variants:\n", "unknown parameter old_variants"),
         ("autoencoder:\n", "autoencoder:\n  1: 2\n", "autoencoder: expected a mapping of names"),
+        ("weaker_lambdas: [1.0e-05]", "weaker_lambdas: [0.001]", "weaker_lambdas: .* the grid's smallest, 0.001"),
         ("variants: [center, random", "variants: [centre, random", "variants: unknown centre. Known: center"),
         ("  min_delta: 0.001", "  min_delta: -0.001", "autoencoder.min_delta: expected a number, not negative"),
         ("lambda:\n", "lambda: true\n", "lambda must be null, a number or a list"),

@@ -176,6 +176,18 @@ def test_guidance_moves_the_guided_weight(make_cnn_run, colours):
     assert min(records[corner.key], records[center.key]) > 1.5 * records[free.key]
 
 
+def test_a_weight_of_zero_is_pulled_neither_way(make_cnn_run, colours):
+    """Both penalties have a corner there; a NaN would end the training."""
+    runs = [make_cnn_run(lambda_=0.1, form=form) for form in ("reciprocal", "log")]
+    stack = small_cnn._Stack(runs, colours, CPU)
+    kernels = stack.models.kernels[0]
+    kernels.data[:, 0, 0, 0, 0] = 0
+    for kind, rows in stack.guided.items():
+        stack._add_penalty_gradient(*kind, rows)
+    assert (kernels.grad[:, 0, 0, 0, 0] == 0).all()
+    assert (kernels.grad[:, 1:, :, 0, 0] * kernels.detach()[:, 1:, :, 0, 0] < 0).all()
+
+
 def test_random_anchors_are_neither_corner_nor_centre(make_cnn_run):
     found = {small_cnn.anchor(make_cnn_run(0.1, anchor="random", replicate=k)) for k in range(60)}
     assert found == {(i, j) for i in range(3) for j in range(3)} - {(0, 0), (1, 1)}

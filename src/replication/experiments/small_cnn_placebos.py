@@ -93,8 +93,9 @@ class Decisive:
 
 
 def _planned_lambdas(settings: Settings, family: str) -> dict[str, set[float]]:
-    """Which lambda each variant is to be run at."""
-    return {name: {run["lambda"] for run in runs} for name, runs in small_cnn.variants(settings, family).items()}
+    """Which lambda each variant is to be run at, whatever `lambda:` in params.yaml asks for."""
+    chosen = settings.cnn_grids[family]
+    return {name: {*settings.cnn_variants[name].lambdas} & {*chosen.lambdas} for name in chosen.variants or ()}
 
 
 def planned_runs(settings: Settings, family: str) -> dict[str, list[Run]]:

@@ -24,6 +24,7 @@ VARIANTS = {  # name: colour, label
     "random": ("tab:green", "random position"),
     "decay": ("tab:red", "weight decay"),
     "exact": ("tab:purple", "exact change"),
+    "unguided": ("black", "unguided, corner"),
 }
 COLUMNS = 3
 
@@ -109,12 +110,12 @@ def placebos(table: pd.DataFrame, records: Mapping[str, Sequence[Record]]) -> Fi
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 4.2), layout="constrained")
     lambdas = sorted(set(table["lambda"]))
-    names = [name for name in VARIANTS if name in set(table["variant"])]
+    names = list(table["variant"].unique())
     for k, name in enumerate(names):
         here = table[table["variant"] == name]
         x = [lambdas.index(value) + 0.13 * (k - (len(names) - 1) / 2) for value in here["lambda"]]
         bars = [here["gain"] - here["low"], here["high"] - here["gain"]]
-        colour, label = VARIANTS[name]
+        colour, label = VARIANTS.get(name, ("grey", name))
         left.errorbar(x, here["gain"], bars, fmt="o", color=colour, capsize=3, markersize=5, label=label)
     left.axhline(0, color="grey", linewidth=0.8)
     left.set_xticks(range(len(lambdas)), [f"{value:g}" for value in lambdas])
@@ -122,7 +123,7 @@ def placebos(table: pd.DataFrame, records: Mapping[str, Sequence[Record]]) -> Fi
     left.set(xlabel="lambda", ylabel="gain in validation accuracy", title="(a) gain over the unguided run")
     for name, own in records.items():
         if own:
-            colour, label = VARIANTS.get(name, ("black", "unguided, corner"))
+            colour, label = VARIANTS.get(name, ("grey", name))
             length = min(len(record["history"]["anchor_weight"]) for record in own)
             mean = np.mean([record["history"]["anchor_weight"][:length] for record in own], axis=0)
             style = "o--" if name == CORNER else "o-"  # the placebos lie on it

@@ -201,7 +201,10 @@ class _Stack:
                 gradient_MOIpq[rows_G] += 2 * lambda_G[:, None, None, None, None] * weights_MOIpq[rows_G]
                 continue
             c_GOI, lambda_G11, epsilon_G11 = weights_MOIpq[anchors], lambda_G[:, None, None], epsilon_G[:, None, None]
-            pull_GOI = c_GOI.sign() / (c_GOI.abs() + epsilon_G11).square() if form == "reciprocal" else 1 / c_GOI
+            if form == "reciprocal":
+                pull_GOI = c_GOI.sign() / (c_GOI.abs() + epsilon_G11).square()
+            else:
+                pull_GOI = torch.where(c_GOI == 0, 0, 1 / c_GOI)  # as the reciprocal: 0 is pulled neither way
             gradient_MOIpq[anchors] -= lambda_G11 * pull_GOI
 
     @torch.no_grad()
