@@ -331,7 +331,7 @@ def large_lambda(family):
     """Guided runs of the published protocol, lambda of 0.01 or more, widths from 60 on."""
     planned = {
         run.key
-        for run in autoencoder.published(settings.load("paper", ROOT / "params.yaml"), family)
+        for run in autoencoder.paper_grid(settings.load("paper", ROOT / "params.yaml"), family)
         if run["lambda"] >= 0.01 and run["width"] >= 60
     }
     return [record for record in read_table(ROOT / f"data/runs/paper/{family}.jsonl") if record["key"] in planned]

@@ -22,28 +22,26 @@ def conv_entropy_change(
     image_size: tuple[int, int] | None = None,
     *,
     anchor: Anchor = "corner",
-    stride: int | tuple[int, int] = 1,
-    padding: int | tuple[int, int] | str = 0,
     dilation: int | tuple[int, int] = 1,
 ) -> Tensor:
     """Entropy change of each 2-D filter by the paper's formula, in nats (Example 5, Corollary 6).
 
     Without an image size, log|c11| per filter and pixel, as Figures 1 and 7 to 9 plot it: a property of the weights,
     whatever the stride or padding. With one, (l - p + 1)(w - q + 1) log|c11|: the change through the paper's
-    identity-completed map of one channel's image, stride 1, no padding. Dilated filters count with their spread size.
+    identity-completed map of one channel's image, which exists for stride 1 and without padding alone (of a padded
+    image give the padded size). Dilated filters count with their spread size.
     Of a grouped convolution each filter of each group counts.
 
     Args:
         kernel: (O, I, p, q), or any (..., p, q).
         image_size: (l, w) in pixels.
         anchor: which weight stands in for c11: `corner` (0, 0), `center`, or (row, column) for placebo experiments.
-        stride, padding, dilation: of the layer; they matter only together with an image size.
+        dilation: of the layer; it matters only together with an image size.
 
     Shape: (..., p, q) -> (...). A weight that is exactly 0 gives -inf, with a zero gradient.
 
     Raises:
-        ValueError: not a floating-point kernel, an anchor outside of the filter, an image smaller than the filter, or
-            an image size together with a stride or padding, for which the paper's matrix does not exist.
+        ValueError: not a floating-point kernel, an anchor outside of the filter, or an image smaller than the filter.
 
     >>> conv_entropy_change(torch.full((2, 3, 3, 3), 2.0), image_size=(4, 5))[0, 0] / torch.tensor(2.0).log()
     tensor(6.)
@@ -58,13 +56,6 @@ def conv_entropy_change(
     change = torch.where(zero, -torch.inf, torch.where(zero, 1.0, weight).abs().log())
     if image_size is None:
         return change
-    if _pair(stride) != (1, 1):
-        raise ValueError(
-            f"stride {stride}: a strided convolution has fewer rows than the paper's triangular completion needs; "
-            "leave out image_size for the change per pixel"
-        )
-    if padding != "valid" and (isinstance(padding, str) or _pair(padding) != (0, 0)):
-        raise ValueError(f"padding {padding!r}: the paper's matrix is without padding; give the padded image's size")
     return change * _output_pixels(kernel, image_size, _pair(dilation))
 
 
@@ -221,4 +212,4 @@ def _output_pixels(kernel: Tensor, image_size: tuple[int, int], dilation: tuple[
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
     if isinstance(value, Integral):
         return operator.index(value), operator.index(value)
-    return _two_integers(value, "stride, padding, dilation", "integers")
+    return _two_integers(value, "dilation", "integers")

@@ -149,7 +149,7 @@ class EntropyGuidance(nn.Module):
     def forward(self) -> Tensor:
         """The sum of all terms: a scalar to add to a loss, on the device of the first layer."""
         terms = list(self.terms().values())
-        return torch.stack([term.to(terms[0].device) for term in terms]).sum() if terms else torch.zeros(())
+        return torch.stack([term.to(terms[0].device) for term in terms]).sum()
 
     def extra_repr(self) -> str:
         return f"layers={self.lambdas}, form={self.form!r}, epsilon={self.epsilon}, anchor={self.anchor!r}"

@@ -114,8 +114,11 @@ def describe(model: nn.Module, example: Tensor | None = None) -> pd.DataFrame:
         example: an input that the model accepts; without one, only the role `first` is known.
     """
     roles: defaultdict[str, list[str]] = defaultdict(list)
-    for role in ROLES if example is not None else ROLES[:1]:
-        for name in by_role(model, role, example if example is not None else torch.empty(0)):
+    known = {"first": convolutions(model)[:1]}
+    if example is not None:
+        known |= {role: by_role(model, role, example) for role in ROLES}
+    for role, names in known.items():
+        for name in names:
             roles[name].append(role)
     numbers = {name: number for number, name in enumerate(convolutions(model), 1)}
     rows = [
@@ -161,8 +164,9 @@ class _Graph:
             if convolution:
                 owned = {owners.get(id(variable), "") for variable in _parameters(node.next_functions[1][0])}
                 names[node] = owned.pop() if len(owned) == 1 else ""
-        missing = sorted(convs - set(names.values()))
-        if missing and (not set(names.values()) - {""} or "" in names.values()):
+        named = set(names.values()) - {""}
+        missing = sorted(convs - named)
+        if missing and (not named or "" in names.values()):  # one that forward() never calls is no mistake
             raise ValueError(
                 f"the graph of the model does not tell which convolution is which ({', '.join(missing[:5])}): it "
                 "records no gradient, or a weight is not one layer's own. Select by name"

@@ -179,6 +179,9 @@ def _calibrate(options: argparse.Namespace) -> int:
     name = calibration_family(options.family)
     status = _train(options, settings, calibration_grid(settings, options.family), name)
     table = calibration_table(settings, options.family, read_current(paths.table(settings.scale, name)))
+    if table.empty:
+        print("No baseline is trained yet.")
+        return status
     print("Baselines, nearest to the published one first:")
     print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
     return status
@@ -198,7 +201,7 @@ def _train(options: argparse.Namespace, settings: Settings, runs: list[Run], nam
         workers=options.workers,
     )
     print(f"{name} at scale {settings.scale}: {outcome}")
-    if outcome.stopped_by == "interrupt":
+    if outcome.interrupted:
         print("Stopped. Every finished run is kept; the same command goes on from here.", file=sys.stderr)
         return 130
     return 0
@@ -356,13 +359,15 @@ def _runs_merge(options: argparse.Namespace) -> None:
 
 
 def _runs_clear(options: argparse.Namespace) -> None:
-    from replication.experiments.families import calibration_family, grid
+    from replication.experiments.families import calibration_family, calibration_grid, grid
 
     settings = load(options.scale)
     store = Store(paths.store())
     finished, present = set(), store.keys()
     for family in FAMILIES:
-        runs = {run.key for run in grid(settings, family)}  # some are described by what others have left
+        planned = grid(settings, family)  # some are described by what others have left
+        planned += calibration_grid(settings, family) if family in CALIBRATED else []
+        runs = {run.key for run in planned}
         for name in (family, calibration_family(family)):
             table = paths.table(settings.scale, name)
             finished |= {record["key"] for record in read_table(table)}

@@ -1,7 +1,4 @@
-"""Who executes runs. An executor takes stacks of runs and yields their epochs; it knows neither store nor tables.
-
-Another engine is one more function with the signature of `in_process`.
-"""
+"""Who executes runs. An executor takes stacks of runs and yields their epochs; it knows neither store nor tables."""
 
 import ctypes
 import multiprocessing

@@ -15,6 +15,11 @@ POSITIVE = ("epsilon", "learning_rate")  # a zero in them divides by zero, or tr
 SHARES = ("dropout",)
 
 
+def mistake(where: str, said: str) -> UserError:
+    """What to raise for a value in params.yaml."""
+    return UserError(f"params.yaml, {where}: {said}")
+
+
 def read(path: Path) -> dict[str, Any]:
     """The file's mapping, unchecked."""
     try:
@@ -39,14 +44,14 @@ def part(cls: type, raw: dict[str, Any], where: str, *known: str) -> dict[str, A
     """Values for some fields of a dataclass. `known`: what else a message may name."""
     types = {field.name: field.type for field in fields(cls)}
     if unknown := sorted(raw.keys() - types.keys()):
-        raise UserError(f"{where}: unknown parameter {', '.join(unknown)}. Known: {', '.join([*known, *types])}")
+        raise mistake(where, f"unknown parameter {', '.join(unknown)}. Known: {', '.join([*known, *types])}")
     return {name: convert(value, types[name], f"{where}.{name}") for name, value in raw.items()}
 
 
 def mapping(raw: Any, where: str) -> dict[str, Any]:
     """What was read, if it is a mapping with names for keys."""
     if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
-        raise UserError(f"params.yaml, {where}: expected a mapping of names, got {raw!r}")
+        raise mistake(where, f"expected a mapping of names, got {raw!r}")
     return raw
 
 
@@ -55,9 +60,9 @@ def check_keys(raw: Any, expected: set[str], where: str) -> None:
     keys = set(mapping(raw, where))
     unknown, missing = sorted(keys - expected), sorted(expected - keys)
     if unknown:
-        raise UserError(f"{where}: unknown parameter {', '.join(unknown)}. Known: {', '.join(sorted(expected))}")
+        raise mistake(where, f"unknown parameter {', '.join(unknown)}. Known: {', '.join(sorted(expected))}")
     if missing:
-        raise UserError(f"{where}: missing parameter {', '.join(missing)}")
+        raise mistake(where, f"missing parameter {', '.join(missing)}")
 
 
 def convert(value: Any, type_: Any, where: str) -> Any:
@@ -69,10 +74,10 @@ def convert(value: Any, type_: Any, where: str) -> Any:
     if get_origin(type_) is Literal:
         if value in get_args(type_):
             return value
-        raise UserError(f"params.yaml, {where}: got {value!r}, choose one of {', '.join(get_args(type_))}")
+        raise mistake(where, f"got {value!r}, choose one of {', '.join(get_args(type_))}")
     if get_origin(type_) is tuple:
         if not isinstance(value, list) or not value:
-            raise UserError(f"params.yaml, {where}: expected a list, got {value!r}")
+            raise mistake(where, f"expected a list, got {value!r}")
         return tuple(convert(item, get_args(type_)[0], where) for item in value)
     name = where.rpartition(".")[2]
     if type_ is float and is_number(value) and _in_range(value, name):
@@ -84,13 +89,15 @@ def convert(value: Any, type_: Any, where: str) -> Any:
     number = "a positive number" if name in POSITIVE else "a number, not negative"
     number += " and below 1" * (name in SHARES)
     wanted = {int: "a positive whole number", float: number, str: "a text"}[type_]
-    raise UserError(f"params.yaml, {where}: expected {wanted}, got {value!r}")
+    raise mistake(where, f"expected {wanted}, got {value!r}")
 
 
 def _in_range(value: float, name: str) -> bool:
     if name in SHARES:
         return 0 <= value < 1
-    return value > 0 if name in POSITIVE else value >= 0 or "lambda" in name
+    if name in POSITIVE:
+        return value > 0
+    return value >= 0 or "lambda" in name
 
 
 def is_number(value: Any) -> bool:

@@ -91,7 +91,8 @@ class Store:
             path.unlink(missing_ok=True)
 
     def put(self, record: Record) -> None:
-        """Write a record atomically: a killed process leaves either the whole record or none. Ends its checkpoint.
+        """Write a record atomically: a killed process leaves either the whole record or none. Deletes its
+        checkpoint.
 
         Raises:
             UserError: the disk is full, or the folder cannot be written.

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from replication import paths
 from replication.errors import UserError
-from replication.params import build, check_keys, convert, is_number, mapping, part, read
+from replication.params import build, check_keys, convert, is_number, mapping, mistake, part, read
 from replication.runs import PAIRED_SETTINGS
 
 
@@ -109,9 +109,7 @@ class ClassifierGrid:
     divisor: int  # channels of torchvision's network over those of this one
     trainings: tuple[Literal["plain", "augmentation", "augmentation+dropout"], ...]
     rows: tuple[str, ...]  # guided layers: numbers such as 1+2, or pre-skip, or empirical
-    profiles: (
-        tuple[str, ...] | None
-    )  # whose profile tells the empirical layers: the first recorded; else the unguided run
+    profiles: tuple[str, ...] | None  # weights whose recorded profile picks `empirical`; else the unguided run's
     lambdas: tuple[float, ...]
     replicates: int
     precision: Literal["float32", "float64", "bfloat16"]
@@ -233,7 +231,7 @@ class Settings:
         return next(iter(names.values()))
 
     def lambdas_of(self, grid: AutoencoderGrid | CnnGrid | UNetGrid | ClassifierGrid) -> tuple[float, ...]:
-        """What a grid trains: the user's override, or the paper's lambda; the baseline 0 comes first."""
+        """What a grid trains: the user's override, or the paper's lambda; the baseline 0 among them."""
         return self.lambda_override or grid.lambdas
 
 
@@ -243,7 +241,7 @@ UNETS = ("unet-coco", "unet-coco-sample")
 CLASSIFIERS = ("vgg16-imagenette", "resnet50-imagenette")
 FAMILIES = AUTOENCODERS + CNNS + UNETS + CLASSIFIERS
 OPTIONAL = ("unet-coco-sample",)  # a scale may do without
-ROLES = {  # the paper's data sets -> families that have them; at demo scale their stand-ins
+ROLES = {  # the paper's data sets -> families whose `dataset` each is (CNNs name theirs); at demo scale stand-ins
     "mnist": ("autoencoder-mnist",),
     "cifar10": ("autoencoder-cifar10",),
     "coco": ("unet-coco",),
@@ -264,7 +262,7 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
     """
     raw = read(path)
     shared = {"autoencoder", "variants", "calibration", "cnn", "cnn_variants", "cnn_calibration", "unet", "classifiers"}
-    check_keys(raw, {"scale", "lambda", "scales", *shared}, "params.yaml")
+    check_keys(raw, {"scale", "lambda", "scales", *shared}, "top level")
     scale = raw["scale"] if scale is None else scale
     if scale not in mapping(raw["scales"], "scales"):
         raise UserError(f"unknown scale {scale!r} in {path}: choose one of {', '.join(map(str, raw['scales']))}")
@@ -319,13 +317,13 @@ def _lambda_override(value: Any) -> tuple[float, ...] | None:
         return None
     values = value if isinstance(value, list) else [value]
     if not all(is_number(v) for v in values):
-        raise UserError(f"lambda must be null, a number or a list of numbers, got {value!r}")
+        raise mistake("lambda", f"expected null, a number or a list of numbers, got {value!r}")
     return tuple(sorted({0.0, *(float(v) for v in values)}))
 
 
 def _joined(raw: dict[str, Any], chosen: dict[str, Any], name: str) -> dict[str, Any]:
     """A section, with what the scale changes in it."""
-    return mapping(raw[name], name) | mapping(chosen[name] or {}, f"the scale's {name}")
+    return mapping(raw[name], name) | mapping(chosen[name] or {}, f"{name} of a scale")
 
 
 def _variants(raw: dict[str, Any], name: str, training: type) -> dict[str, Variant]:
@@ -336,7 +334,7 @@ def _variants(raw: dict[str, Any], name: str, training: type) -> dict[str, Varia
 
 def _variant(raw: Any, training: Any, where: str) -> Variant:
     if not isinstance(raw, dict) or "lambdas" not in raw:
-        raise UserError(f"params.yaml, {where}: expected a mapping with lambdas, got {raw!r}")
+        raise mistake(where, f"expected a mapping with lambdas, got {raw!r}")
     changes = {name: value for name, value in raw.items() if name != "lambdas"}
     if other := sorted({field.name for field in fields(training)} & changes.keys() - PAIRED_SETTINGS):
         raise UserError(
@@ -352,10 +350,10 @@ def _variant(raw: Any, training: Any, where: str) -> Variant:
 def _cnn_grid(raw: Any, variants: dict[str, Variant], where: str) -> CnnGrid:
     grid: CnnGrid = build(CnnGrid, raw, where)
     if unknown := sorted(set(grid.variants or ()) - variants.keys()):
-        raise UserError(f"{where}.variants: unknown {', '.join(unknown)}. Known: {', '.join(variants)}")
+        raise mistake(f"{where}.variants", f"unknown {', '.join(unknown)}. Known: {', '.join(variants)}")
     least = min(filter(None, grid.lambdas), default=math.inf)
     if not all(0 < lambda_ < least for lambda_ in grid.weaker_lambdas or ()):
-        raise UserError(f"{where}.weaker_lambdas: expected numbers between 0 and the grid's smallest, {least:g}")
+        raise mistake(f"{where}.weaker_lambdas", f"expected numbers between 0 and the grid's smallest, {least:g}")
     return grid
 
 

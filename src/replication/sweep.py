@@ -26,10 +26,9 @@ class Outcome:
     """What a sweep did."""
 
     selected: int
-    from_table: int
     trained: int
     missing: int
-    stopped_by: str | None  # "time", "interrupt" or nothing
+    interrupted: bool
 
     def __str__(self) -> str:
         known = self.selected - self.trained - self.missing
@@ -67,7 +66,7 @@ def sweep(
         only: train only runs whose settings have one of these values, by name of the setting.
         workers: processes on the CPU; by default one a core.
     """
-    from_table = store.add_missing(read_current(table))
+    store.add_missing(read_current(table))
     present = store.keys()
     wanted = [run for run in runs if all(run[name] in values for name, values in (only or {}).items())]
     if only and not wanted:
@@ -77,7 +76,7 @@ def sweep(
     share = [run for run in sorted(missing, key=lambda r: r.key) if int(run.key, 16) % parts == part - 1]
     deadline = time.time() + minutes * 60 if minutes is not None else float("inf")
 
-    trained, stopped_by = 0, None
+    trained, interrupted = 0, False
     if share and minutes != 0:  # zero minutes write the table, and need no data
         stacks = _stacks(share, device)
         if device.type == "cpu" and trainer(share[0].family).one_thread(share[0]):
@@ -98,14 +97,14 @@ def sweep(
                     bar.set_postfix_str(state, refresh=False)
                     bar.update(len(epoch.finished))
         except OutOfTime:
-            stopped_by = "time"
+            pass  # what is still missing is said below
         except KeyboardInterrupt:
-            stopped_by = "interrupt"
+            interrupted = True
 
     present = store.keys()
     selected = [run.key for run in runs if run.key in present]
     write_table(table, [store[key] for key in selected])
-    return Outcome(len(runs), from_table, trained, len(runs) - len(selected), stopped_by)
+    return Outcome(len(runs), trained, len(runs) - len(selected), interrupted)
 
 
 def _stacks(runs: Sequence[Run], device: torch.device) -> list[Stack]:

@@ -13,7 +13,7 @@ from torchvision.models import resnet50, vgg16
 from entropy_guidance import selection
 from replication import paths
 from replication.errors import UserError
-from replication.experiments import classifiers, classifiers_claims
+from replication.experiments import classifiers, classifiers_claims, published_audit
 from replication.experiments.families import grid
 from replication.runs import Store, make_record, write_table
 from replication.settings import CLASSIFIERS, load
@@ -251,7 +251,7 @@ def test_missing_cells_and_other_images_leave_it_open():
 def test_the_selection_numbers_are_the_audits():
     """PAPER's arithmetic, by hand for two rows of three columns."""
     cells = pd.DataFrame([[0.5, 0.6, 0.4], [0.5, 0.5, 0.3]], columns=[0.0, 1.0, 2.0])
-    found = classifiers_claims.by_choice(cells)
+    found = published_audit.by_choice(cells)
     assert found["off"] == 1 and found["off_p"] == pytest.approx(1 - (1 / 3) ** 2)
     assert found["gain"]["observed"] == pytest.approx((0.1 + 0.0) / 2)
     by_row = [(0.1 - 0.1 + 0.2) / 3, (0.0 + 0.0 + 0.2) / 3]

@@ -1,5 +1,7 @@
 """The section on Table 2 from records alone."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,24 @@ def test_without_runs_the_published_table_stands_alone(settings, tmp_path):
     table = section.tables[0].frame
     assert len(table) == 18 and table.loc[0, "0"] == "0.698; -" and not section.figures
     assert section.metrics["resnet50-imagenette"]["planned"] == 4
+
+
+def test_the_figures_baseline_comes_first_though_lambda_be_negative(settings, tmp_path, monkeypatch):
+    given = dataclasses.replace(settings, lambda_override=(-0.1, 0.0))
+    for family in CLASSIFIERS:
+        write_table(tmp_path / f"{family}.jsonl", [made_up(classifiers.first_unguided(given, family))])
+        write_table(tmp_path / f"{family}.jsonl", [made_up(run) for run in classifiers.grid(given, family)])
+    drawn = []
+    draw = report.published_audit_figures.table2
+
+    def table2(*args, **kwargs):
+        drawn.append(args[:2])
+        return draw(*args, **kwargs)
+
+    monkeypatch.setattr(report.published_audit_figures, "table2", table2)
+    report.section(given, tmp_path, "stand-in")
+    [(rows, lambdas)] = drawn
+    assert lambdas == [0.0, -0.1] and rows["accuracies"].tolist() == [[0.5, 0.625]] * len(rows)
 
 
 def test_every_cell_holds_both_numbers_its_error_and_n(settings, tmp_path):

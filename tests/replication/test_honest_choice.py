@@ -69,7 +69,6 @@ def test_a_real_effect_is_found_and_kept_by_the_other_half():
     shuffled = honest_choice.shuffle_labels(table, 0.0, draws=2000, seed=0)
     split = honest_choice.split_choice(table, 0.0, splits=200, seed=0)
     assert shuffled.p < 0.001 and split.p < 0.01
-    assert split.chosen == {3.0: 1.0}
     assert split.gain == pytest.approx((table[3] - table[0.0]).mean(), abs=0.1)
 
 
@@ -91,7 +90,6 @@ def test_splits_against_a_loop():
         ps.append(stats.ttest_ind(rest[pick], rest[0.0], alternative="greater").pvalue)
     assert found.gain == pytest.approx(np.mean(gains))
     assert found.p == pytest.approx(min(1, 2 * np.median(ps)))
-    assert sum(found.chosen.values()) == pytest.approx(1)
 
 
 def test_the_labels_as_they_are_count_as_one_of_the_shuffles():

@@ -47,6 +47,20 @@ def test_clear_forgets_runs_that_no_table_has(capsys):
     assert capsys.readouterr().out.startswith("2 runs of scale demo deleted. `git checkout data/runs`")
 
 
+@pytest.mark.usefixtures("project")
+def test_clear_forgets_calibrations_that_a_killed_sweep_left():
+    [run, *_] = calibration_grid(load("demo"), FAMILY)
+    store = Store(paths.store())
+    store.put(make_record(run, {}, {}, 1, {}))
+    assert main(["runs", "clear", "--scale", "demo"]) == 0 and store.keys() == set()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_calibration_without_runs_says_so(capsys):
+    assert main(["calibrate", "--scale", "demo", "--family", FAMILY, "--minutes", "0"]) == 0
+    assert capsys.readouterr().out.endswith("No baseline is trained yet.\n")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -39,7 +39,7 @@ def test_keras_mean_rounds_as_its_sum_does():
 
 
 def test_replays_by_either_rounding(settings):
-    unguided = of_grid(made(settings), [r for r in autoencoder.published(settings, FAMILY) if r["lambda"] == 0])
+    unguided = of_grid(made(settings), [r for r in autoencoder.paper_grid(settings, FAMILY) if r["lambda"] == 0])
     table = replay.by_rounding(unguided, [0.0, 0.01], 1e-7)
     assert table["n"].unique().tolist() == [4] and table["width"].unique().tolist() == [100, 260]
     for row in table.to_dict("records"):

@@ -61,7 +61,7 @@ def made(settings, family=CIFAR10, gain=lambda _: 0.0, sd=0.002):
 
 
 def frame(settings, records, placement="first", family=CIFAR10):
-    return small_cnn.frame(of_grid(records, small_cnn.published(settings, family, placement)))
+    return small_cnn.frame(of_grid(records, small_cnn.paper_grid(settings, family, placement)))
 
 
 def counted(settings, records, placement="first", family=CIFAR10):
@@ -410,7 +410,7 @@ def test_intervals_of_h6_are_corrected_for_its_two_lambdas(few):
 
 
 def h6(settings, records):
-    wanted = small_cnn.published(settings, CIFAR10, "first") + small_cnn.weaker(settings, CIFAR10)
+    wanted = small_cnn.paper_grid(settings, CIFAR10, "first") + small_cnn.weaker(settings, CIFAR10)
     return small_cnn_claims.h6(small_cnn.frame(of_grid(records, wanted)), {1e-6, 1e-5}, 0.0052)
 
 

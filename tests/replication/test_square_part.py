@@ -6,9 +6,9 @@ import torch
 
 from replication import datasets, paths
 from replication import settings as settings_module
+from replication.datasets.images import pixels
 from replication.experiments import square_part
 from replication.training import replicas
-from replication.training.replicas import pixels
 
 
 def test_what_is_seen_of_random_images():

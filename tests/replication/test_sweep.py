@@ -28,7 +28,7 @@ def test_the_minutes_end_a_sweep_and_the_table_holds_its_own_runs(make_run, tmp_
     store.put(make_record(make_run(width=9), {}, {}, 1, {}))  # of another grid
     outcome = sweep.sweep(runs, table, store, device=CPU, minutes=2)
     assert left == [pytest.approx(120, abs=10)]
-    assert (outcome.stopped_by, outcome.from_table, outcome.missing) == ("time", 1, 2)
+    assert (outcome.trained, outcome.missing, outcome.interrupted) == (0, 2, False)
     assert str(outcome) == "3 runs: 1 known already, 0 trained now, 2 still missing"
     assert [record["key"] for record in read_table(table)] == [runs[0].key]
 
@@ -62,7 +62,7 @@ def test_only_what_is_missing_is_trained_and_kept(make_run, tmp_path, monkeypatc
     store.put(make_record(runs[1], {}, {}, 1, {}))
     outcome = sweep.sweep(runs, table, store, device=CPU, only={"replicate": {0, 1, 2}})
     assert trained == [runs[2]]
-    assert (outcome.trained, outcome.missing, outcome.stopped_by) == (1, 1, None)
+    assert (outcome.trained, outcome.missing, outcome.interrupted) == (1, 1, False)
     keys = {run.key for run in runs[:3]}
     assert store.keys() == {record["key"] for record in read_table(table)} == keys
     assert sweep.sweep(runs, table, store, device=CPU).trained == 1 and trained == [runs[2], runs[3]]

@@ -75,7 +75,6 @@ class SplitChoice:
 
     gain: float  # mean over the splits
     p: float  # twice the median one-tailed p: valid whatever the dependence between splits; NaN for one value a half
-    chosen: dict[float, float]  # candidate -> share of the splits that choose it
 
 
 def split_choice(cells: pd.DataFrame, baseline: float, *, splits: int, seed: int) -> SplitChoice:
@@ -93,9 +92,4 @@ def split_choice(cells: pd.DataFrame, baseline: float, *, splits: int, seed: int
     chosen = candidates.to_numpy()[second, picks[:, None]]
     base = cells[baseline].to_numpy()[second]
     ps = [one_tailed_p(a, b) for a, b in zip(chosen, base, strict=True)]
-    shares = pd.Series(candidates.columns[picks]).value_counts(normalize=True).sort_index()
-    return SplitChoice(
-        gain=float((chosen - base).mean()),
-        p=float(np.minimum(1.0, 2 * np.median(ps))),
-        chosen={float(candidate): float(share) for candidate, share in shares.items()},
-    )
+    return SplitChoice(gain=float((chosen - base).mean()), p=float(np.minimum(1.0, 2 * np.median(ps))))

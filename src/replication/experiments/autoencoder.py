@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from replication.experiments import describe
+from replication.experiments.describe import blanked
 from replication.runs import Record, Run, unique
 from replication.settings import Settings
 from replication.training.stopping import stopping_epoch
@@ -18,9 +20,7 @@ METRICS = ("stopping_epoch", "stopped_early", "validation_mse")  # what the repo
 
 
 def make_run(settings: Settings, family: str, width: int, lambda_: float, replicate: int, **changes: Any) -> Run:
-    """One autoencoder. An epsilon that its form does not use is blanked, and all guidance of an unguided run: every
-    variant shares the same baselines.
-    """
+    """One autoencoder."""
     grid, training = settings.autoencoder_grids[family], settings.autoencoder
     described = {
         "dataset": grid.dataset,
@@ -32,22 +32,18 @@ def make_run(settings: Settings, family: str, width: int, lambda_: float, replic
         "max_epochs": grid.max_epochs,
         **changes,
     }
-    if described["form"] != "reciprocal":
-        described |= {"epsilon": 0.0}
-    if lambda_ == 0:
-        described |= {"form": "none", "epsilon": 0.0, "monitor": "base"}
-    return Run(family, described)
+    return Run(family, blanked(described, monitor="base"))
 
 
 def grid(settings: Settings, family: str) -> list[Run]:
     """Every run of a family: the paper's grid, its controls, and the variants of the protocol."""
-    runs = published(settings, family) + control(settings, family) + unstopped(settings, family)
+    runs = paper_grid(settings, family) + control(settings, family) + unstopped(settings, family)
     for variant in variants(settings, family).values():
         runs += variant
     return unique(runs)
 
 
-def published(settings: Settings, family: str) -> list[Run]:
+def paper_grid(settings: Settings, family: str) -> list[Run]:
     """The paper's grid under the published protocol."""
     chosen = settings.autoencoder_grids[family]
     return [
@@ -96,8 +92,8 @@ def variants(settings: Settings, family: str) -> dict[str, list[Run]]:
 
 
 def calibration_grid(settings: Settings, family: str) -> list[Run]:
-    """Unguided runs for each batch size, ended by a minimum improvement of 0: none stops later, and the histories tell
-    where the others would have.
+    """Unguided runs for each batch size, with a minimum improvement of 0. A larger one would have stopped them earlier,
+    and the histories tell where.
     """
     wanted = settings.calibration
     changes = {"min_delta": 0.0, "max_epochs": wanted.max_epochs}
@@ -110,9 +106,8 @@ def calibration_grid(settings: Settings, family: str) -> list[Run]:
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a run: its settings, metrics and seconds."""
-    rows = [record["run"] | record["metrics"] | {"seconds": record["seconds"]} for record in records]
-    return pd.DataFrame(rows, columns=None if rows else ["width", "lambda", "monitor", *METRICS])
+    """One row a run: see `describe.frame`."""
+    return describe.frame(records, ["width", "lambda", "monitor", *METRICS])
 
 
 def calibration_table(records: Iterable[Record], min_deltas: Iterable[float]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from replication.analysis.statistics import mean_over_groups, paired_difference, pairwise_tests
 from replication.experiments import pairs
-from replication.experiments.autoencoder import LARGE_LAMBDA, control, frame, published
+from replication.experiments.autoencoder import LARGE_LAMBDA, control, frame, paper_grid
 from replication.experiments.counting import counting, said
 from replication.experiments.verdict import Verdict
 from replication.runs import Record, of_grid
@@ -56,7 +56,7 @@ def verdicts(records: list[Record], settings: Settings, family: str) -> dict[str
     """Claims C4 and C5 on MNIST, C6 on CIFAR-10."""
     grid = settings.autoencoder_grids[family]
     lambdas = settings.lambdas_of(grid)
-    runs = _Runs(frame(of_grid(records, published(settings, family))), _wide(grid.widths), lambdas)
+    runs = _Runs(frame(of_grid(records, paper_grid(settings, family))), _wide(grid.widths), lambdas)
     watched = _Runs(frame(of_grid(records, control(settings, family))), _wide(grid.variant_widths), lambdas)
     stopped = stopped_baseline(records, settings, family)
     width = tested_width(runs.frame, settings, family)

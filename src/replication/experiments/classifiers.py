@@ -22,7 +22,8 @@ import torch
 from entropy_guidance import selection
 from replication import paths
 from replication.errors import UserError
-from replication.experiments import profiles
+from replication.experiments import describe, profiles
+from replication.experiments.describe import blanked
 from replication.runs import Record, Run, Store, read_current, unique
 from replication.settings import Settings
 
@@ -50,9 +51,7 @@ def make_run(
     replicate: int = 0,
     layers: str = "none",
 ) -> Run:
-    """One classifier. An epsilon that its form does not use is blanked, and all guidance of an unguided run, which does
-    not depend on the choice of layers.
-    """
+    """One classifier."""
     grid = settings.classifier_grids[family]
     described: dict[str, Any] = {
         "dataset": grid.dataset,
@@ -68,11 +67,7 @@ def make_run(
         "batch_size": grid.batch_size,
         "max_epochs": grid.max_epochs,
     }
-    if described["form"] != "reciprocal":
-        described |= {"epsilon": 0.0}
-    if lambda_ == BASELINE:
-        described |= {"layers": "none", "form": "none", "epsilon": 0.0, "reduction": "none"}
-    return Run(family, described)
+    return Run(family, blanked(described, layers="none", reduction="none"))
 
 
 def network(family: str) -> str:
@@ -194,6 +189,5 @@ def _highest(layers: list[dict[str, Any]], source: str) -> Chosen | None:
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a run: its settings and metrics."""
-    rows = [record["run"] | record["metrics"] for record in records]
-    return pd.DataFrame(rows, columns=None if rows else [*ROW, "lambda", "replicate", "best_accuracy"])
+    """One row a run: see `describe.frame`."""
+    return describe.frame(records, [*ROW, "lambda", "replicate", "best_accuracy"])

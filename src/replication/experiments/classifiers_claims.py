@@ -1,8 +1,5 @@
 """Table 2 from our runs, what choosing the best of a row makes of noise, and claims C9 and C10 by their rules."""
 
-from dataclasses import asdict
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
@@ -10,7 +7,7 @@ from statsmodels.stats.multitest import multipletests
 from replication.analysis import selection_effects
 from replication.analysis.statistics import ALPHA, paired_t_test
 from replication.experiments.classifiers import BASELINE, EMPIRICAL, ROW
-from replication.experiments.published_audit import DRAWS, SEED
+from replication.experiments.published_audit import by_choice
 from replication.experiments.verdict import Verdict
 
 IMAGES = (12_894, 500)  # of the first version's split
@@ -51,38 +48,6 @@ def complete(ours: pd.DataFrame) -> pd.DataFrame:
     if BASELINE not in ours.columns or ours.shape[1] < 2:
         return ours.iloc[:0]
     return ours.dropna()
-
-
-def by_choice(whole: pd.DataFrame) -> dict[str, Any]:
-    """What choosing the best of each row does to its gain, as in the audit of the published table.
-
-    Args:
-        whole: one complete row or more.
-
-    Returns:
-        rows, off (rows with their best off the baseline), off_p (P of as many under no effect), within (SD within a
-        row), gain: observed, expected and p by relabelling, and expected_normal (SD times the mean of the best of k).
-    """
-    candidates = whole.shape[1] - 1
-    gains = selection_effects.best_gains(whole, BASELINE)
-    relabelled = selection_effects.relabelling_test(whole, BASELINE, draws=DRAWS, seed=SEED)
-    within = selection_effects.pooled_spread(whole.to_numpy())
-    off = int((gains["gain"] > 0).sum())
-    counted, edges = np.histogram(relabelled.draws, bins=25)
-    return {
-        "rows": len(whole),
-        "candidates": candidates,
-        "off": off,
-        "off_p": selection_effects.off_baseline_probability(off, len(whole), candidates),
-        "within": asdict(within),
-        "gain": {
-            "observed": relabelled.observed,
-            "expected_relabelled": relabelled.expected,
-            "p_relabelled": relabelled.p,
-            "expected_normal": selection_effects.expected_maximum(candidates) * within.sd,
-        },
-        "histogram": {"edges": edges, "counts": counted},
-    }
 
 
 def c9(runs: pd.DataFrame, table2: pd.DataFrame) -> Verdict:

@@ -55,7 +55,7 @@ def _planned(settings: Settings, family: str) -> dict[str, list[Run]]:
     """The runs of every variant at the variant widths."""
     widths = settings.autoencoder_grids[family].variant_widths
     variants = {
-        PUBLISHED: autoencoder.published(settings, family),
+        PUBLISHED: autoencoder.paper_grid(settings, family),
         BASE: autoencoder.control(settings, family),
         **autoencoder.variants(settings, family),
     }
@@ -64,13 +64,13 @@ def _planned(settings: Settings, family: str) -> dict[str, list[Run]]:
 
 def of_published(records: Sequence[Record], settings: Settings, family: str) -> list[Pair]:
     """Those of the published protocol, at every width of the grid."""
-    return pair_up(PUBLISHED, autoencoder.published(settings, family), records, settings)
+    return pair_up(PUBLISHED, autoencoder.paper_grid(settings, family), records, settings)
 
 
 def unstopped(records: Sequence[Record], settings: Settings, family: str) -> list[Pair]:
     """The published protocol's guided runs beside unguided ones without early stopping, where these are planned."""
     grid = settings.autoencoder_grids[family]
-    guided = [run for run in autoencoder.published(settings, family) if run["width"] in grid.unstopped_widths]
+    guided = [run for run in autoencoder.paper_grid(settings, family) if run["width"] in grid.unstopped_widths]
     return pair_up(PUBLISHED, guided, records, settings, patience=grid.max_epochs)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from replication.experiments import describe
+from replication.experiments.describe import blanked
 from replication.runs import Record, Run, unique
 from replication.settings import CnnGrid, Settings
 
@@ -24,9 +26,7 @@ SETTINGS = ("blocks", "width", "lambda", "replicate", "form", "placement", "anch
 def make_run(
     settings: Settings, family: str, architecture: Architecture, lambda_: float, replicate: int, **changes: Any
 ) -> Run:
-    """One classifier. What its form does not use is blanked, and all guidance of an unguided run: every variant shares
-    the same baselines.
-    """
+    """One classifier."""
     grid, (blocks, width) = settings.cnn_grids[family], architecture
     described = {
         "dataset": grid.dataset,
@@ -41,24 +41,20 @@ def make_run(
     }
     if blocks == 1:
         described |= {"placement": "first"}
-    if described["form"] != "reciprocal":
-        described |= {"epsilon": 0.0}
     if described["form"] in ("exact", "decay"):
         described |= {"anchor": "none"}
-    if lambda_ == 0:
-        described |= {"form": "none", "epsilon": 0.0, "placement": "none", "anchor": "none"}
-    return Run(family, described)
+    return Run(family, blanked(described, placement="none", anchor="none"))
 
 
 def grid(settings: Settings, family: str) -> list[Run]:
     """Every run of a family: the paper's grid at each placement, the variants, and weaker guidance."""
-    runs = [run for placement in PLACEMENTS for run in published(settings, family, placement)]
+    runs = [run for placement in PLACEMENTS for run in paper_grid(settings, family, placement)]
     for variant in variants(settings, family).values():
         runs += variant
     return unique(runs + weaker(settings, family))
 
 
-def published(settings: Settings, family: str, placement: str) -> list[Run]:
+def paper_grid(settings: Settings, family: str, placement: str) -> list[Run]:
     """The paper's grid for one placement of the guidance, and the unguided runs. More of the smallest architecture."""
     chosen = settings.cnn_grids[family]
     return [
@@ -107,9 +103,8 @@ def _replicates(chosen: CnnGrid, architecture: Architecture) -> int:
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a run: its settings, metrics and seconds."""
-    rows = [record["run"] | record["metrics"] | {"seconds": record["seconds"]} for record in records]
-    return pd.DataFrame(rows, columns=None if rows else [*SETTINGS, *METRICS, "seconds"])
+    """One row a run: see `describe.frame`."""
+    return describe.frame(records, [*SETTINGS, *METRICS, "seconds"])
 
 
 def calibration_grid(settings: Settings, family: str) -> list[Run]:
@@ -177,8 +172,8 @@ def baseline_table(records: Iterable[Record], lengths: Iterable[int], published:
 
 
 def calibration_table(records: Iterable[Record], lengths: Iterable[int], published: pd.DataFrame) -> pd.DataFrame:
-    """Baselines by setting and number of epochs, nearest to the published ones first, of those that were compared
-    in most architectures.
+    """Baselines by setting and number of epochs: those compared in most architectures first, among these the nearest
+    to the published ones.
 
     Columns: batch_size, padding, negative_slope, epochs, architectures (how many of the nine are compared), n (runs),
     then as in baseline_table, means over the architectures; distance is their root mean square.

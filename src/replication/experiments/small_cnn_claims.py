@@ -97,7 +97,7 @@ def gain_curves(runs: pd.DataFrame, tests: int = 1) -> pd.DataFrame:
     """Paired gain at every lambda, all replicates.
 
     Args:
-        tests: of so many, any of which may decide, for the intervals (Bonferroni).
+        tests: how many intervals there are of which any one may decide; each is wider for it (Bonferroni).
 
     Columns: blocks, width, lambda, n (pairs), gain with its 95 % t-interval low and high, and the mean gain in training
     accuracy and at each run's best epoch (train_gain, best_epoch_gain).
@@ -170,7 +170,7 @@ Part = tuple[bool, dict[str, list[Choice]]]  # of C8: whether it has guided runs
 
 
 def choices(runs: pd.DataFrame) -> list[Choice]:
-    """H3 for every architecture with two replicates or more, of the first ten those that have all lambda."""
+    """H3 for each architecture, on those of the first ten replicates that have all lambda; it takes two."""
     found = []
     ten = runs[runs["replicate"] < REPLICATES]
     for architecture in architectures(ten):

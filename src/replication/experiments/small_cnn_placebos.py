@@ -33,7 +33,7 @@ def gains(
     """The corner and every variant at the variants' lambda, smallest architecture, paired by seed.
 
     Args:
-        tests: of so many, any of which may decide, for the intervals (Bonferroni).
+        tests: how many intervals there are of which any one may decide; each is wider for it (Bonferroni).
         value: the metric compared.
 
     Columns: variant, lambda, n (pairs with the unguided run), gain with its 95 % t-interval low and high, anchor_weight
@@ -75,7 +75,7 @@ class Decisive:
 
     @classmethod
     def of(cls, records: list[Record], settings: Settings, family: str, names: Iterable[str]) -> Self:
-        """Args: names, of the variants whose runs decide, CORNER among them or not; unguided runs always do."""
+        """Args: names, of the variants on whose runs the verdict stands (CORNER may be one), beside the unguided."""
         every = planned_runs(settings, family)
         unguided = [run for run in every[CORNER] if run["lambda"] == BASELINE]
         deciding = [*unguided, *(run for name in names for run in every.get(name, []))]
@@ -116,7 +116,7 @@ def _corner(settings: Settings, family: str) -> list[Run]:
     lambdas = {BASELINE}.union(*_planned_lambdas(settings, family).values())
     return [
         run
-        for run in small_cnn.published(settings, family, "first")
+        for run in small_cnn.paper_grid(settings, family, "first")
         if (run["blocks"], run["width"]) == small_cnn.smallest(settings.cnn_grids[family]) and run["lambda"] in lambdas
     ]
 

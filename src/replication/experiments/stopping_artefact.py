@@ -92,7 +92,7 @@ def time_to_quality(runs: pd.DataFrame, tests: int = 1) -> pd.DataFrame:
     """Epochs to the target MSE where the MSE alone is watched.
 
     Args:
-        tests: of so many, any of which may decide, for the intervals (Bonferroni).
+        tests: how many intervals there are of which any one may decide; each is wider for it (Bonferroni).
 
     Columns: variant, width, lambda, n; target_mse; reached, the guided runs that got there; epochs and unguided_epochs,
     with low and high, the 95 % t-interval of their paired difference: missing where early stopping ended some guided

@@ -5,14 +5,14 @@ from typing import Any
 
 import pandas as pd
 
+from replication.experiments import describe
+from replication.experiments.describe import blanked
 from replication.runs import Record, Run, unique
 from replication.settings import Settings
 
 
 def make_run(settings: Settings, family: str, lambda_: float, **changes: Any) -> Run:
-    """One U-Net. An epsilon that its form does not use is blanked, and all guidance of an unguided run: every variant
-    shares the same baselines.
-    """
+    """One U-Net."""
     grid = settings.unet_grids[family]
     described = {
         "dataset": grid.dataset,
@@ -26,11 +26,7 @@ def make_run(settings: Settings, family: str, lambda_: float, **changes: Any) ->
         "max_epochs": grid.max_epochs,
         **changes,
     }
-    if described["form"] != "reciprocal":
-        described |= {"epsilon": 0.0}
-    if lambda_ == 0:
-        described |= {"placement": "none", "form": "none", "epsilon": 0.0, "reduction": "none", "monitor": "base"}
-    return Run(family, described)
+    return Run(family, blanked(described, placement="none", reduction="none", monitor="base"))
 
 
 def grid(settings: Settings, family: str) -> list[Run]:
@@ -54,10 +50,6 @@ def grid(settings: Settings, family: str) -> list[Run]:
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a run: its settings, metrics, seconds and key, unguided runs first."""
-    rows = [
-        record["run"] | record["metrics"] | {"seconds": record["seconds"], "key": record["key"]} for record in records
-    ]
-    columns = ["lambda", "replicate", "placement", "monitor", "key"]
-    table = pd.DataFrame(rows, columns=None if rows else columns)
+    """One row a run (see `describe.frame`), by lambda."""
+    table = describe.frame(records, ["lambda", "replicate", "placement", "monitor", "key"])
     return table.sort_values(["lambda", "replicate"], ignore_index=True)

@@ -95,15 +95,15 @@ def c11(runs: pd.DataFrame, published: pd.DataFrame) -> Verdict:
         f"{nearly_always} of {len(published) - 1}); fewest epochs {epochs.min():.0%} of the unguided run's, at "
         f"lambda {epochs.idxmin():g}{limit}; at equal epochs: the table of gains; {_where(base)}"
     )
-    complete = set(published["lambda"]) <= set(total.index)
-    enough = _enough(base)
-    if not complete or not enough:
-        missing = sorted(set(published["lambda"]) - set(total.index))
-        why = "" if complete else f"; not run: lambda {', '.join(f'{value:g}' for value in missing)}"
-        return Verdict("inconclusive", evidence + why, *_control(runs, guided, base, set(published["lambda"])))
+    wanted = set(published["lambda"])
+    control = _control(runs, guided, base, wanted)
+    missing = sorted(wanted - set(total.index))
+    if missing or not _enough(base):
+        why = f"; not run: lambda {', '.join(f'{value:g}' for value in missing)}" if missing else ""
+        return Verdict("inconclusive", evidence + why, *control)
     verdict = {3: "reproduced", 0: "not reproduced"}.get(sum(parts.values()), "partly")
     holds = ", ".join(part for part, held in parts.items() if held) or "nothing"
-    return Verdict(verdict, f"{evidence}; holds: {holds}", *_control(runs, guided, base, set(published["lambda"])))
+    return Verdict(verdict, f"{evidence}; holds: {holds}", *control)
 
 
 def _control(runs: pd.DataFrame, guided: pd.DataFrame, base: pd.Series, wanted: Set[float]) -> tuple[str, str]:

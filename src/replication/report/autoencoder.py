@@ -34,7 +34,7 @@ class _Writer(FamilyWriter):
     def section(self) -> Section:
         planned = autoencoder.grid(self.settings, self.family)
         records = of_grid(read_current(paths.table(self.settings.scale, self.family)), planned)
-        runs = autoencoder.frame(of_grid(records, autoencoder.published(self.settings, self.family)))
+        runs = autoencoder.frame(of_grid(records, autoencoder.paper_grid(self.settings, self.family)))
         control = autoencoder.frame(of_grid(records, autoencoder.control(self.settings, self.family)))
         drawn, tables = [], []
         tables.append(self.beside_published(runs, published.read(self.family)))

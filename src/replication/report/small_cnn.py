@@ -78,7 +78,7 @@ class _Writer:
         }
 
     def _runs(self, family: str, placement: str) -> pd.DataFrame:
-        wanted = small_cnn.published(self.settings, family, placement)
+        wanted = small_cnn.paper_grid(self.settings, family, placement)
         runs = small_cnn.frame(of_grid(self.records[family], wanted))
         return runs[runs["blocks"] > 1] if placement == "all" else runs
 

@@ -203,7 +203,7 @@ class _Writer(FamilyWriter):
     @cached_property
     def unguided(self) -> list[Record]:
         """Of the published protocol."""
-        planned = autoencoder.published(self.settings, self.family)
+        planned = autoencoder.paper_grid(self.settings, self.family)
         return of_grid(self.records, [run for run in planned if run["lambda"] == 0])
 
     @property

@@ -100,7 +100,7 @@ def add_exact_penalty_gradient(gradient_LI: Tensor, weight_LI: Tensor, lambda_: 
 
 
 def _inverse_transposed(factors_kk: Tensor, pivots_k: Tensor) -> Tensor:
-    """From an LU, which is faster so than untransposed, and than torch.linalg.inv."""
+    """The transposed inverse from an LU: faster than the inverse itself, and than torch.linalg.inv."""
     eye_kk = torch.eye(len(pivots_k), dtype=factors_kk.dtype)
     return torch.linalg.lu_solve(factors_kk, pivots_k, eye_kk, adjoint=True)
 

@@ -337,6 +337,6 @@ def scale_change(weights_GLI: Tensor) -> Tensor:
 
 
 def _batched_change(form: Penalised, weights_MLI: Tensor, rows_G: Tensor) -> Tensor:
-    """The same of some models, (G,), taken of LEAST_LU models at least; those added get no gradient."""
+    """`_change` of some models, (G,). Fewer than LEAST_LU are repeated; the repeats are cut off, so get no gradient."""
     padded = rows_G.repeat(LEAST_LU)[: max(LEAST_LU, len(rows_G))]
     return _change(form, weights_MLI[padded])[: len(rows_G)]

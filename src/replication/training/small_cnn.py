@@ -191,7 +191,9 @@ class _Stack:
         lambda_G, epsilon_G = self.lambda_M[rows_G], self.epsilon_M[rows_G]
         anchors = (rows_G, slice(None), slice(None), *position)
         kernels = self.models.kernels if placement == "all" else self.models.kernels[:1]
-        for kernel_MOIpq, gradient_MOIpq in zip(kernels, self.gradients, strict=False):  # of the kernels come first
+        for kernel_MOIpq, gradient_MOIpq in zip(
+            kernels, self.gradients, strict=False
+        ):  # self.gradients begins with them
             if form == "exact":  # per pixel, as EntropyGuidance has it
                 change_G = exact_conv_entropy_change(kernel_MOIpq[rows_G], FREQUENCIES) / math.prod(FREQUENCIES)
                 penalty(change_G, lambda_G, form="exact").sum().backward()
