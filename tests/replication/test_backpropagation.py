@@ -10,7 +10,6 @@ from replication.models.autoencoder import Autoencoders
 from replication.training import backpropagation
 from replication.training.backpropagation import (
     Backpropagation,
-    add_exact_penalty_gradient,
     add_penalty_gradient,
     reciprocal_slope,
 )
@@ -85,10 +84,10 @@ def test_the_gradient_of_the_exact_penalty_is_autograds():
     weight = torch.randn(5, 9, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     before = torch.full((5, 9), 0.25, dtype=torch.float64)
     gradient = before.clone()
-    add_exact_penalty_gradient(gradient, weight, 0.3)
+    add_penalty_gradient(gradient, weight, "exact", 0.3, 0.0)
     (-0.3 * exact_dense_entropy_change(weight.requires_grad_())).backward()
     assert torch.allclose(gradient, before + weight.grad, rtol=1e-12)
-    add_exact_penalty_gradient(gradient, torch.zeros(5, 9, dtype=torch.float64), 0.3)
+    add_penalty_gradient(gradient, torch.zeros(5, 9, dtype=torch.float64), "exact", 0.3, 0.0)
     assert torch.allclose(gradient, before + weight.grad, rtol=1e-12)
 
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from entropy_guidance import exact_dense_entropy_change
 from replication.datasets import mnist
 from replication.datasets.images import pixels
 from replication.runs import Run, read_table
 from replication.training import replicas
+from replication.training.penalised import penalised_change
 from replication.training.stopping import stopping_epoch
 
 CPU = torch.device("cpu")
@@ -176,18 +176,6 @@ def test_a_large_constant_in_a_float32_loss_hides_improvement(make_run, images):
     assert records[base.key]["history"] == records[free.key]["history"]
 
 
-def test_the_scale_is_the_most_that_a_norm_allows():
-    """Equal to the exact change where all singular values are equal, above it elsewhere; its gradient turns nothing."""
-    weights = torch.randn(3, 4, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    assert (replicas.scale_change(weights) > exact_dense_entropy_change(weights) + 0.1).all()
-    equal = 2.5 * torch.linalg.qr(weights.mT)[0].mT
-    assert replicas.scale_change(equal).tolist() == pytest.approx(exact_dense_entropy_change(equal).tolist())
-    assert replicas.scale_change(equal).tolist() == pytest.approx([4 * math.log(2.5)] * 3)
-    [slope] = torch.autograd.grad(replicas.scale_change(weights).sum(), weights)
-    expected = 4 * weights / weights.square().sum((1, 2), keepdim=True)
-    torch.testing.assert_close(slope, expected)
-
-
 def test_the_running_mean_is_summed_up_in_float32(make_run, images):
     """Batch by batch, as keras.metrics.Mean does: coarser than float32(MSE) + float32(penalty)."""
     run = make_run(precision="float32", monitor="keras")
@@ -249,7 +237,7 @@ def test_gpu_agrees_with_cpu(width, replicates, make_run, images):
 def test_a_small_batch_of_determinants_is_filled_up():
     weights = torch.randn(4, 6, 9, dtype=torch.float64, requires_grad=True)
     rows = torch.tensor([2])
-    plain, filled = replicas._change("log", weights[rows]), replicas._batched_change("log", weights, rows)
+    plain, filled = penalised_change("log", weights[rows]), replicas._batched_change("log", weights, rows)
     assert torch.equal(plain, filled)
     assert torch.equal(*(torch.autograd.grad(change.sum(), weights)[0] for change in (plain, filled)))
 

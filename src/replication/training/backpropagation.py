@@ -12,6 +12,7 @@ from torch import Tensor
 
 from entropy_guidance import square_part
 from replication.models.autoencoder import Autoencoders
+from replication.training.penalised import Penalised, penalised_change
 
 ROWS = 512  # images that the buffers hold at least; validation takes as many at once
 
@@ -54,6 +55,10 @@ class Backpropagation:
         torch.sum(dh_BL, 0, keepdim=True, out=d_encoder_bias_1L)
         return squared_error / dy_BI.numel()
 
+    def add_penalty_gradient(self, m: int, form: Penalised, lambda_: float, epsilon: float) -> None:
+        """Add to model m's gradient that of the penalty of its encoder."""
+        add_penalty_gradient(self.grads[m][0], self.weights[m][0], form, lambda_, epsilon)
+
     @torch.no_grad()
     def mse(self, m: int, images_VI: Tensor) -> float:
         """MSE of model m on uint8 images, summed in float64."""
@@ -72,8 +77,24 @@ class Backpropagation:
         return x_BI, h_BL, y_BI.sigmoid_() if self.sigmoid_output else y_BI
 
 
-def add_penalty_gradient(gradient_LI: Tensor, weight_LI: Tensor, form: str, lambda_: float, epsilon: float) -> None:
-    """Add to a gradient that of the reciprocal or log penalty: its slope times the inverse of W_sq, transposed.
+def add_penalty_gradient(
+    gradient_LI: Tensor, weight_LI: Tensor, form: Penalised, lambda_: float, epsilon: float
+) -> None:
+    """Add to a gradient that of the penalty of its weights."""
+    if form in ("reciprocal", "log"):
+        _add_square_part_gradient(gradient_LI, weight_LI, form, lambda_, epsilon)
+    elif form == "exact" and weight_LI.shape[0] < weight_LI.shape[1]:
+        _add_wide_gradient(gradient_LI, weight_LI, lambda_)
+    else:  # the control of H4-scale, and layers that no grid has
+        weight_1LI = weight_LI.detach()[None].requires_grad_()
+        change_1 = penalised_change(form, weight_1LI)
+        gradient_LI.add_(torch.autograd.grad(-lambda_ * change_1.sum(), weight_1LI)[0][0])
+
+
+def _add_square_part_gradient(
+    gradient_LI: Tensor, weight_LI: Tensor, form: Penalised, lambda_: float, epsilon: float
+) -> None:
+    """Of the reciprocal or log penalty: its slope times the inverse of W_sq, transposed.
 
     One LU tells log|det W_sq| and the inverse. Nothing is inverted for a slope that is zero in the precision of the
     weights (a reciprocal far below epsilon); a singular W_sq has no gradient.
@@ -89,8 +110,8 @@ def add_penalty_gradient(gradient_LI: Tensor, weight_LI: Tensor, form: str, lamb
         square_part(gradient_LI).add_(_inverse_transposed(factors_kk, pivots_k).mul_(rounded))
 
 
-def add_exact_penalty_gradient(gradient_LI: Tensor, weight_LI: Tensor, lambda_: float) -> None:
-    """Add to a gradient that of -lambda log det(W W^T) / 2 for a wide W: -lambda times its pseudo-inverse, transposed.
+def _add_wide_gradient(gradient_LI: Tensor, weight_LI: Tensor, lambda_: float) -> None:
+    """Of -lambda log det(W W^T) / 2 for a wide W: -lambda times its pseudo-inverse, transposed.
 
     A W of lower rank has no gradient.
     """

@@ -10,27 +10,21 @@ Shape legend: M models, B batch, I inputs, L latent width, N training images, V 
 import time
 from collections.abc import Hashable, Iterator, Sequence
 from itertools import count
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from entropy_guidance import dense_entropy_change, exact_dense_entropy_change, penalty
-from entropy_guidance.guidance import FORMS, Form
+from entropy_guidance import dense_entropy_change, penalty
+from entropy_guidance.guidance import FORMS
 from replication.datasets.images import ImageSet, pixels
 from replication.models.autoencoder import Autoencoders
 from replication.runs import Record, Run, make_record
-from replication.training.backpropagation import (
-    Backpropagation,
-    add_exact_penalty_gradient,
-    add_penalty_gradient,
-)
+from replication.training.backpropagation import Backpropagation
 from replication.training.fused_adam import FusedAdam
+from replication.training.penalised import SCALE, Penalised, penalised_change
 from replication.training.stopping import EarlyStopping
 from replication.training.trainers import Epoch, Orders, environment, fitting, prepare, shared_settings
 
-Penalised = Form | Literal["scale"]
-SCALE: Literal["scale"] = "scale"  # a control, and no form of the method
 VALIDATION_CHUNK = 2000  # images
 EAGER_STEPS = 3  # before a CUDA graph is captured: libraries choose kernels and workspaces in them
 LEAST_LU = 3  # matrices of a batch on a GPU: fewer go to cuSOLVER, which cannot be relied on in a CUDA graph
@@ -208,7 +202,7 @@ class _Stack:
             change_M = dense_entropy_change(self.models.encoder_MLI)
             penalty_M = torch.zeros_like(change_M)
             for form, rows_G in self.guided.items():
-                penalty_M[rows_G] = self._penalty(_change(form, self.models.encoder_MLI[rows_G]), form, rows_G)
+                penalty_M[rows_G] = self._penalty(penalised_change(form, self.models.encoder_MLI[rows_G]), form, rows_G)
             monitored_M = self._monitored(validation_M, penalty_M)
             train_M = self.squared_error_M / images
         rows = torch.stack([t.double() for t in (train_M, validation_M, change_M, monitored_M)], dim=1).tolist()
@@ -247,23 +241,11 @@ class _Stack:
     def _written_step(self, written: Backpropagation, batch_MB: Tensor) -> None:
         """The same step on a CPU."""
         for m, batch_B in enumerate(batch_MB):
+            run = self.replicas[m].run
             self.squared_error_M[m].add_(written.gradients(m, self.train_NI, batch_B), alpha=len(batch_B))
-        for form, rows_G in self.guided.items():
-            for m in rows_G.tolist():
-                self._add_penalty(written, form, m)
+            if run["form"] != "none":
+                written.add_penalty_gradient(m, run["form"], run["lambda"], run["epsilon"])
         self.adam.step()
-
-    def _add_penalty(self, written: Backpropagation, form: Penalised, m: int) -> None:
-        """Add the gradient of one model's penalty to that of its MSE."""
-        weight_LI, gradient_LI, run = written.weights[m][0], written.grads[m][0], self.replicas[m].run
-        if form in ("reciprocal", "log"):
-            add_penalty_gradient(gradient_LI, weight_LI, form, run["lambda"], run["epsilon"])
-        elif form == "exact" and weight_LI.shape[0] < weight_LI.shape[1]:
-            add_exact_penalty_gradient(gradient_LI, weight_LI, run["lambda"])
-        else:  # the control of H4-scale, and layers that no grid has
-            weight_1LI = weight_LI.detach()[None].requires_grad_()
-            change_1 = _change(form, weight_1LI)
-            gradient_LI.add_(torch.autograd.grad(-run["lambda"] * change_1.sum(), weight_1LI)[0][0])
 
     def _penalty(self, change_G: Tensor, form: Penalised, rows_G: Tensor) -> Tensor:
         kind = "exact" if form == SCALE else form
@@ -320,23 +302,7 @@ class _Stack:
         return (error_M / len(images_VI)).to(self.dtype)
 
 
-def _change(form: Penalised, weights_GLI: Tensor) -> Tensor:
-    """The entropy change that a form penalises, (G,)."""
-    if form == SCALE:
-        return scale_change(weights_GLI)
-    return exact_dense_entropy_change(weights_GLI) if form == "exact" else dense_entropy_change(weights_GLI)
-
-
-def scale_change(weights_GLI: Tensor) -> Tensor:
-    """The exact entropy change of weights with the same norm and equal singular values, (G,).
-
-    A penalty on it can make weights larger, and nothing else (hypothesis H4-scale).
-    """
-    values = min(weights_GLI.shape[-2:])
-    return values * (weights_GLI.flatten(1).norm(dim=1) / values**0.5).log()
-
-
 def _batched_change(form: Penalised, weights_MLI: Tensor, rows_G: Tensor) -> Tensor:
-    """`_change` of some models, (G,). Fewer than LEAST_LU are repeated; the repeats are cut off, so get no gradient."""
+    """`penalised_change` of some models, (G,). Fewer than LEAST_LU are repeated; the repeats get no gradient."""
     padded = rows_G.repeat(LEAST_LU)[: max(LEAST_LU, len(rows_G))]
-    return _change(form, weights_MLI[padded])[: len(rows_G)]
+    return penalised_change(form, weights_MLI[padded])[: len(rows_G)]
