@@ -203,18 +203,20 @@ class _Writer:
             "t-interval over n pairs, not corrected for the number of lambda, training accuracy there, and validation "
             "accuracy at each run's best epoch."
         )
-        below = " The lambda below the paper's are those of H6." if small_cnn.weaker(self.settings, family) else ""
         return [
             self.write(
                 family,
                 f"gains-{placement}",
                 f"Gain at every lambda, {LAYERS[placement]}, `{family}`",
                 curve,
-                note + below * (placement == "first"),
+                note + self.below(family) * (placement == "first"),
             )
             for placement, curve in curves.items()
             if len(curve)
         ]
+
+    def below(self, family: str) -> str:
+        return " The lambda below the paper's are those of H6." if small_cnn.weaker(self.settings, family) else ""
 
     def gain_figure(self, family: str, curves: dict[str, pd.DataFrame]) -> list[FigureEntry]:
         if all(frame.empty for frame in curves.values()):
@@ -223,7 +225,7 @@ class _Writer:
         n = count_range(pd.concat(curves.values())["n"])
         caption = (
             f"Guided minus unguided run of the same seed at the last epoch, means over n = {n} pairs a point with 95 % "
-            "t-intervals, not corrected for the number of lambda."
+            f"t-intervals, not corrected for the number of lambda.{self.below(family)}"
         )
         path = figures.save(figure, self.folder, f"gains-{family}", self.note)
         return [FigureEntry(f"Gain at every lambda, `{family}`", path, caption)]

@@ -39,7 +39,11 @@ def gain_curves(curves: Mapping[str, pd.DataFrame], published: pd.DataFrame | No
     printed = {} if published is None else published.set_index(ARCHITECTURE)["delta_validation_accuracy"]
     lambdas = sorted({value for frame in curves.values() for value in frame["lambda"]})
     figure, panels = plt.subplots(
-        lines, columns, figsize=(3.6 * columns + 1.4, 2.9 * lines + 0.6), squeeze=False, layout="constrained"
+        lines,
+        columns,
+        figsize=(max(3.6, 0.6 * len(lambdas)) * columns + 1.4, 2.9 * lines + 0.6),
+        squeeze=False,
+        layout="constrained",
     )
     for panel, (blocks, width) in zip(panels.flat, found, strict=False):
         for k, (placement, frame) in enumerate(curves.items()):
