@@ -10,7 +10,6 @@ import io
 import random
 import zipfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
-from tqdm import tqdm
 
 from replication import paths
 from replication.datasets import mapped
@@ -42,7 +40,6 @@ ARCHIVES = {
     "train2017": ("zips/train2017.zip", "cced6f7f71b7629ddf16f17bbcfab6b2"),
 }
 SERVER = "http://images.cocodataset.org/"
-CHUNK = 256  # images decoded at a time
 
 
 @dataclass(frozen=True)
@@ -179,7 +176,7 @@ def _entries(raw: Path, name: str) -> list[Entry]:
 def _examples(
     entries: Sequence[Entry], raw: Path, size: int, crowds: bool, loss: _Loss
 ) -> Iterator[tuple[Entry, Example]]:
-    """Examples of those entries whose image can be had, in order. Threads: decoding releases the interpreter's lock."""
+    """Examples of those entries whose image can be had, in order."""
 
     def load(entry: Entry) -> Example | None:
         try:
@@ -190,16 +187,11 @@ def _examples(
             return None
         return Example(entry.id, np.asarray(image), np.asarray(mask))
 
-    bar = tqdm(total=len(entries), unit="image", desc="COCO", mininterval=10, delay=10)
-    with ThreadPoolExecutor() as threads, bar:
-        for first in range(0, len(entries), CHUNK):
-            chunk = entries[first : first + CHUNK]
-            for entry, example in zip(chunk, threads.map(load, chunk), strict=True):
-                if example is None:
-                    loss.add(f"{entry.split}/{entry.about['file_name']}")
-                else:
-                    yield entry, example
-            bar.update(len(chunk))
+    for entry, example in zip(entries, mapped.decoded(entries, load, "COCO"), strict=True):
+        if example is None:
+            loss.add(f"{entry.split}/{entry.about['file_name']}")
+        else:
+            yield entry, example
 
 
 def _fetch_missing(raw: Path) -> None:

@@ -9,12 +9,10 @@ tells its split in the first version, whatever the folder it lies in today.
 
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from replication import paths
 from replication.datasets import mapped
@@ -34,7 +32,6 @@ FOLDERS = {"train": "train", "validation": "val"}  # of the second version
 COUNTS = {"v1": {"train": 12_894, "validation": 500}, "v2": {"train": 9_469, "validation": 3_925}}
 V1_VALIDATION = "ILSVRC2012_val_"
 SUFFIXES = {".jpeg", ".jpg", ".png"}
-CHUNK = 256  # images decoded at a time
 
 
 def prepare(
@@ -96,7 +93,7 @@ def _by_name(file: Path) -> tuple[str, str]:
 
 
 def _examples(files: Sequence[Path], classes: Sequence[str], size: int) -> Iterator[Example]:
-    """Decoded images, in order. Threads: decoding releases the interpreter's lock."""
+    """Decoded images, in order."""
 
     def load(file: Path) -> Example:
         with reading(file, "put it back, or delete the folder to fetch all"), Image.open(file) as opened:
@@ -104,12 +101,7 @@ def _examples(files: Sequence[Path], classes: Sequence[str], size: int) -> Itera
         label = np.array(classes.index(file.parent.name), dtype=np.uint8)
         return Example(f"{file.parent.name}/{file.name}", np.asarray(image), label)
 
-    bar = tqdm(total=len(files), unit="image", desc="Imagenette", mininterval=10, delay=10)
-    with ThreadPoolExecutor() as threads, bar:
-        for first in range(0, len(files), CHUNK):
-            chunk = files[first : first + CHUNK]
-            yield from threads.map(load, chunk)
-            bar.update(len(chunk))
+    return mapped.decoded(files, load, "Imagenette")
 
 
 def _fetch(raw: Path) -> None:

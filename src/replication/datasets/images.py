@@ -1,18 +1,17 @@
 """A prepared image data set: its arrays, its file, and the manifest that describes it."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from replication.errors import UserError
-from replication.files import reading, write_text, write_whole
+from replication.files import reading, write_whole
 
 SPLITS = ("train", "validation")
 
@@ -65,22 +64,24 @@ class ImageSet:
             return cls(**load_file(path))
 
 
+class OrderFreeHash:
+    """Sum of the SHA-256 of examples modulo 2^256: the same whatever their order."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def add(self, example: bytes) -> None:
+        self.total += int.from_bytes(hashlib.sha256(example).digest(), "big")
+
+    def __str__(self) -> str:
+        return f"{self.total % (1 << 256):064x}"
+
+
 def _content(images: Tensor, labels: Tensor) -> str:
-    """Sum of the images' SHA-256 modulo 2^256: the same whatever their order."""
-    total = 0
+    content = OrderFreeHash()
     for image, label in zip(images.numpy(), labels.numpy(), strict=True):
-        total += int.from_bytes(hashlib.sha256(image.tobytes() + bytes([label])).digest(), "big")
-    return f"{total % (1 << 256):064x}"
-
-
-class Described(Protocol):
-    """A prepared data set of any kind."""
-
-    def manifest(self) -> dict[str, Any]: ...
-
-
-def write_manifest(path: Path, dataset: str, images: Described) -> None:
-    write_text(path, json.dumps({"dataset": dataset} | images.manifest(), indent=2) + "\n")
+        content.add(image.tobytes() + bytes([label]))
+    return str(content)
 
 
 def pixels(images: Tensor) -> Tensor:
