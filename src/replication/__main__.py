@@ -262,7 +262,7 @@ def _theory(options: argparse.Namespace) -> None:
 def _profiles(options: argparse.Namespace) -> None:
     from replication.experiments import profiles
 
-    for message in profiles.make_record(load(options.scale), options.network):
+    for message in profiles.write(load(options.scale), options.network):
         print(message)
 
 
@@ -302,7 +302,7 @@ def _profile(options: argparse.Namespace) -> None:
 def _published_audit(options: argparse.Namespace) -> None:
     from replication.experiments import published_audit
 
-    print(published_audit.write(load(options.scale).scale))
+    print(f"The audit of the published tables is {published_audit.write(load(options.scale))}.")
 
 
 def _report(options: argparse.Namespace) -> None:

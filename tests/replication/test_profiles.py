@@ -36,12 +36,12 @@ def test_a_record_keeps_what_cannot_be_had_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings = load("demo", path=ROOT / "params.yaml")
     settings.profiles["vgg16"] = type(settings.profiles["vgg16"])(network="small-vgg", weights=("mine.pt", "random"))
-    assert "profile is left out" in profiles.make_record(settings, "vgg16")[0]
+    assert "profile is left out" in profiles.write(settings, "vgg16")[0]
     torch.save(zoo.build("small-vgg").state_dict(), "mine.pt")
-    assert all("8 convolutions" in message for message in profiles.make_record(settings, "vgg16"))
+    assert all("8 convolutions" in message for message in profiles.write(settings, "vgg16"))
     before = profiles.record_path("demo", "vgg16").read_text()
     (tmp_path / "mine.pt").unlink()
-    assert "recorded profile is kept" in profiles.make_record(settings, "vgg16")[0]
+    assert "recorded profile is kept" in profiles.write(settings, "vgg16")[0]
     assert profiles.record_path("demo", "vgg16").read_text() == before
     assert {row["weights"] for row in profiles.read_record(profiles.record_path("demo", "vgg16"))} == {
         "mine.pt",
@@ -49,7 +49,7 @@ def test_a_record_keeps_what_cannot_be_had_again(tmp_path, monkeypatch):
     }
     settings.profiles["resnet50"] = type(settings.profiles["vgg16"])(network="resnot", weights=("random",))
     with pytest.raises(UserError, match=r"nothing could be profiled.*no network 'resnot'"):
-        profiles.make_record(settings, "resnet50")
+        profiles.write(settings, "resnet50")
     assert not profiles.record_path("demo", "resnet50").exists()
 
 

@@ -183,7 +183,7 @@ def test_the_sample_is_named_everywhere_and_decides_nothing(tmp_path, monkeypatc
 def test_the_unguided_run_is_profiled_when_its_weights_are_there(tmp_path, monkeypatch):
     settings = load("demo")
     monkeypatch.chdir(tmp_path)
-    assert any("its profile is left out" in line for line in profiles.make_record(settings, "unet"))
+    assert any("its profile is left out" in line for line in profiles.write(settings, "unet"))
     run = unet.grid(settings, "unet-coco")[0]
     assert run["lambda"] == 0
     model = segmentation.build(run)
@@ -193,7 +193,7 @@ def test_the_unguided_run_is_profiled_when_its_weights_are_there(tmp_path, monke
     path = store.weights(run.key)
     path.parent.mkdir()
     single.save_file(model.state_dict(), path)
-    profiles.make_record(settings, "unet")
+    profiles.write(settings, "unet")
     layers = profiles.frame(profiles.read_record(profiles.record_path("demo", "unet"))).set_index(["weights", "name"])
     corner = model.encoder[1].conv2.weight[:, :, 0, 0].abs().log().mean().item()
     assert layers.loc[("trained", "encoder.1.conv2"), "mean"] == pytest.approx(corner, rel=1e-5)

@@ -30,7 +30,7 @@ def record_path(scale: str, network: str) -> Path:
     return paths.table(scale, f"profile-{network}")
 
 
-def make_record(settings: Settings, network: str) -> list[str]:
+def write(settings: Settings, network: str) -> list[str]:
     """Profile every kind of weights that can be had and write the record; lines for the user.
 
     One line a convolution. Weights that cannot be had now keep the lines that the record has of them.

@@ -6,6 +6,7 @@ The record is the same at every scale and on every run: its simulations have a f
 import json
 import math
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from replication import paths, published
 from replication.analysis import power, selection_effects
 from replication.analysis.statistics import ALPHA, paired_difference
 from replication.files import write_text
+from replication.settings import Settings
 
 NAME = "published-audit"
 SEED = 20230814
@@ -27,11 +29,11 @@ BASELINE = 0.0
 Part = dict[str, Any]
 
 
-def write(scale: str) -> str:
-    """Write data/runs/<scale>/published-audit.json, atomically; a line that says so."""
-    path = paths.record(scale, NAME)
+def write(settings: Settings) -> Path:
+    """Write data/runs/<scale>/published-audit.json, atomically; the path."""
+    path = paths.record(settings.scale, NAME)
     write_text(path, json.dumps(audit(), indent=1) + "\n")
-    return f"The audit of the published tables is {path}."
+    return path
 
 
 def audit() -> Part:
