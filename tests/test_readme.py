@@ -201,6 +201,20 @@ def test_what_weaker_guidance_gains_is_the_reports():
     assert (table.loc[[1e-6, 1e-5], "n"] == 10).all()
 
 
+def test_what_mnist_shows_is_the_reports():
+    table = reported("cnn-mnist-gains-first").set_index("lambda")
+    harm = table.drop(1e-4)
+    assert (
+        (table["n"] == 10).all() and (harm["high"] < 0).all() and table.loc[1e-4, "low"] < 0 < table.loc[1e-4, "high"]
+    )
+    none, least, most = (f"{gain:+.4f}" for gain in (table.loc[1e-4, "gain"], harm["gain"].max(), harm["gain"].min()))
+    assert f"no difference at lambda 0.0001 ({none}) and a loss at every larger one ({least} to {most};" in SAID
+    assert harm["gain"].idxmax() == 0.001 and harm["gain"].idxmin() == 10
+    found = f"changes by {none}, and loses at every larger lambda, {least[1:]} at 0.001 and {most[1:]} at 10 (n = 10"
+    assert found in FOUND
+    assert f"reaches {reported('cnn-mnist-table1-first')['validation'][0]:.3f} without guidance" in FOUND
+
+
 def test_the_replayed_stopping_epochs_are_the_reports():
     told = {}
     for family in ("autoencoder-mnist", "autoencoder-cifar10"):
