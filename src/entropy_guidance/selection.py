@@ -114,9 +114,10 @@ def describe(model: nn.Module, example: Tensor | None = None) -> pd.DataFrame:
         example: an input that the model accepts; without one, only the role `first` is known.
     """
     roles: defaultdict[str, list[str]] = defaultdict(list)
-    known = {"first": convolutions(model)[:1]}
-    if example is not None:
-        known |= {role: by_role(model, role, example) for role in ROLES}
+    if example is None:
+        known = {"first": convolutions(model)[:1]}
+    else:
+        known = {role: by_role(model, role, example) for role in ROLES}
     for role, names in known.items():
         for name in names:
             roles[name].append(role)

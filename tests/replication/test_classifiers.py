@@ -19,7 +19,7 @@ from replication.runs import Store, make_record, write_table
 from replication.settings import CLASSIFIERS, load
 
 PUBLISHED = pd.read_csv(paths.PUBLISHED / "table2.csv")
-CELLS = classifiers_claims.published_cells(PUBLISHED)
+CELLS = published_audit.published_cells(PUBLISHED)
 PARAMS = paths.PARAMS.absolute()
 
 

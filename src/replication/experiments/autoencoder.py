@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from replication.experiments import describe
-from replication.experiments.describe import blanked
 from replication.runs import Record, Run, unique
 from replication.settings import Settings
 from replication.training.stopping import stopping_epoch
@@ -32,7 +31,7 @@ def make_run(settings: Settings, family: str, width: int, lambda_: float, replic
         "max_epochs": grid.max_epochs,
         **changes,
     }
-    return Run(family, blanked(described, monitor="base"))
+    return Run(family, describe.blanked(described, monitor="base"))
 
 
 def grid(settings: Settings, family: str) -> list[Run]:

@@ -23,7 +23,6 @@ from entropy_guidance import selection
 from replication import paths
 from replication.errors import UserError
 from replication.experiments import describe, profiles
-from replication.experiments.describe import blanked
 from replication.runs import Record, Run, Store, read_current, unique
 from replication.settings import Settings
 
@@ -67,7 +66,7 @@ def make_run(
         "batch_size": grid.batch_size,
         "max_epochs": grid.max_epochs,
     }
-    return Run(family, blanked(described, layers="none", reduction="none"))
+    return Run(family, describe.blanked(described, layers="none", reduction="none"))
 
 
 def network(family: str) -> str:

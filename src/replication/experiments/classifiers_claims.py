@@ -7,35 +7,23 @@ from statsmodels.stats.multitest import multipletests
 from replication.analysis import selection_effects
 from replication.analysis.statistics import ALPHA, paired_t_test
 from replication.experiments.classifiers import BASELINE, EMPIRICAL, ROW
-from replication.experiments.published_audit import by_choice
+from replication.experiments.published_audit import by_choice, published_cells, rows_by_lambda
 from replication.experiments.verdict import Verdict
 
 IMAGES = (12_894, 500)  # of the first version's split
 OFF_BASELINE = 17  # rows of 18 with their best off the baseline, as published
 GAIN = 0.02  # "2-3 %"
 ROUNDING = 1e-9  # of differences of accuracies that are printed with three digits
-PUBLISHED_ROW = ["model", "training", "guided_layers"]
-
-
-def published_cells(table2: pd.DataFrame) -> pd.DataFrame:
-    """table2.csv as `cells`, rows in the paper's order."""
-    return _cells(table2, PUBLISHED_ROW, "lambda_inferred", "validation_accuracy", "mean")
 
 
 def cells(runs: pd.DataFrame) -> pd.DataFrame:
     """Best validation accuracy of each cell, a mean over its runs: a row of Table 2 a row, lambda in columns."""
-    return _cells(runs, ROW, "lambda", "best_accuracy", "mean")
+    return rows_by_lambda(runs, ROW, "lambda", "best_accuracy", "mean")
 
 
 def counts(runs: pd.DataFrame) -> pd.DataFrame:
     """Runs of each cell."""
-    return _cells(runs, ROW, "lambda", "best_accuracy", "count")
-
-
-def _cells(table: pd.DataFrame, by: list[str], lambda_: str, value: str, how: str) -> pd.DataFrame:
-    wide = table.pivot_table(index=by, columns=lambda_, values=value, aggfunc=how, sort=False)
-    wide = wide.reindex(columns=sorted(wide.columns)).rename_axis(index=PUBLISHED_ROW, columns="lambda")
-    return wide
+    return rows_by_lambda(runs, ROW, "lambda", "best_accuracy", "count")
 
 
 def in_order(ours: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 
 from replication.experiments import describe
-from replication.experiments.describe import blanked
 from replication.runs import Record, Run, unique
 from replication.settings import CnnGrid, Settings
 
@@ -43,7 +42,7 @@ def make_run(
         described |= {"placement": "first"}
     if described["form"] in ("exact", "decay"):
         described |= {"anchor": "none"}
-    return Run(family, blanked(described, placement="none", anchor="none"))
+    return Run(family, describe.blanked(described, placement="none", anchor="none"))
 
 
 def grid(settings: Settings, family: str) -> list[Run]:

@@ -269,15 +269,28 @@ def h6(runs: pd.DataFrame, planned: Set[float], smallest_gain: float) -> tuple[s
     curve = gain_curves(weaker, tests=len(planned)).set_index("lambda")
     if not planned or planned - set(curve.index):
         return "undecided", "not all runs with weaker guidance exist"
-    evidence = f"{100 - 5 / len(planned):g} % intervals: " + "; ".join(
+    return raises_accuracy(curve, curve, f"{100 - 5 / len(planned):g} %", smallest_gain)
+
+
+def raises_accuracy(gains: pd.DataFrame, strict: pd.DataFrame, level: str, smallest_gain: float) -> tuple[str, str]:
+    """Verdict on guidance that is to raise accuracy at some lambda, and its evidence.
+
+    Supported: an interval of `strict` lies above zero. Otherwise refuted: each of `gains` lies below the smallest
+    published gain. Undecided: neither, or fewer than ten pairs at a lambda.
+
+    Args:
+        gains, strict: n, gain, low and high by lambda, the intervals of `strict` corrected for the number of lambda.
+        level: of the intervals of `gains`, in words.
+    """
+    evidence = f"{level} intervals: " + "; ".join(
         f"lambda {row.Index:g}: {row.gain:+.4f} ({row.low:+.4f} to {row.high:+.4f}, n = {row.n})"
-        for row in curve.itertuples()
+        for row in gains.itertuples()
     )
-    if curve["n"].min() < REPLICATES:
+    if gains["n"].min() < REPLICATES:
         return "undecided", evidence
-    if (curve["low"] > 0).any():
+    if (strict["low"] > 0).any():
         return "supported", evidence
-    return ("refuted" if (curve["high"] < smallest_gain).all() else "undecided"), evidence
+    return ("refuted" if (gains["high"] < smallest_gain).all() else "undecided"), evidence
 
 
 def c7(

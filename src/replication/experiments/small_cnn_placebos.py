@@ -14,7 +14,7 @@ import pandas as pd
 from replication.analysis.statistics import t_interval
 from replication.experiments import small_cnn
 from replication.experiments.small_cnn import REPLICATES
-from replication.experiments.small_cnn_claims import ACCURACY, BASELINE
+from replication.experiments.small_cnn_claims import ACCURACY, BASELINE, raises_accuracy
 from replication.runs import Record, Run, of_grid
 from replication.settings import Settings
 
@@ -157,16 +157,7 @@ def corner_better(runs: Decisive) -> bool:
 
 def h4(runs: Decisive, smallest_gain: float) -> tuple[str, str]:
     """Verdict on H4-cnn and its evidence."""
-    here = runs.table["variant"] == EXACT
-    exact, strict = runs.table[here], runs.strict[here]
     if runs.lacks([EXACT]):
         return "undecided", "not all runs in the exact form exist"
-    evidence = "97.5 % intervals: " + "; ".join(
-        f"lambda {row.strength:g}: {row.gain:+.4f} ({row.low:+.4f} to {row.high:+.4f}, n = {row.n})"
-        for row in exact.rename(columns={"lambda": "strength"}).itertuples()
-    )
-    if exact["n"].min() < REPLICATES:
-        return "undecided", evidence
-    if (strict["low"] > 0).any():
-        return "supported", evidence
-    return ("refuted" if (exact["high"] < smallest_gain).all() else "undecided"), evidence
+    exact, strict = (table[table["variant"] == EXACT].set_index("lambda") for table in (runs.table, runs.strict))
+    return raises_accuracy(exact, strict, "97.5 %", smallest_gain)

@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from replication.experiments import describe
-from replication.experiments.describe import blanked
 from replication.runs import Record, Run, unique
 from replication.settings import Settings
 
@@ -26,7 +25,7 @@ def make_run(settings: Settings, family: str, lambda_: float, **changes: Any) ->
         "max_epochs": grid.max_epochs,
         **changes,
     }
-    return Run(family, blanked(described, placement="none", reduction="none", monitor="base"))
+    return Run(family, describe.blanked(described, placement="none", reduction="none", monitor="base"))
 
 
 def grid(settings: Settings, family: str) -> list[Run]:

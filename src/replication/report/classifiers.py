@@ -9,9 +9,8 @@ import pandas as pd
 
 from replication import paths, published
 from replication.analysis import selection_effects
-from replication.experiments import classifiers, classifiers_claims
+from replication.experiments import classifiers, classifiers_claims, published_audit
 from replication.experiments.classifiers import BASELINE
-from replication.experiments.published_audit import by_choice
 from replication.report import figures, published_audit_figures
 from replication.report.section import (
     FigureEntry,
@@ -44,15 +43,15 @@ class _Writer:
         records = {family: self.records(family) for family in CLASSIFIERS}
         runs = classifiers.frame(record for found in records.values() for record in found)
         printed = published.table(2)
-        theirs = classifiers_claims.published_cells(printed)
+        theirs = published_audit.published_cells(printed)
         ours = classifiers_claims.in_order(classifiers_claims.cells(runs), theirs) if len(runs) else theirs.iloc[:0]
         tables = [self.table2(ours, theirs, runs)]
         drawn: list[FigureEntry] = []
         whole = classifiers_claims.complete(ours)
         if len(whole):
             whole = whole[[BASELINE, *whole.columns.drop(BASELINE)]]  # first, though another lambda be negative
-            found = by_choice(whole)
-            tables += [self.chance(found, by_choice(theirs))]
+            found = published_audit.by_choice(whole)
+            tables += [self.chance(found, published_audit.by_choice(theirs))]
             tables += [self.columns(whole)] if len(whole) > 1 else []
             drawn = [self.figure(whole, found, runs)]
         if len(runs):
@@ -107,7 +106,7 @@ class _Writer:
         images = int(runs["validation_images"].min()) if len(runs) else 0
         rows = []
         for row in [*printed.index, *(row for row in ours.index if row not in printed.index)]:
-            line: dict[str, str] = dict(zip(classifiers_claims.PUBLISHED_ROW, row, strict=True))
+            line: dict[str, str] = dict(zip(published_audit.ROW, row, strict=True))
             for lambda_ in sorted({*printed.columns, *ours.columns}):
                 theirs, own = (_at(cells, row, lambda_) for cells in (printed, ours))
                 cell = "-" if theirs is None else f"{theirs:.3f}"

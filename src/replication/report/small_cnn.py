@@ -294,11 +294,10 @@ class _Writer:
         path = figures.save(small_cnn_figures.choice(most, printed), self.folder, f"{CIFAR10}-choice", self.note)
         caption = (
             f"The architecture with most of the first ten replicates, n = {most.n} at each of {most.lambdas + 1} "
-            "lambda. (a) Each "
-            f"replicate's labels of lambda shuffled {small_cnn_claims.DRAWS} times, those of none and of harmful "
-            f"lambda among them, the best of {most.lambdas} chosen anew. (b) From the replicate standard deviation "
-            f"{most.sd:.4f} of the two samples compared; one-tailed "
-            f"pooled t-test, and one of pairs, whose gains have a standard deviation of {most.paired_sd:.4f}."
+            f"lambda. (a) Each replicate's labels of lambda shuffled {small_cnn_claims.DRAWS} times, those of none and "
+            f"of harmful lambda among them, the best of {most.lambdas} chosen anew. (b) From the replicate standard "
+            f"deviation {most.sd:.4f} of the two samples compared; one-tailed pooled t-test, and one of pairs, whose "
+            f"gains have a standard deviation of {most.paired_sd:.4f}."
         )
         return [FigureEntry("The best lambda beside shuffled labels", path, caption)]
 
@@ -307,14 +306,13 @@ class _Writer:
             return []
         note = (
             "First layer, those n of the first ten replicates that have all lambda. p printed: as in Table 1. p after "
-            "choice: Dunnett's "
-            "distribution for candidates that share one baseline, with the spread of the two samples compared; runs of "
-            "a seed are more alike than it takes them for, and where they are it is too large. Gain by choice alone: "
-            "the mean best gain if no lambda did anything, from the paired gain SD. p shuffled: lambda permuted within "
-            "each replicate, the best chosen anew: a test of lambda's having any effect, harm included; the columns "
-            '"shuffled" are what such shuffles give, where harm at one lambda lowers the baseline of the others. '
-            "Chosen on half: lambda from a random half of the replicates, gain and p from the other, "
-            f"{small_cnn_claims.SPLITS} halves; p is twice the median. Detectable gain: found with {POWER:.0%} "
+            "choice: Dunnett's distribution for candidates that share one baseline, with the spread of the two samples "
+            "compared; runs of a seed are more alike than it takes them for, and where they are it is too large. Gain "
+            "by choice alone: the mean best gain if no lambda did anything, from the paired gain SD. p shuffled: "
+            "lambda permuted within each replicate, the best chosen anew: a test of lambda's having any effect, harm "
+            'included; the columns "shuffled" are what such shuffles give, where harm at one lambda lowers the '
+            "baseline of the others. Chosen on half: lambda from a random half of the replicates, gain and p from the "
+            f"other, {small_cnn_claims.SPLITS} halves; p is twice the median. Detectable gain: found with {POWER:.0%} "
             "probability at 0.05 / number of lambda by the printed test, replicates a side for 0.005 the same; paired: "
             "by a one-tailed t-test of the pairs of a seed."
         )

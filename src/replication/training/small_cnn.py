@@ -126,13 +126,13 @@ class _Stack:
         self.gradients = [torch.zeros_like(tensor) for tensor in self.models.tensors()]
         for tensor, gradient in zip(self.models.tensors(), self.gradients, strict=True):
             tensor.grad = gradient  # and stays there, as FusedAdam needs it
-        self.optimizer = torch.optim.Adam(
+        optimizer = torch.optim.Adam(
             self.models.tensors(),
             lr=first["learning_rate"],
             eps=1e-7,  # Keras's
             fused=True,
         )
-        self.adam = FusedAdam(self.optimizer) if device.type == "cpu" else self.optimizer
+        self.adam = FusedAdam(optimizer) if device.type == "cpu" else optimizer
         self.lambda_M = torch.tensor([run["lambda"] for run in runs], dtype=self.dtype, device=device)
         self.epsilon_M = torch.tensor([run["epsilon"] for run in runs], dtype=self.dtype, device=device)
         alike = defaultdict(list)
@@ -190,10 +190,9 @@ class _Stack:
         """
         lambda_G, epsilon_G = self.lambda_M[rows_G], self.epsilon_M[rows_G]
         anchors = (rows_G, slice(None), slice(None), *position)
-        kernels = self.models.kernels if placement == "all" else self.models.kernels[:1]
-        for kernel_MOIpq, gradient_MOIpq in zip(
-            kernels, self.gradients, strict=False
-        ):  # self.gradients begins with them
+        guided = len(self.models.kernels) if placement == "all" else 1
+        pairs = zip(self.models.kernels[:guided], self.gradients[:guided], strict=True)  # kernels come first in both
+        for kernel_MOIpq, gradient_MOIpq in pairs:
             if form == "exact":  # per pixel, as EntropyGuidance has it
                 change_G = exact_conv_entropy_change(kernel_MOIpq[rows_G], FREQUENCIES) / math.prod(FREQUENCIES)
                 penalty(change_G, lambda_G, form="exact").sum().backward()
