@@ -18,12 +18,13 @@ from entropy_guidance import dense_entropy_change, penalty
 from entropy_guidance.guidance import FORMS
 from replication.datasets.images import ImageSet, pixels
 from replication.models.autoencoder import Autoencoders
+from replication.provenance import environment
 from replication.runs import Record, Run, make_record
 from replication.training.backpropagation import Backpropagation
 from replication.training.fused_adam import FusedAdam
 from replication.training.penalised import SCALE, Penalised, penalised_change
 from replication.training.stopping import EarlyStopping
-from replication.training.trainers import Epoch, Orders, environment, fitting, prepare, shared_settings
+from replication.training.trainers import Epoch, Orders, fitting, prepare, shared_settings
 
 VALIDATION_CHUNK = 2000  # images
 EAGER_STEPS = 3  # before a CUDA graph is captured: libraries choose kernels and workspaces in them

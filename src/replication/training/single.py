@@ -21,9 +21,10 @@ from entropy_guidance import EntropyGuidance
 from replication import paths
 from replication.datasets.mapped import MappedSet
 from replication.files import reading, write_whole
+from replication.provenance import environment
 from replication.runs import Record, Run, Store, make_record
 from replication.training.stopping import EarlyStopping
-from replication.training.trainers import Epoch, environment, free_memory, prepare
+from replication.training.trainers import Epoch, free_memory, prepare
 
 GPU_MEMORY_SHARE = 0.5  # of what is free, for the data
 

@@ -26,9 +26,10 @@ from torch.nn import functional as F
 from entropy_guidance import exact_conv_entropy_change, penalty
 from replication.datasets.images import ImageSet
 from replication.models.small_cnn import FILTER, SmallCNNs, feature_sides
+from replication.provenance import environment
 from replication.runs import Record, Run, make_record
 from replication.training.fused_adam import FusedAdam
-from replication.training.trainers import Epoch, Orders, environment, fitting, prepare, shared_settings
+from replication.training.trainers import Epoch, Orders, fitting, prepare, shared_settings
 
 CPU_PART = 32  # images whose gradient is computed at once: their features stay near the cache
 VALIDATION_PART = 500  # images
