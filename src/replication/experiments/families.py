@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import pandas as pd
 
 from replication import published
-from replication.experiments import autoencoder, classifiers, small_cnn, unet
+from replication.experiments import autoencoder, classifiers, inputs, small_cnn, unet
 from replication.runs import Record, Run
-from replication.settings import CLASSIFIERS, CNNS, UNETS, Settings
+from replication.settings import CLASSIFIERS, CNNS, INPUTS, UNETS, Settings
 
 
 def grid(settings: Settings, family: str) -> list[Run]:
@@ -16,6 +16,8 @@ def grid(settings: Settings, family: str) -> list[Run]:
         return small_cnn.grid(settings, family)
     if family in CLASSIFIERS:
         return classifiers.grid(settings, family)
+    if family in INPUTS:
+        return inputs.grid(settings, family)
     return (unet if family in UNETS else autoencoder).grid(settings, family)
 
 
