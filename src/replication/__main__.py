@@ -218,14 +218,16 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def _only(texts: list[str], runs: list[Run]) -> dict[str, set[float | str]]:
-    """--only NAME=VALUE,VALUE: the values, as the runs have them."""
+    """--only NAME=VALUE,VALUE: the values, as the runs have them; `unsaid` chooses runs that do not say NAME."""
+    from replication.core.sweep import setting
+
     chosen: dict[str, set[float | str]] = {}
     for text in texts:
         name, _, values = text.partition("=")
         known = sorted({name for run in runs for name in run.settings})
         if name not in known:
             raise UserError(f"--only {text}: no such setting. Known: {', '.join(known)}")
-        there = {run[name] for run in runs}
+        there = {setting(run, name) for run in runs}
         chosen.setdefault(name, set())
         for value in values.split(","):
             found = {v for v in there if str(v) == value or (_is_float(value) and v == float(value))}

@@ -26,6 +26,7 @@ def test_only_takes_values_as_the_runs_have_them(make_run):
     runs = [make_run(1e-3, row="1"), make_run(0.0, row="1-2", width=7)]
     assert _only(["lambda=0.001,0", "row=1"], runs) == {"lambda": {0.001, 0.0}, "row": {"1"}}
     assert _only(["lambda=1e-3", "form=none,reciprocal"], runs)["lambda"] == {0.001}
+    assert _only(["inputs=unsaid,rarest"], [*runs, make_run(inputs="rarest")]) == {"inputs": {"unsaid", "rarest"}}
     with pytest.raises(UserError, match=r"--only width=101: no run of the grid has width '101'. It has: 5, 7"):
         _only(["width=101"], runs)
     with pytest.raises(UserError, match="no run of the grid has width ''"):

@@ -55,9 +55,18 @@ class Backpropagation:
         torch.sum(dh_BL, 0, keepdim=True, out=d_encoder_bias_1L)
         return squared_error / dy_BI.numel()
 
-    def add_penalty_gradient(self, m: int, form: Penalised, lambda_: float, epsilon: float) -> None:
-        """Add to model m's gradient that of the penalty of its encoder."""
-        add_penalty_gradient(self.grads[m][0], self.weights[m][0], form, lambda_, epsilon)
+    def add_penalty_gradient(
+        self, m: int, form: Penalised, lambda_: float, epsilon: float, inputs_L: Tensor | None = None
+    ) -> None:
+        """Add to model m's gradient that of the penalty of its encoder, or of those of its columns alone."""
+        gradient_LI, weight_LI = self.grads[m][0], self.weights[m][0]
+        if inputs_L is None:
+            add_penalty_gradient(gradient_LI, weight_LI, form, lambda_, epsilon)
+            return
+        block_LL = weight_LI.index_select(1, inputs_L)
+        gradient_LL = torch.zeros_like(block_LL)
+        add_penalty_gradient(gradient_LL, block_LL, form, lambda_, epsilon)
+        gradient_LI.index_add_(1, inputs_L, gradient_LL)
 
     @torch.no_grad()
     def mse(self, m: int, images_VI: Tensor) -> float:

@@ -4,11 +4,16 @@ log-determinant for all of them. On a CPU, where that gains nothing, the product
 Each model has its own lambda, epsilon, initial weights, data order and early stopping. Its numbers depend on its run
 alone: which models share the stack changes only how floating-point sums are ordered inside a batched product.
 
+Three settings are in a run's description only where they are not the paper's: `inputs`, which inputs the guided square
+part reads (see `guided_inputs`; those chosen are in the record), and, for controls, `rate_factor` and `weight_factor`,
+times which the learning rate and the encoder's initial weights are taken.
+
 Shape legend: M models, B batch, I inputs, L latent width, N training images, V validation images, G guided models.
 """
 
 import time
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import count
 
 import torch
@@ -16,14 +21,16 @@ from torch import Tensor
 
 from entropy_guidance import dense_entropy_change, penalty
 from entropy_guidance.guidance import FORMS
+from replication.autoencoder import guided_inputs
 from replication.autoencoder.backpropagation import Backpropagation
 from replication.autoencoder.model import Autoencoders
 from replication.autoencoder.penalised import SCALE, Penalised, penalised_change
+from replication.core.provenance import environment
 from replication.core.runs import Record, Run, make_record
 from replication.data.images import ImageSet, pixels
 from replication.training.fused_adam import FusedAdam
 from replication.training.stopping import EarlyStopping
-from replication.training.trainer import Epoch, Orders, environment, fitting, prepare, shared_settings
+from replication.training.trainer import Epoch, Orders, fitting, prepare, shared_settings
 
 VALIDATION_CHUNK = 2000  # images
 EAGER_STEPS = 3  # before a CUDA graph is captured: libraries choose kernels and workspaces in them
@@ -41,7 +48,11 @@ def stack_size(run: Run, data: ImageSet, device: torch.device) -> int:
     On a CPU one: a process a core, each with weights that stay in its cache, beats any stack (tests/benchmarks). On a
     GPU as many as fit: while a step is bound by latency a model more costs almost nothing, and a large stack is left
     with few models only once. (Expected, not measured; tests/benchmarks/engine.py measures stacks of 1, 10 and 70.)
+
+    Raises:
+        UserError: the images do not have the inputs that the runs are to guide.
     """
+    guided_inputs.chosen(run, data)
     if device.type == "cpu":
         return 1
     inputs = data.train_images[0].numel()
@@ -76,22 +87,32 @@ def train(runs: Sequence[Run], data: ImageSet, device: torch.device) -> Iterator
 class _Replica:
     """What one model of the stack carries beside its weights."""
 
-    def __init__(self, run: Run, initial_change: float) -> None:
+    def __init__(self, run: Run, initial_change: float, block: "_Block | None" = None) -> None:
         self.run = run
         self.stopping = EarlyStopping(run["patience"], run["min_delta"])
         self.initial_change = initial_change
+        self.block = block
         self.history: dict[str, list[float]] = {"train_mse": [], "validation_mse": [], "entropy_change": []}
+        if block is not None:
+            self.history["guided_entropy_change"] = []
         self.seconds = 0.0
         self.finished = False
 
-    def end_epoch(self, train_mse: float, validation_mse: float, change: float, monitored: float) -> bool:
-        for name, value in zip(self.history, (train_mse, validation_mse, change), strict=True):
+    def end_epoch(
+        self, train_mse: float, validation_mse: float, change: float, monitored: float, *guided_change: float
+    ) -> bool:
+        values = (train_mse, validation_mse, change, *guided_change)
+        for name, value in zip(self.history, values, strict=True):
             self.history[name].append(value)
         stopped = self.stopping.should_stop(monitored)
         self.finished = stopped or len(self.history["train_mse"]) >= self.run["max_epochs"]
         return self.finished
 
     def record(self, environment: dict[str, str]) -> Record:
+        """`entropy_change` is log|det| of the leading square part, whichever is guided, so that all runs compare.
+
+        Of a run that guides another there is `guided_entropy_change` beside it, and `inputs`: those of that block.
+        """
         validation = self.history["validation_mse"]
         best = min(range(len(validation)), key=validation.__getitem__)
         metrics = {
@@ -104,7 +125,21 @@ class _Replica:
             "initial_entropy_change": self.initial_change,
             "entropy_change": self.history["entropy_change"][-1],
         }
-        return make_record(self.run, metrics, self.history, self.seconds, environment)
+        if self.block is None:
+            return make_record(self.run, metrics, self.history, self.seconds, environment)
+        metrics |= {
+            "initial_guided_entropy_change": self.block.initial_change,
+            "guided_entropy_change": self.history["guided_entropy_change"][-1],
+        }
+        return make_record(self.run, metrics, self.history, self.seconds, environment) | {"inputs": self.block.inputs}
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A guided square part that is not the leading one."""
+
+    inputs: list[int]
+    initial_change: float
 
 
 class _Stack:
@@ -117,7 +152,7 @@ class _Stack:
         self.dtype = getattr(torch, first["precision"])
         self.output_activation: str = first["output_activation"]
         self.batch_size: int = first["batch_size"]
-        self.learning_rate: float = first["learning_rate"]
+        self.learning_rate: float = first["learning_rate"] * first.settings.get("rate_factor", 1.0)
         self.environment = environment(device, len(runs))
         if device.type == "cuda":
             self.side = torch.cuda.Stream()  # for capturing and the steps before it: memory stays with a stream
@@ -126,8 +161,15 @@ class _Stack:
 
         seeds = [run.seed("weights") for run in runs]
         weights = Autoencoders.initial(self.train_NI.shape[1], first["width"], seeds, self.dtype)
+        weights.encoder_MLI.mul_(float(first.settings.get("weight_factor", 1.0)))
         changes = dense_entropy_change(weights.encoder_MLI.double()).tolist()
-        self.replicas = [_Replica(run, change) for run, change in zip(runs, changes, strict=True)]
+        inputs_L = guided_inputs.chosen(first, images)
+        self.inputs_L = None if inputs_L is None else inputs_L.to(device)
+        blocks: list[_Block | None] = [None] * len(runs)
+        if inputs_L is not None:
+            guided = dense_entropy_change(weights.encoder_MLI[..., inputs_L].double()).tolist()
+            blocks = [_Block(inputs_L.tolist(), change) for change in guided]
+        self.replicas = [_Replica(*one) for one in zip(runs, changes, blocks, strict=True)]
         self.orders = Orders(runs)
         self._place(weights, [])
 
@@ -201,11 +243,15 @@ class _Stack:
         with torch.no_grad():
             change_M = dense_entropy_change(self.models.encoder_MLI)
             penalty_M = torch.zeros_like(change_M)
+            guided_MLI = self._guided_weights()
             for form, rows_G in self.guided.items():
-                penalty_M[rows_G] = self._penalty(penalised_change(form, self.models.encoder_MLI[rows_G]), form, rows_G)
+                penalty_M[rows_G] = self._penalty(penalised_change(form, guided_MLI[rows_G]), form, rows_G)
             monitored_M = self._monitored(validation_M, penalty_M)
             train_M = self.squared_error_M / images
-        rows = torch.stack([t.double() for t in (train_M, validation_M, change_M, monitored_M)], dim=1).tolist()
+            told = [train_M, validation_M, change_M, monitored_M]
+            if self.inputs_L is not None:
+                told.append(dense_entropy_change(guided_MLI))
+        rows = torch.stack([t.double() for t in told], dim=1).tolist()
 
         active = [(replica, row) for replica, row in zip(self.replicas, rows, strict=True) if not replica.finished]
         seconds = (time.perf_counter() - start) / len(active)
@@ -233,7 +279,7 @@ class _Stack:
         # The models share no parameter, so the gradient of the sum is the gradient of each.
         loss = base_M.sum()
         for form, rows_G in self.guided.items():
-            loss = loss + self._penalty(_batched_change(form, self.models.encoder_MLI, rows_G), form, rows_G).sum()
+            loss = loss + self._penalty(_batched_change(form, self._guided_weights(), rows_G), form, rows_G).sum()
         loss.backward()
         self.optimizer.step()
         self.squared_error_M += base_M.detach() * batch_MB.shape[1]
@@ -244,8 +290,13 @@ class _Stack:
             run = self.replicas[m].run
             self.squared_error_M[m].add_(written.gradients(m, self.train_NI, batch_B), alpha=len(batch_B))
             if run["form"] != "none":
-                written.add_penalty_gradient(m, run["form"], run["lambda"], run["epsilon"])
+                written.add_penalty_gradient(m, run["form"], run["lambda"], run["epsilon"], self.inputs_L)
         self.adam.step()
+
+    def _guided_weights(self) -> Tensor:
+        """The columns that guidance looks at: all, of which the leading ones are the paper's, or the chosen ones."""
+        weights_MLI = self.models.encoder_MLI
+        return weights_MLI if self.inputs_L is None else weights_MLI.index_select(2, self.inputs_L)
 
     def _penalty(self, change_G: Tensor, form: Penalised, rows_G: Tensor) -> Tensor:
         kind = "exact" if form == SCALE else form

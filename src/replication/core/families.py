@@ -8,8 +8,9 @@ from replication.autoencoder import grid as autoencoder
 from replication.coco_unet import grid as unet
 from replication.core import published
 from replication.core.runs import Record, Run
-from replication.core.settings import CLASSIFIERS, CNNS, UNETS, Settings
+from replication.core.settings import CLASSIFIERS, CNNS, INPUTS, UNETS, Settings
 from replication.imagenette import grid as classifiers
+from replication.inputs import grid as inputs
 from replication.small_cnn import grid as small_cnn
 
 
@@ -19,6 +20,8 @@ def grid(settings: Settings, family: str) -> list[Run]:
         return small_cnn.grid(settings, family)
     if family in CLASSIFIERS:
         return classifiers.grid(settings, family)
+    if family in INPUTS:
+        return inputs.grid(settings, family)
     return (unet if family in UNETS else autoencoder).grid(settings, family)
 
 

@@ -20,11 +20,12 @@ from replication.core.files import reading, write_text
 # stale.
 TRAINING_VERSION = 1
 
-# Settings that say how a run is guided, watched or stopped, not what it starts from. Runs that differ only in these
-# share initial weights and batches: paired comparisons.
+# Settings that say how a run is guided, watched or stopped, not which random numbers it starts from. Runs that differ
+# only in these share initial weights and batches: paired comparisons.
 PAIRED_SETTINGS = frozenset(
-    {"lambda", "form", "epsilon", "anchor", "placement", "layers", "reduction"}
+    {"lambda", "form", "epsilon", "anchor", "inputs", "placement", "layers", "reduction"}
     | {"monitor", "precision", "patience", "min_delta", "max_epochs", "epochs"}
+    | {"rate_factor", "weight_factor"}  # controls: the same draws of initial weights, multiplied
 )
 
 Record = dict[str, Any]

@@ -11,6 +11,7 @@ from replication.core import paths
 from replication.core.errors import UserError
 from replication.core.params import build, check_keys, convert, is_number, mapping, mistake, part, read
 from replication.core.runs import PAIRED_SETTINGS
+from replication.inputs.settings import InputsGrid, inputs_grid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,13 +209,14 @@ class Settings:
     cnn_variants: dict[str, Variant]
     cnn_grids: dict[str, CnnGrid]
     cnn_calibration: CnnCalibration
+    inputs_grids: dict[str, InputsGrid]  # those that this scale has
     theory: Theory
     profiles: dict[str, ProfileGrid]
 
     @property
     def datasets(self) -> set[str]:
         """Of all families."""
-        grids = self.autoencoder_grids | self.cnn_grids | self.unet_grids | self.classifier_grids
+        grids = self.autoencoder_grids | self.cnn_grids | self.unet_grids | self.classifier_grids | self.inputs_grids
         return {grid.dataset for grid in grids.values()}
 
     def dataset(self, role: str) -> str:
@@ -223,8 +225,8 @@ class Settings:
         Raises:
             UserError: the families that share it name different ones.
         """
-        grids = self.autoencoder_grids | self.unet_grids | self.classifier_grids
-        names = {family: grids[family].dataset for family in ROLES[role]}
+        grids = self.autoencoder_grids | self.unet_grids | self.classifier_grids | self.inputs_grids
+        names = {family: grids[family].dataset for family in ROLES[role] if family in grids}
         if len(set(names.values())) > 1:
             said = ", ".join(f"{family}: {name}" for family, name in names.items())
             raise UserError(f"params.yaml, scales.{self.scale}: one data set is meant for {said}")
@@ -239,11 +241,12 @@ AUTOENCODERS = ("autoencoder-mnist", "autoencoder-cifar10")
 CNNS = ("cnn-cifar10", "cnn-mnist")
 UNETS = ("unet-coco", "unet-coco-sample")
 CLASSIFIERS = ("vgg16-imagenette", "resnet50-imagenette")
-FAMILIES = AUTOENCODERS + CNNS + UNETS + CLASSIFIERS
-OPTIONAL = ("unet-coco-sample",)  # a scale may do without
+INPUTS = ("inputs-mnist", "inputs-cifar10")
+FAMILIES = AUTOENCODERS + CNNS + UNETS + CLASSIFIERS + INPUTS
+OPTIONAL = ("unet-coco-sample", "inputs-cifar10")  # a scale may do without
 ROLES = {  # the paper's data sets -> families whose `dataset` each is (CNNs name theirs); at demo scale stand-ins
-    "mnist": ("autoencoder-mnist",),
-    "cifar10": ("autoencoder-cifar10",),
+    "mnist": ("autoencoder-mnist", "inputs-mnist"),
+    "cifar10": ("autoencoder-cifar10", "inputs-cifar10"),
     "coco": ("unet-coco",),
     "imagenette": CLASSIFIERS,
 }
@@ -292,6 +295,11 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Settings:
         cnn_variants=(cnn_variants := _variants(raw, "cnn_variants", CnnTraining)),
         cnn_grids={family: _cnn_grid(chosen[family], cnn_variants, f"scales.{scale}.{family}") for family in CNNS},
         cnn_calibration=_cnn_calibration(_joined(raw, chosen, "cnn_calibration")),
+        inputs_grids={
+            family: inputs_grid(chosen[family], f"scales.{scale}.{family}")
+            for family in INPUTS
+            if chosen[family] is not None or family not in OPTIONAL
+        },
         theory=build(Theory, chosen["theory"], f"scales.{scale}.theory"),
         profiles={
             network: build(ProfileGrid, chosen["profiles"][network], f"scales.{scale}.profiles.{network}")
@@ -305,6 +313,7 @@ def set_scale(scale: str, path: Path = paths.PARAMS) -> None:
     load(scale, path)  # refuses an unknown scale
     yaml = YAML()
     yaml.preserve_quotes = True
+    yaml.width = 120  # no shorter than the file's lines, which are left whole
     document = yaml.load(path)
     if document["scale"] != scale:
         document["scale"] = scale

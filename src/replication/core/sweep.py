@@ -21,6 +21,8 @@ from replication.core.executors import OutOfTime, Stack
 from replication.core.runs import Run, Store, read_current, write_table
 from replication.training import trainer
 
+UNSAID = "unsaid"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -64,12 +66,12 @@ def sweep(
         table: read first (a fresh clone re-uses what is committed), written last.
         minutes: give up what is still in training after this long.
         shard: (i, n) trains the i-th of n parts of what is missing; the parts of all machines add up.
-        only: train only runs whose settings have one of these values, by name of the setting.
+        only: train only runs whose settings have one of these values, by name of the setting (see `setting`).
         workers: processes on the CPU; by default one a core.
     """
     store.add_missing(read_current(table))
     present = store.keys()
-    wanted = [run for run in runs if all(run[name] in values for name, values in (only or {}).items())]
+    wanted = [run for run in runs if all(setting(run, name) in values for name, values in (only or {}).items())]
     if only and not wanted:
         raise UserError(f"no run of the grid has all of {', '.join(only)} as chosen: choose fewer at a time")
     missing = [run for run in wanted if run.key not in present]
@@ -122,6 +124,11 @@ def _stacks(runs: Sequence[Run], device: torch.device) -> list[Stack]:
         stacks += [group[first : first + size] for first in range(0, len(group), size)]
     # Replicate by replicate, so that a sweep cut short has some runs of every cell; long ones first within each.
     return sorted(stacks, key=lambda stack: (stack[0]["replicate"], -trains.cost(stack[0])))
+
+
+def setting(run: Run, name: str) -> float | int | str:
+    """A run's setting as `--only` chooses by it; some runs leave it unsaid, as the published ones do."""
+    return run.settings.get(name, UNSAID)
 
 
 def cores() -> int:

@@ -24,11 +24,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from entropy_guidance import exact_conv_entropy_change, penalty
+from replication.core.provenance import environment
 from replication.core.runs import Record, Run, make_record
 from replication.data.images import ImageSet
 from replication.small_cnn.model import FILTER, SmallCNNs, feature_sides
 from replication.training.fused_adam import FusedAdam
-from replication.training.trainer import Epoch, Orders, environment, fitting, prepare, shared_settings
+from replication.training.trainer import Epoch, Orders, fitting, prepare, shared_settings
 
 CPU_PART = 32  # images whose gradient is computed at once: their features stay near the cache
 VALIDATION_PART = 500  # images

@@ -12,6 +12,7 @@ def trainer(family: str) -> Trainer:
     kinds: dict[str, Trainer] = {
         "autoencoder": replicas,
         "cnn": small_cnn,
+        "inputs": replicas,
         "unet": single,
         "vgg16": single,
         "resnet50": single,

@@ -20,10 +20,11 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from entropy_guidance import EntropyGuidance
 from replication.core import paths
 from replication.core.files import reading, write_whole
+from replication.core.provenance import environment
 from replication.core.runs import Record, Run, Store, make_record
 from replication.data.mapped import MappedSet
 from replication.training.stopping import EarlyStopping
-from replication.training.trainer import Epoch, environment, free_memory, prepare
+from replication.training.trainer import Epoch, free_memory, prepare
 
 GPU_MEMORY_SHARE = 0.5  # of what is free, for the data
 

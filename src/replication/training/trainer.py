@@ -4,7 +4,6 @@ A trainer knows nothing of the sweep: it gets runs and their data, and yields ep
 large models keeps checkpoints and weights beside the store's records.
 """
 
-import platform
 from collections.abc import Hashable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -81,9 +80,3 @@ class Orders:
         """The next epoch's order for each of the runs, (M, N). Runs that have ended draw along."""
         drawn = {seed: torch.randperm(images, generator=generator) for seed, generator in self._generators.items()}
         return torch.stack([drawn[run.seed("order")] for run in runs])
-
-
-def environment(device: torch.device, models: int) -> dict[str, str]:
-    """Where a stack of models was trained, for their records."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    return {"device": f"{device.type} {name}", "torch": torch.__version__, "stack": str(models)}

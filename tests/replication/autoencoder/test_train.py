@@ -11,6 +11,7 @@ from torch import nn
 
 from replication.autoencoder import train as replicas
 from replication.autoencoder.penalised import penalised_change
+from replication.core.errors import UserError
 from replication.core.runs import Run, read_table
 from replication.data import mnist
 from replication.data.images import pixels
@@ -32,19 +33,26 @@ def plain_training(run, images):
         nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
         nn.init.zeros_(layer.bias)
     model.to(dtype)
+    with torch.no_grad():
+        model[0].weight *= run.settings.get("weight_factor", 1.0)
     if run["output_activation"] == "linear":
         model = model[:3]
     k = min(16, run["width"])
 
     def guidance():
-        determinant = torch.linalg.det(model[0].weight[:k, :k]).abs()
+        block = model[0].weight[:k, :k]
+        if "inputs" in run.settings:
+            block = torch.stack([model[0].weight[:, i] for i in by_hand(run["inputs"], run["width"], x)], dim=1)
+        determinant = torch.linalg.det(block).abs()
         if run["form"] == "log":
             return -run["lambda"] * determinant.log()
         if run["form"] == "scale":
-            return -run["lambda"] * k * (torch.linalg.matrix_norm(model[0].weight) / math.sqrt(k)).log()
+            weight = block if "inputs" in run.settings else model[0].weight
+            return -run["lambda"] * k * (torch.linalg.matrix_norm(weight) / math.sqrt(k)).log()
         return run["lambda"] / (determinant + run["epsilon"]) if run["lambda"] else torch.zeros((), dtype=dtype)
 
-    optimizer = torch.optim.Adam(model.parameters(), lr=run["learning_rate"], eps=1e-7)
+    rate = run["learning_rate"] * run.settings.get("rate_factor", 1.0)
+    optimizer = torch.optim.Adam(model.parameters(), lr=rate, eps=1e-7)
     order = torch.Generator().manual_seed(run.seed("order"))
     mse, monitored = [], []
     for _ in range(run["max_epochs"]):
@@ -62,6 +70,18 @@ def plain_training(run, images):
         if stopping_epoch(monitored, run["patience"], run["min_delta"]):
             break
     return mse
+
+
+def by_hand(inputs, width, x):
+    """The guided inputs of images between 0 and 1, (N, I), sorted by Python."""
+    columns = range(x.shape[1])
+    if inputs == "most-variable":
+        return sorted(columns, key=lambda i: -x[:, i].var().item())[:width]
+    if inputs == "rarest":
+        return sorted(columns, key=lambda i: (x[:, i] > 0).sum().item())[:width]
+    if inputs == "dead-only":
+        return [i for i in columns if (x[:, i] == 0).all()][:width]
+    return [int(i) for i in inputs.split(",")]
 
 
 def finished(runs, images, device):
@@ -82,6 +102,12 @@ def train(runs, images):
         {"lambda_": 0.01, "monitor": "keras"},
         {"lambda_": 0.01, "form": "scale", "monitor": "base"},
         {"lambda_": 1.0, "width": 24},
+        {"lambda_": 0.1, "form": "log", "inputs": "most-variable"},
+        {"lambda_": 0.1, "form": "log", "inputs": "1,3,4,10,15"},
+        {"lambda_": 0.01, "inputs": "1,3,4,10,15"},
+        {"lambda_": 0.1, "form": "scale", "inputs": "most-variable"},
+        {"rate_factor": 4.0},
+        {"weight_factor": 3.0},
     ],
 )
 def test_equals_the_plain_loop(make_run, images, changes):
@@ -99,7 +125,15 @@ def test_trajectory_to_1e_10(make_run, images, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"lambda_": 0.1}, {"lambda_": 0.1, "form": "log"}, {"lambda_": 0.1, "form": "exact"}]
+    "changes",
+    [
+        {},
+        {"lambda_": 0.1},
+        {"lambda_": 0.1, "form": "log"},
+        {"lambda_": 0.1, "form": "exact"},
+        {"lambda_": 0.1, "form": "log", "inputs": "most-variable"},
+        {"lambda_": 0.1, "form": "scale", "inputs": "1,3,4,10,15", "rate_factor": 2.0},
+    ],
 )
 def test_autograd_and_the_written_gradient_agree(make_run, images, monkeypatch, changes):
     """Autograd is what a GPU trains with, the written-out gradient what a CPU does."""
@@ -193,6 +227,39 @@ def test_the_running_mean_is_summed_up_in_float32(make_run, images):
         assert found == total / np.float32(len(v))
         coarser.append(found != (stack._mse(stack.validation_VI) + penalty_1).item())
     assert any(coarser)
+
+
+@pytest.mark.parametrize("inputs", ["dead-only", "rarest"])
+def test_inputs_that_few_images_light(make_run, images, inputs):
+    blank = images.train_images.clone()
+    blank[:, :, 1, 1:] = blank[1:, :, 2] = 0  # three that are dead, four of a single image
+    images, width = replace(images, train_images=blank), 3 if inputs == "dead-only" else 6
+    run = make_run(0.1, form="log", inputs=inputs, width=width)
+    record = train([run], images)[run.key]
+    assert record["inputs"] == ([5, 6, 7] if inputs == "dead-only" else [5, 6, 7, 8, 9, 10])
+    assert record["history"]["validation_mse"] == pytest.approx(plain_training(run, images), rel=1e-8)
+
+
+def test_a_record_tells_the_guided_inputs_and_both_changes(make_run, images):
+    run, plain = make_run(0.1, form="log", inputs="1,3,4,10,15"), make_run(0.1, form="log")
+    assert run.seed("weights") == plain.seed("weights") and run.seed("order") == plain.seed("order")
+    found, leading = train([run], images)[run.key], train([plain], images)[plain.key]
+    assert found["inputs"] == [1, 3, 4, 10, 15] and "inputs" not in leading
+    metrics, history = found["metrics"], found["history"]
+    assert metrics["initial_entropy_change"] == leading["metrics"]["initial_entropy_change"]
+    assert metrics["guided_entropy_change"] == pytest.approx(history["guided_entropy_change"][-1])
+    assert len(history["guided_entropy_change"]) == len(history["entropy_change"])
+    assert metrics["guided_entropy_change"] > metrics["initial_guided_entropy_change"] + 1
+    assert history["entropy_change"] != history["guided_entropy_change"]
+    same = make_run(0.1, form="log", inputs="0,1,2,3,4")  # the leading ones by another name
+    listed = train([same], images)[same.key]
+    assert listed["history"]["validation_mse"] == pytest.approx(leading["history"]["validation_mse"], rel=1e-8)
+    assert listed["history"]["guided_entropy_change"] == pytest.approx(listed["history"]["entropy_change"])
+
+
+def test_inputs_that_are_not_there_are_refused_before_training(make_run, images):
+    with pytest.raises(UserError, match="width 5 needs 5 guided inputs that are always zero"):
+        replicas.stack_size(make_run(0.1, form="log", inputs="dead-only"), images, CPU)
 
 
 def test_metrics_describe_the_history(make_run, images):

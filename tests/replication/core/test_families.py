@@ -16,6 +16,9 @@ def settings():
     return settings_module.load("demo", PARAMS)
 
 
+WITH_EPSILON = [name for name in settings_module.FAMILIES if name not in ("unet-coco-sample", *settings_module.INPUTS)]
+
+
 def other_epsilon(settings, form):
     """Settings with a form and another epsilon, and no variants."""
     own = dataclasses.replace(settings, variants={}, cnn_grids=without_variants(settings))
@@ -31,7 +34,7 @@ def without_variants(settings):
     return {name: dataclasses.replace(grid, variants=None) for name, grid in settings.cnn_grids.items()}
 
 
-@pytest.mark.parametrize("family", [name for name in settings_module.FAMILIES if name != "unet-coco-sample"])
+@pytest.mark.parametrize("family", WITH_EPSILON)
 def test_a_form_without_epsilon_has_the_same_runs_whatever_epsilon_is(settings, family):
     for form in ("log", "reciprocal"):
         ours, others = ({run.key for run in grid(s, family)} for s in other_epsilon(settings, form))
