@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from entropy_guidance import dense_entropy_change, penalty
-from entropy_guidance.guidance import FORMS
+from entropy_guidance.penalties import FORMS
 from replication.datasets.images import ImageSet, pixels
 from replication.models.autoencoder import Autoencoders
 from replication.runs import Record, Run, make_record
