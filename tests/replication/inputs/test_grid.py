@@ -10,7 +10,7 @@ from replication.core.errors import UserError
 from replication.inputs import grid as inputs
 from replication.inputs.settings import inputs_grid
 
-PARAMS = Path(__file__).parents[2] / "params.yaml"
+PARAMS = Path(__file__).parents[3] / "params.yaml"
 FAMILY = "inputs-mnist"
 GRID = {"dataset": "mnist", "batch_size": 512, "max_epochs": 40, "replicates": 2}
 
