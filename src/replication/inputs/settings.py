@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from replication.autoencoder.guided_inputs import LEADING, RULES, canonical
+from replication.autoencoder.training.guided_inputs import LEADING, RULES, canonical
 from replication.core.params import build, check_keys, convert, mapping, mistake
 
 

@@ -140,7 +140,7 @@ def _weights(settings: Settings, chosen: ProfileGrid, weights: str) -> tuple[nn.
 
 def _unet(settings: Settings, family: str, weights: str) -> tuple[nn.Module, str]:
     """The family's network: random, or as its unguided run (`sample`: the sample's) left it in the store."""
-    from replication.coco_unet import train as segmentation
+    from replication.coco_unet.training import task as segmentation
     from replication.profiles import zoo
 
     family += "-sample" if weights == "sample" else ""

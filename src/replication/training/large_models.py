@@ -108,8 +108,8 @@ def train(runs: Sequence[Run], data: MappedSet, device: torch.device) -> Iterato
 
 
 def _task(family: str) -> Task:
-    from replication.coco_unet import train as segmentation
-    from replication.imagenette import train as classification
+    from replication.coco_unet.training import task as segmentation
+    from replication.imagenette.training import task as classification
 
     tasks: dict[str, Task] = {"unet": segmentation, "vgg16": classification, "resnet50": classification}
     return tasks[family.partition("-")[0]]

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from replication.autoencoder import claims as autoencoder_claims
 from replication.autoencoder import grid as autoencoder
+from replication.autoencoder.statistics import claims as autoencoder_claims
 from replication.core import settings as settings_module
 from replication.core.runs import make_record, read_table
 from replication.statistics.t_tests import mean_over_groups

@@ -8,10 +8,10 @@ import pytest
 from autoencoder_runs import FAMILY, PARAMS, artefact, falling, frame_of, made, small_grid
 from scipy import stats
 
-from replication.autoencoder import comparisons as stopping_artefact
 from replication.autoencoder import grid as autoencoder
-from replication.autoencoder import hypotheses_report as report
-from replication.autoencoder import pairs
+from replication.autoencoder.report import hypotheses as report
+from replication.autoencoder.statistics import comparisons as stopping_artefact
+from replication.autoencoder.statistics import pairs
 from replication.core import paths
 from replication.core import settings as settings_module
 from replication.core.runs import Run, of_grid, read_table, write_table

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from autoencoder_runs import FAMILY, artefact, frame_of, made, small_grid, without
 
-from replication.autoencoder import comparisons as stopping_artefact
-from replication.autoencoder import hypotheses as stopping_claims
-from replication.autoencoder import pairs
+from replication.autoencoder.statistics import comparisons as stopping_artefact
+from replication.autoencoder.statistics import hypotheses as stopping_claims
+from replication.autoencoder.statistics import pairs
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import pytest
 from autoencoder_runs import FAMILY, frame_of, made, small_grid
 
-from replication.autoencoder import pairs
+from replication.autoencoder.statistics import pairs
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from replication.autoencoder import train as replicas
-from replication.autoencoder.penalised import penalised_change
+from replication.autoencoder.training import train as replicas
+from replication.autoencoder.training.penalised import penalised_change
 from replication.core.errors import UserError
 from replication.core.runs import Run, read_table
 from replication.data import mnist

@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from replication.coco_unet import masks
-from replication.coco_unet import train as segmentation
-from replication.coco_unet.model import UNet
+from replication.coco_unet.training import masks
+from replication.coco_unet.training import task as segmentation
+from replication.coco_unet.training.model import UNet
 from replication.core import paths
 from replication.core.errors import UserError
 from replication.core.runs import Run, Store
