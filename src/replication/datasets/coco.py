@@ -24,7 +24,7 @@ from replication.datasets import mapped
 from replication.datasets.download import fetch
 from replication.datasets.mapped import Example
 from replication.errors import UserError
-from replication.files import reading
+from replication.files import is_damage, reading
 
 SIZE = 256  # pixels of a side
 SEED = 2017
@@ -183,8 +183,10 @@ def _examples(
             with Image.open(raw / entry.split / entry.about["file_name"]) as file:
                 image = file.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
             mask = Image.fromarray(union_mask(entry, crowds=crowds)).resize((size, size), Image.Resampling.NEAREST)
-        except (OSError, ValueError, TypeError, KeyError):  # no file, no image, no outline
-            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            if not is_damage(error):
+                raise
+            return None  # no file, no image, no outline
         return Example(entry.id, np.asarray(image), np.asarray(mask))
 
     for entry, example in zip(entries, mapped.decoded(entries, load, "COCO"), strict=True):
