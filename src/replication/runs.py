@@ -31,9 +31,9 @@ Record = dict[str, Any]
 RECORD_FIELDS = {"key", "family", "version", "run", "metrics", "history", "seconds", "environment"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
-    """One training. `settings` are flat: numbers and texts."""
+    """One training. `settings` are flat: numbers and texts. Runs are equal if their keys are: 1 is not 1.0."""
 
     family: str
     settings: Mapping[str, float | int | str]
@@ -50,6 +50,9 @@ class Run:
         """Seed of the random generator for one purpose (`weights`, `order`), the same whatever the guidance."""
         identity = {name: value for name, value in self.settings.items() if name not in PAIRED_SETTINGS}
         return int(_hash({"family": self.family, "purpose": purpose, **identity})[:15], 16)
+
+    def __eq__(self, other: object) -> bool:
+        return self.key == other.key if isinstance(other, Run) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.key)
