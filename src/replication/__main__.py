@@ -1,14 +1,13 @@
 """The command line: `python -m replication --help`."""
 
 import argparse
-import json
 import math
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from replication import paths
+from replication import paths, strict_json
 from replication.errors import UserError
 from replication.runs import Run, Store, current, read_current, read_table
 from replication.settings import CALIBRATED, FAMILIES, PROFILES, ROLES, Settings, load, set_scale
@@ -341,7 +340,7 @@ def _runs_show(options: argparse.Namespace) -> None:
     matches = [record for key, record in found.items() if key.startswith(options.key)]
     if len(matches) != 1:
         raise UserError(f"{len(matches)} finished runs have a key that begins with {options.key!r}; see `runs list`")
-    print(json.dumps(matches[0], indent=2))
+    print(strict_json.dumps(matches[0], indent=2))
 
 
 def _runs_merge(options: argparse.Namespace) -> None:

@@ -14,9 +14,11 @@ from safetensors import SafetensorError
 
 from replication.errors import UserError
 
-# What readers raise on bytes that are not what they should be, or lack what is looked for. RuntimeError is torch.load's.
-DECODING = (ValueError, LookupError, TypeError, AttributeError, AssertionError, EOFError, SyntaxError, RuntimeError)
-DECODING += (UnpicklingError, SafetensorError, YAMLError, zlib.error)
+# What readers raise on bytes that are not what they should be, or lack what is looked for (RuntimeError: torch.load).
+DECODING = (
+    *(ValueError, LookupError, TypeError, AttributeError, AssertionError, EOFError, SyntaxError, RuntimeError),
+    *(UnpicklingError, SafetensorError, YAMLError, zlib.error),
+)
 MISPLACED = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # what should be there is not
 NO_MEMORY = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)  # torch's RuntimeErrors say so
 

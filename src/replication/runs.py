@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from replication import strict_json
 from replication.errors import UserError
 from replication.files import reading, write_text
 
@@ -28,6 +29,7 @@ PAIRED_SETTINGS = frozenset(
 )
 
 Record = dict[str, Any]
+COMPACT = (",", ":")  # JSON without spaces
 RECORD_FIELDS = {"key", "family", "version", "run", "metrics", "history", "seconds", "environment"}
 
 
@@ -77,7 +79,7 @@ class Store:
     def __getitem__(self, key: str) -> Record:
         path = self.folder / f"{key}.json"
         with reading(path, "delete it, and the run is trained again"):
-            record: Record = json.loads(path.read_text())
+            record: Record = strict_json.loads(path.read_text())
         return record
 
     def checkpoint(self, key: str) -> Path:
@@ -100,7 +102,7 @@ class Store:
         Raises:
             UserError: the disk is full, or the folder cannot be written.
         """
-        write_text(self.folder / f"{record['key']}.json", json.dumps(record, separators=(",", ":")))
+        write_text(self.folder / f"{record['key']}.json", strict_json.dumps(record, separators=COMPACT))
         self.checkpoint(record["key"]).unlink(missing_ok=True)
 
     def add_missing(self, records: Iterable[Record]) -> int:
@@ -119,7 +121,10 @@ def make_record(
     seconds: float,
     environment: Mapping[str, str],
 ) -> Record:
-    """A self-describing record. Histories keep nine significant digits: a float32 survives unchanged."""
+    """A self-describing record. Histories keep nine significant digits: a float32 survives unchanged.
+
+    In files a number that is not finite is null; read again, it is NaN.
+    """
     return {
         "key": run.key,
         "family": run.family,
@@ -148,7 +153,7 @@ def read_table(path: Path) -> list[Record]:
         if not line:
             continue
         try:
-            record = json.loads(line)
+            record = strict_json.loads(line)
             if not isinstance(record, dict) or not record.keys() >= RECORD_FIELDS:
                 raise ValueError("not a run record")
             if (first := seen.setdefault(record["key"], number)) != number:
@@ -161,7 +166,8 @@ def read_table(path: Path) -> list[Record]:
 
 def write_table(path: Path, records: Iterable[Record]) -> None:
     """Write records sorted by key, atomically: the same records give the same bytes."""
-    lines = [json.dumps(record, separators=(",", ":")) + "\n" for record in sorted(records, key=lambda r: r["key"])]
+    ordered = sorted(records, key=lambda record: record["key"])
+    lines = [strict_json.dumps(record, separators=COMPACT) + "\n" for record in ordered]
     write_text(path, "".join(lines) or "\n")  # DVC warns of a file that is empty
 
 

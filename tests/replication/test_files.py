@@ -77,6 +77,10 @@ def decoded(path):
         return file.convert("RGB")
 
 
+def unpacked(path):
+    return gzip.decompress(path.read_bytes())
+
+
 def hdf5(path):
     with h5py.File(path, "w") as file:
         file["weights"] = np.ones(1000)
@@ -97,8 +101,8 @@ def hdf5(path):
         ("a.jpg", picture, decoded),
         ("a.png", picture, decoded),
         ("a.png", lambda path: path.write_text("no picture"), decoded),
-        ("a.gz", lambda path: path.write_bytes(gzip.compress(bytes(9999))), lambda path: gzip.open(path).read()),
-        ("a.gz", lambda path: path.write_text("no archive"), lambda path: gzip.open(path).read()),
+        ("a.gz", lambda path: path.write_bytes(gzip.compress(bytes(9999))), unpacked),
+        ("a.gz", lambda path: path.write_text("no archive"), unpacked),
         ("a.h5", hdf5, h5py.File),
         ("none.json", lambda path: path.with_name("other.json").touch(), lambda path: path.read_text()),
     ],

@@ -249,3 +249,11 @@ def test_a_record_tells_the_best_epoch_and_what_ended_training(make_run):
         metrics = replica.record({})["metrics"]
         assert ended == [False, False, False, True]
         assert (metrics["best_epoch"], metrics["best_validation_mse"], metrics["stopped_early"]) == (2, 0.3, stopped)
+
+
+def test_an_epoch_without_a_number_is_not_the_best(make_run):
+    replica = replicas._Replica(make_run(max_epochs=3), 0.0)
+    for mse in (float("nan"), 0.3, 0.4):
+        replica.end_epoch(mse, mse, 0.0, mse)
+    metrics = replica.record({})["metrics"]
+    assert (metrics["best_epoch"], metrics["best_validation_mse"]) == (2, 0.3)

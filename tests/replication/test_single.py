@@ -333,3 +333,4 @@ def test_the_watched_total_rounds_as_the_training_does():
 def test_the_best_epoch_counts_from_1():
     found = segmentation.best({"validation_loss": [0.3, 0.1, 0.2, 0.1]})
     assert found == {"best_epoch": 2, "best_validation_loss": 0.1}
+    assert segmentation.best({"validation_loss": [float("nan"), 0.3, 0.1]})["best_epoch"] == 3

@@ -1,11 +1,10 @@
 """Data sets by name. Prepared arrays are a cache under data/prepared; the manifest is what is tracked."""
 
-import json
 import re
 from importlib import import_module
 from pathlib import Path
 
-from replication import paths
+from replication import paths, strict_json
 from replication.datasets.images import ImageSet
 from replication.datasets.mapped import MappedSet
 from replication.errors import UserError
@@ -69,5 +68,5 @@ def prepare(scale: str, role: str, name: str) -> str:
     """Prepare data set `name`, which plays `role` at `scale`, and write its manifest. Returns a line about it."""
     images = load(name)
     path = paths.manifest(scale, role)
-    write_text(path, json.dumps({"dataset": name} | images.manifest(), indent=2) + "\n")
+    write_text(path, strict_json.dumps({"dataset": name} | images.manifest(), indent=2) + "\n")
     return f"{name}: {len(images.train_images)} + {len(images.validation_images)} images, described in {path}"

@@ -10,6 +10,7 @@ from replication.experiments import autoencoder
 from replication.experiments.replay import keras_mean, plain_sum, replayed_epoch
 from replication.runs import Record, Run
 from replication.settings import Settings
+from replication.training.stopping import best_epoch
 
 PUBLISHED, BASE = "published", "base"  # names of the paper's protocol and of its control among the variants
 FLOAT64, KERAS_MEAN = "float64", "keras-mean"  # variants that params.yaml names so,
@@ -119,7 +120,7 @@ def frame(found: Iterable[Pair], target: float = TARGET) -> pd.DataFrame:
 def _row(pair: Pair, share: float) -> dict[str, float | int | str | bool]:
     run, unguided = pair.guided["run"], pair.unguided["history"]
     mse, baseline = pair.guided["history"]["validation_mse"], unguided["validation_mse"]
-    target = ROUNDING_ROOM * min(baseline[: math.ceil(share * len(baseline))])
+    target = ROUNDING_ROOM * best_epoch(baseline[: math.ceil(share * len(baseline))])[1]
     hidden = run["form"] == "reciprocal" and run["monitor"] != "base" and run["precision"] == "float32"
     watched = keras_mean(run) if run["monitor"] == "keras" else plain_sum
     common = min(len(mse), len(baseline))

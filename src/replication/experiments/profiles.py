@@ -1,6 +1,5 @@
 """Entropy profiles of trained and random networks: the record behind Figures 1 and 7 to 9 (paper, section 4)."""
 
-import json
 from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 from torch import nn
 
 from entropy_guidance import conv_entropy_change, profile, selection
-from replication import datasets, paths
+from replication import datasets, paths, strict_json
 from replication.datasets.images import ImageSet
 from replication.errors import UserError
 from replication.experiments import unet
@@ -52,7 +51,7 @@ def write(settings: Settings, network: str) -> list[str]:
         messages.append(f"{network}, {weights} weights ({source}): {len(layers[weights])} convolutions")
     if not any(layers.values()):
         raise UserError("nothing could be profiled. " + " ".join(messages))
-    lines = [json.dumps(layer) for weights in chosen.weights for layer in layers[weights]]
+    lines = [strict_json.dumps(layer) for weights in chosen.weights for layer in layers[weights]]
     write_text(path, "".join(line + "\n" for line in lines))
     return messages
 
@@ -60,7 +59,7 @@ def write(settings: Settings, network: str) -> list[str]:
 def read_record(path: Path) -> list[Layer]:
     """Layers of a record; [] where there is none."""
     with reading(path, "delete it and run `python -m replication profiles`, or restore it with git"):
-        return [dict(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+        return [dict(strict_json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def describe_layers(model: nn.Module, pre_skip: Container[str] = (), **about: str) -> list[Layer]:

@@ -3,7 +3,6 @@
 It has as many columns as the layer has units, the leading ones (paper, Theorem 3): the image's first pixels.
 """
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from replication import datasets, paths
+from replication import datasets, paths, strict_json
 from replication.datasets.images import ImageSet, pixels
 from replication.files import reading, write_text
 from replication.settings import Settings
@@ -29,7 +28,7 @@ def write(settings: Settings) -> Path:
         assert isinstance(images, ImageSet)
         record[family] = seen(pixels(images.train_images), grid.widths).to_dict("records")
     path = paths.record(settings.scale, NAME)
-    write_text(path, json.dumps(record, indent=1) + "\n")
+    write_text(path, strict_json.dumps(record, indent=1) + "\n")
     return path
 
 
@@ -37,7 +36,7 @@ def read(scale: str, family: str) -> pd.DataFrame:
     """The recorded table of a family (see `seen`), empty where nothing is recorded."""
     path = paths.record(scale, NAME)
     with reading(path, "`python -m replication square-part` writes it anew"):
-        return pd.DataFrame(json.loads(path.read_text())[family] if path.exists() else [])
+        return pd.DataFrame(strict_json.loads(path.read_text())[family] if path.exists() else [])
 
 
 def seen(inputs_NI: Tensor, widths: Iterable[int]) -> pd.DataFrame:

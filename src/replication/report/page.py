@@ -1,7 +1,6 @@
 """The report of one scale: report.md, report.html (self-contained), claims.json, metrics.json, figures and tables."""
 
 import base64
-import json
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 
-from replication import datasets, paths, published
+from replication import datasets, paths, published, strict_json
 from replication.experiments.verdict import Verdict
 from replication.report import (
     autoencoder,
@@ -101,7 +100,7 @@ def _claims(sections: list[Section]) -> list[dict[str, Any]]:
 
 
 def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    path.write_text(strict_json.dumps(content, indent=2) + "\n")
 
 
 def _markdown_table(table: pd.DataFrame) -> str:
