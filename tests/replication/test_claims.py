@@ -120,6 +120,16 @@ def test_a_real_effect_survives(settings):
     assert verdicts["C4"].control == verdicts["C5"].control == "survives"
 
 
+def test_groups_without_variance_are_not_told_apart():
+    runs = [
+        {"width": 80, "lambda": lambda_, "replicate": k, "validation_mse": 0.01 if lambda_ >= 0.01 else 0.003}
+        for lambda_ in (0.0, 1e-3, 0.1, 10.0)
+        for k in range(5)
+    ]
+    found, said = autoencoder_claims._groups(pd.DataFrame(runs), 80)
+    assert not found and said.endswith("no (tested by seed: no)")
+
+
 def test_no_effect_is_not_reproduced(settings):
     made = records(settings, always_45, falling)
     verdicts = autoencoder_claims.verdicts(made, settings, FAMILY)

@@ -185,7 +185,7 @@ def _groups(runs: pd.DataFrame, width: int) -> tuple[bool, str]:
 
 def _two_groups(tests: pd.DataFrame) -> bool:
     across = (tests["a"] < LARGE_LAMBDA) & (tests["b"] >= LARGE_LAMBDA)
-    return bool(across.any() and (tests["sign_holm"] != "").eq(across).all())
+    return bool(across.any() and tests["sign_holm"].isin(["+", "-"]).eq(across).all())
 
 
 def _c6(runs: _Runs, test_width: int) -> tuple[str, str]:
