@@ -90,6 +90,22 @@ def test_beside_published_weighs_widths_alike(settings):
     assert small.ours == f"{mean:.4g}" and small[3] == f"{low:.4g} to {high:.4g}"
 
 
+def test_a_seed_with_some_of_a_rows_lambda_does_not_count(settings):
+    """Its mean would be of other lambda, yet weigh as a whole one: a lambda that is better would make it better."""
+    made = records(settings, always_45, lambda run, epoch: falling(run, epoch) + run["lambda"] * 1e-3)
+    large = [r for r in made if r["run"]["lambda"] >= 0.01 and r["run"]["monitor"] == "total"]
+    lacking = [r for r in large if (r["run"]["lambda"], r["run"]["replicate"]) != (10.0, 3)]
+    words = [{"what": "", "published": "", "value": "validation_mse", "group": "large"}]
+
+    def row(found):
+        return next(autoencoder_claims.beside_published(autoencoder.frame(found), words).itertuples(index=False))
+
+    assert (row(large).n, row(lacking).n) == (18, 15)
+    assert row(lacking).ours == row([r for r in large if r["run"]["replicate"] != 3]).ours
+    scattered = [r for r in large if (r["run"]["replicate"] % 2 == 0) == (r["run"]["lambda"] == 10.0)]
+    assert (row(scattered).ours, row(scattered).n, row(scattered).widths) == ("not run", 0, "")
+
+
 def test_c6_asks_the_same_of_cifar10(settings):
     """An artefact reproduces and does not survive; a real effect survives; 13 epochs or too many pairs are partly."""
 
@@ -292,6 +308,20 @@ def test_the_guided_runs_of_a_seed_are_one_number(settings):
     made = records(settings, lambda run: 9 if large(run) else 45, mse)
     control = autoencoder_claims.verdicts(made, settings, FAMILY)["C5"]
     assert control.control == "does not survive" and "n = 18 seeds with 36 guided runs" in control.control_evidence
+
+
+def test_a_seed_with_some_of_the_differences_is_no_number_of_the_control(settings):
+    """One run of each width outlives its baseline; the other of its seed has half the MSE, and does not count."""
+
+    def epochs(run):
+        return 50 if run["lambda"] == 10.0 and run["replicate"] == 0 else 9 if large(run) else 45
+
+    def mse(run, epoch):
+        return falling(run, epoch) * (0.5 if run["replicate"] == 0 and large(run) else 1)
+
+    control = autoencoder_claims.verdicts(records(settings, epochs, mse), settings, FAMILY)["C5"]
+    assert "seed: 0 (95 % interval 0 to 0)" in control.control_evidence
+    assert "n = 15 seeds with 30 guided runs; 6 guided runs are left out" in control.control_evidence
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,8 @@ class _Writer(FamilyWriter):
 
     def beside_published(self, runs: pd.DataFrame, words: list[dict[str, str]]) -> TableEntry:
         note = (
-            f"Section 5.2 in words, and our mean over widths above {autoencoder_claims.ABOVE} that have all lambda "
-            "of the row. Each seed's mean over these lambda is one of n values, for its runs differ in little else; "
+            f"Section 5.2 in words, and our mean over widths above {autoencoder_claims.ABOVE} and seeds that have all "
+            "lambda of the row. A seed's mean over these lambda is one of n values: its runs differ in little else; "
             "the 95 % t-interval is from their spread within widths, which were not drawn by chance. Larger lambda: "
             f"{autoencoder.LARGE_LAMBDA:g} and more."
         )
