@@ -1,12 +1,11 @@
 """The board: the verdict on every claim of the paper and on every hypothesis, from the findings of all parts."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from replication.core import paths, published
+from replication.core import paths, published, strict_json
 from replication.core.family import Part, Room, findings_of, parts_of, room, room_names
 from replication.core.files import reading, write_text
 from replication.core.findings import Findings
@@ -77,7 +76,7 @@ def read_claims(scale: str) -> list[dict[str, Any]]:
     """claims.json as `write` left it."""
     path = paths.reports(scale) / "claims.json"
     with reading(path, "`python -m replication verdicts` makes it anew"):
-        claims: list[dict[str, Any]] = json.loads(path.read_text())
+        claims: list[dict[str, Any]] = strict_json.loads(path.read_text())
     return claims
 
 
@@ -95,4 +94,4 @@ def _claims(shown: list[Exhibit]) -> list[dict[str, Any]]:
 
 
 def _json(content: Any) -> str:
-    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+    return strict_json.dumps(content, indent=2) + "\n"

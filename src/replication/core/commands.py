@@ -3,11 +3,10 @@ nor a mistake should wait the seconds that torch takes.
 """
 
 import argparse
-import json
 import sys
 from typing import Any
 
-from replication.core import paths
+from replication.core import paths, strict_json
 from replication.core.errors import UserError
 from replication.core.family import Family, calibration_name, find, findings_of, parts_of, room_names
 from replication.core.runs import Run, Store, current, read_current, read_table
@@ -131,7 +130,7 @@ def runs_show(options: argparse.Namespace) -> None:
     matches = [record for key, record in found.items() if key.startswith(options.key)]
     if len(matches) != 1:
         raise UserError(f"{len(matches)} finished runs have a key that begins with {options.key!r}; see `runs list`")
-    print(json.dumps(matches[0], indent=2))
+    print(strict_json.dumps(matches[0], indent=2))
 
 
 def runs_merge(options: argparse.Namespace) -> None:

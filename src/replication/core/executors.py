@@ -125,8 +125,10 @@ def keep_freed_memory() -> None:
     """Have glibc keep what a step frees for the next one. With another C library nothing changes.
 
     By default it hands the pages of a few megabytes back and faults in fresh ones at every step, which may cost a small
-    CNN as much as its arithmetic (tests/benchmarks/small_cnn.py).
+    CNN as much as its arithmetic (tests/benchmarks/small_cnn.py). An older glibc refuses so large a threshold and is
+    left as it is: with the other one alone, a fixed small threshold would have every step fault in its pages anew.
     """
     if platform.libc_ver()[0] == "glibc":
-        for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
-            ctypes.CDLL(None).mallopt(parameter, KEPT_BYTES)
+        mallopt = ctypes.CDLL(None).mallopt  # 1 for done, 0 for refused
+        if mallopt(M_MMAP_THRESHOLD, KEPT_BYTES):
+            mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)

@@ -5,7 +5,6 @@ from findings, and from the histories of runs where a figure shows them.
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -14,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from replication.core import paths
+from replication.core import paths, strict_json
 from replication.core.files import reading, write_text
 
 REMEDY = "delete it: `python -m replication statistics` makes it anew"
@@ -37,10 +36,10 @@ class Findings:
         content = {
             "digest": digest,
             "tables": {name: _packed(table) for name, table in self.tables.items()},
-            "facts": without_nan(self.facts),
-            "metrics": dict(self.metrics),
+            "facts": self.facts,
+            "metrics": self.metrics,
         }
-        write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+        write_text(path, strict_json.dumps(content, indent=1, default=_plain) + "\n")
 
 
 def read(path: Path) -> tuple[Findings, str]:
@@ -78,23 +77,17 @@ def file_of(scale: str, part: str) -> Path:
     return paths.statistics(scale) / f"{part}.json"
 
 
-def without_nan(value: Any) -> Any:
-    """The same value with None for NaN and infinity, which JSON does not know."""
-    if isinstance(value, Mapping):
-        return {str(name): without_nan(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_nan(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value.item() if hasattr(value, "item") else value  # numpy's scalars
-
-
 def _packed(table: pd.DataFrame) -> dict[str, Any]:
     """Columns by name, each with its type: integers, floats and booleans come back as what they were."""
     return {
-        str(name): {"type": str(column.dtype), "values": without_nan(column.astype(object).tolist())}
+        str(name): {"type": str(column.dtype), "values": column.astype(object).tolist()}
         for name, column in table.items()
     }
+
+
+def _plain(value: Any) -> Any:
+    """numpy's numbers as Python's; a set, which has no order, as a sorted list."""
+    return sorted(value) if isinstance(value, set | frozenset) else value.item()
 
 
 def _unpacked(packed: Mapping[str, Any]) -> pd.DataFrame:

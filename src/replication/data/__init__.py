@@ -1,12 +1,11 @@
 """Data sets by name. Prepared arrays are a cache under data/prepared; the manifest is what is tracked."""
 
-import json
 import re
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from replication.core import paths
+from replication.core import paths, strict_json
 from replication.core.errors import UserError
 from replication.core.files import write_text
 
@@ -75,12 +74,12 @@ def prepare(scale: str, role: str, name: str) -> str:
     """Prepare data set `name`, which plays `role` at `scale`, and write its manifest. Returns a line about it."""
     images = load(name)
     path = paths.manifest(scale, role)
-    write_text(path, json.dumps({"dataset": name} | images.manifest(), indent=2) + "\n")
+    write_text(path, strict_json.dumps({"dataset": name} | images.manifest(), indent=2) + "\n")
     return f"{name}: {len(images.train_images)} + {len(images.validation_images)} images, described in {path}"
 
 
 def none(scale: str, role: str) -> str:
     """Write the manifest of a role that no family of this scale needs. Returns a line about it."""
     path = paths.manifest(scale, role)
-    write_text(path, json.dumps({"dataset": None}, indent=2) + "\n")
+    write_text(path, strict_json.dumps({"dataset": None}, indent=2) + "\n")
     return f"no family of scale {scale} uses {role}: {path} says so"

@@ -8,10 +8,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from replication.autoencoder import square_part
-from replication.autoencoder.report import figures as hypotheses_figures
+from replication.autoencoder.report import figures
 from replication.autoencoder.settings import AutoencoderSettings
 from replication.autoencoder.statistics import claims, pairs
-from replication.autoencoder.statistics import findings as statistics
+from replication.autoencoder.statistics import findings as computed
 from replication.autoencoder.statistics.comparisons import WATCHING_MSE
 from replication.autoencoder.statistics.pairs import CELL, Pair
 from replication.core.findings import Findings
@@ -113,7 +113,7 @@ TABLES = {  # name -> title, note
 def section(families: Sequence[Any], findings: Mapping[str, Findings], folder: Path, note: str) -> Section:
     """Write figures and tables for every family of autoencoders under `folder`."""
     writers = [_Writer(family, family.settings, findings[family.name], folder, note) for family in families]
-    paragraphs = hypotheses(statistics.decided(findings), note)
+    paragraphs = hypotheses(computed.decided(findings), note)
     exist, planned = (
         sum(counts) for counts in zip(*(writer.found.facts["variant_runs"] for writer in writers), strict=True)
     )
@@ -167,7 +167,7 @@ class _Writer(FamilyWriter[AutoencoderSettings]):
             self.figure(
                 "stopping-epochs",
                 "Stopping epoch against lambda / epsilon",
-                hypotheses_figures.stopping_epochs(self.pairs, self.found.table("threshold")),
+                figures.stopping_epochs(self.pairs, self.found.table("threshold")),
                 f"Points: means over n = {count_range(points.size())} guided runs, bars: smallest and largest. "
                 "Lines: mean stopping epoch of the unguided runs if the constant lambda/epsilon is added to their "
                 "recorded MSE in float32, by a plain sum or as Keras's running mean; no guided run enters them.",
@@ -175,14 +175,14 @@ class _Writer(FamilyWriter[AutoencoderSettings]):
             self.figure(
                 "determinants",
                 "log|det W_sq| along training",
-                hypotheses_figures.determinants(self.pairs),
+                figures.determinants(self.pairs),
                 f"Means over {replicates}, early stopping on the MSE alone. The modified form lies on the unguided "
                 "curve where its gradient is zero.",
             ),
             self.figure(
                 "time-to-quality",
                 "Epochs to reach a given MSE",
-                hypotheses_figures.time_to_quality(self.pairs),
+                figures.time_to_quality(self.pairs),
                 f"Means over {replicates}, as far as all of them get; early stopping on the MSE alone.",
             ),
         ]
@@ -191,7 +191,7 @@ class _Writer(FamilyWriter[AutoencoderSettings]):
         return self.figure(
             "along-training",
             "Guided and unguided training at equal epochs",
-            hypotheses_figures.along_training(self.unstopped),
+            figures.along_training(self.unstopped),
             f"Means over n = {count_range(self.found.table('equal-epochs')['n'])} replicates, as far as all of them "
             "get. The unguided runs have no early stopping here; that of the guided ones watches the total, as "
             "published.",

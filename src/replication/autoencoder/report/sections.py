@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from replication.autoencoder import grid
-from replication.autoencoder.report import hypotheses as hypotheses_report
+from replication.autoencoder.report import hypotheses
 from replication.autoencoder.settings import AutoencoderSettings
 from replication.autoencoder.statistics import claims
 from replication.core.findings import Findings
@@ -22,7 +22,7 @@ FIGURES = {"mnist": (3, 4), "cifar10": (5, 6)}  # the paper's numbers, in the or
 def sections(families: Sequence[Any], findings: Mapping[str, Findings], folder: Path, note: str) -> list[Section]:
     """Write figures and tables under `folder` and describe them: one section a family, and one on the hypotheses."""
     writers = [Writer(family, family.settings, findings[family.name], folder, note) for family in families]
-    return [*(writer.section() for writer in writers), hypotheses_report.section(families, findings, folder, note)]
+    return [*(writer.section() for writer in writers), hypotheses.section(families, findings, folder, note)]
 
 
 class Writer(FamilyWriter[AutoencoderSettings]):
@@ -54,8 +54,8 @@ class Writer(FamilyWriter[AutoencoderSettings]):
 
     def beside_published(self) -> TableEntry:
         note = (
-            f"Section 5.2 in words, and our mean over widths above {claims.ABOVE} that have all lambda "
-            "of the row. Each seed's mean over these lambda is one of n values, for its runs differ in little else; "
+            f"Section 5.2 in words, and our mean over widths above {claims.ABOVE} and seeds that have all "
+            "lambda of the row. A seed's mean over these lambda is one of n values: its runs differ in little else; "
             "the 95 % t-interval is from their spread within widths, which were not drawn by chance. Larger lambda: "
             f"{grid.LARGE_LAMBDA:g} and more."
         )

@@ -27,11 +27,11 @@ def tested_width(runs: pd.DataFrame, settings: AutoencoderSettings) -> int:
 
 
 def beside_published(runs: pd.DataFrame, words: list[dict[str, str]]) -> pd.DataFrame:
-    """The paper's words beside our means over wide models: each row over the widths that have all its lambda.
+    """The paper's words beside our means over wide models: each row over the seeds that have all its lambda.
 
     The runs of a seed differ in lambda alone and are not independent: a width and seed are one value, the mean of its
-    runs. Widths weigh alike, and the interval is that of `mean_over_groups`. Columns: what, published, ours, 95 %
-    t-interval, n (widths and seeds), widths.
+    runs; with some of the lambda it would be another quantity, and does not count. Widths weigh alike, and the interval
+    is that of `mean_over_groups`. Columns: what, published, ours, 95 % t-interval, n (widths and seeds), widths.
     """
     wide = runs[runs["width"] > ABOVE]
     groups = {
@@ -42,7 +42,7 @@ def beside_published(runs: pd.DataFrame, words: list[dict[str, str]]) -> pd.Data
     rows = []
     for word in words:
         group = groups[word["group"]]
-        here = group[group.groupby("width")["lambda"].transform("nunique") == group["lambda"].nunique()]
+        here = _whole_seeds(group, group["lambda"].nunique())
         seeds = here.groupby(["width", "replicate"])[word["value"]].mean() if len(here) else pd.Series(dtype=float)
         ours, interval = "not run", ""
         if len(seeds):
@@ -51,6 +51,11 @@ def beside_published(runs: pd.DataFrame, words: list[dict[str, str]]) -> pd.Data
         widths = ", ".join(str(width) for width in sorted(set(here["width"])))
         rows.append((word["what"], word["published"], ours, interval, len(seeds), widths))
     return pd.DataFrame(rows, columns=["what", "published", "ours", "95 % t-interval", "n", "widths"])
+
+
+def _whole_seeds(runs: pd.DataFrame, lambdas: int) -> pd.DataFrame:
+    """The runs of each width and replicate that have so many lambda."""
+    return runs[runs.groupby(["width", "replicate"])["lambda"].transform("nunique") == lambdas]
 
 
 def verdicts(records: list[Record], settings: AutoencoderSettings) -> dict[str, Verdict]:
@@ -186,7 +191,7 @@ def _groups(runs: pd.DataFrame, width: int) -> tuple[bool, str]:
 
 def _two_groups(tests: pd.DataFrame) -> bool:
     across = (tests["a"] < LARGE_LAMBDA) & (tests["b"] >= LARGE_LAMBDA)
-    return bool(across.any() and (tests["sign_holm"] != "").eq(across).all())
+    return bool(across.any() and tests["sign_holm"].isin(["+", "-"]).eq(across).all())
 
 
 def _c6(runs: _Runs, test_width: int) -> tuple[str, str]:
@@ -231,9 +236,12 @@ def stopped_baseline(records: list[Record], settings: AutoencoderSettings) -> pd
 
 
 def _c5_control(stopped: pd.DataFrame) -> tuple[str, str]:
-    """The guided runs of a seed share their unguided run: their differences are one number, their mean."""
+    """The guided runs of a seed share their unguided run: their differences are one number, their mean.
+
+    A seed without a difference at every lambda does not count.
+    """
     wide = stopped[(stopped["width"] > ABOVE) & (stopped["lambda"] >= LARGE_LAMBDA)]
-    read = wide.dropna()
+    read = _whole_seeds(wide.dropna(), wide["lambda"].nunique())
     seeds = read.groupby(["width", "replicate"])[["guided_mse", "baseline_mse"]].mean()
     if len(seeds) < ENOUGH:
         return "not tested", "no pairs of guided runs and their stopped baseline"
@@ -244,6 +252,9 @@ def _c5_control(stopped: pd.DataFrame) -> tuple[str, str]:
         f"{share:.2%} of the MSE, n = {len(seeds)} seeds with {len(read)} guided runs"
     )
     if len(read) < len(wide):
-        evidence += f"; {len(wide) - len(read)} guided runs that outlived their baseline are left out"
+        evidence += (
+            f"; {len(wide) - len(read)} guided runs are left out, of seeds that lack one or where one outlived its "
+            "baseline"
+        )
     survives = share > 0.01 and not low <= 0 <= high
     return ("survives" if survives else "does not survive"), evidence

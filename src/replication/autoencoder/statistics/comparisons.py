@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from replication.autoencoder import grid as autoencoder
+from replication.autoencoder.grid import LARGE_LAMBDA
 from replication.autoencoder.statistics import pairs
 from replication.autoencoder.statistics.pairs import BASE, CELL, EXACT_BASE, KERAS_MEAN, SCALE_BASE, Pair
 from replication.autoencoder.statistics.replay import replay_threshold, rounding_threshold, typical_improvement
@@ -46,7 +46,7 @@ def replays(runs: pd.DataFrame) -> pd.DataFrame:
     and replayed_epoch (means); exact and within_one (shares of the pairs); largest, the largest difference in epochs.
     """
     runs = runs[runs["replayed_epoch"].notna()]
-    border = autoencoder.LARGE_LAMBDA
+    border = LARGE_LAMBDA
     group = np.where(runs["lambda"] < border, f"below {border:g}", f"{border:g} and more")
     rows = []
     for (width, lambda_), cell in runs.groupby([runs["width"], group]):

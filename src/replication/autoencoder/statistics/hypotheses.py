@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from replication.autoencoder.grid import LARGE_LAMBDA
-from replication.autoencoder.statistics import comparisons as stopping_artefact
+from replication.autoencoder.statistics import comparisons
 from replication.autoencoder.statistics.pairs import (
     BASE,
     EXACT_BASE,
@@ -93,9 +93,9 @@ def h4(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
     widths = f"widths that count: {_said(exact, cells, EXACT_BASE)}"
     if exact.empty:
         return "undecided", widths
-    table = stopping_artefact.time_to_quality(exact)
+    table = comparisons.time_to_quality(exact)
     sooner = (table["high"] < 0).groupby(table["lambda"]).all().any()
-    somewhere = (stopping_artefact.time_to_quality(exact, tests=len(table))["high"] < 0).any()
+    somewhere = (comparisons.time_to_quality(exact, tests=len(table))["high"] < 0).any()
     evidence = f"{'; '.join(_epochs_saved(row) for _, row in table.iterrows())}; {widths}"
     if sooner or somewhere:
         return ("supported" if sooner else "partly"), evidence
@@ -123,7 +123,7 @@ def _sooner(exact: pd.DataFrame) -> list[int]:
     """Widths with enough pairs at which they reach the target in fewer epochs than the unguided runs (H4-scale)."""
     if exact.empty:
         return []
-    table = stopping_artefact.time_to_quality(exact)
+    table = comparisons.time_to_quality(exact)
     return table[(table["n"] >= ENOUGH) & (table["high"] < 0)]["width"].tolist()
 
 
@@ -174,7 +174,7 @@ def _slower(runs: pd.DataFrame, plans: Mapping[str, Plan], variant: str) -> tupl
         text = f"{family}, widths that count: {_said(part, largest, variant)}"
         if part.empty:
             return "inconclusive", text
-        table = stopping_artefact.time_to_quality(part)
+        table = comparisons.time_to_quality(part)
         outcomes += _later_than(0, table).tolist()
         evidence.append(", ".join([text, *(_epochs_saved(row) for _, row in table.iterrows())]))
     return ("slower" if all(outcomes) else "not slower"), "; ".join(evidence)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from replication.autoencoder import grid as autoencoder
+from replication.autoencoder import grid
 from replication.autoencoder.settings import AutoencoderSettings
 from replication.autoencoder.statistics.replay import keras_mean, plain_sum, replayed_epoch
 from replication.core.runs import Record, Run
+from replication.training.stopping import best_epoch
 
 PUBLISHED, BASE = "published", "base"  # names of the paper's protocol and of its control among the variants
 FLOAT64, KERAS_MEAN = "float64", "keras-mean"  # variants that params.yaml names so,
@@ -55,23 +56,23 @@ def _planned(settings: AutoencoderSettings) -> dict[str, list[Run]]:
     """The runs of every variant at the variant widths."""
     widths = settings.grid.variant_widths
     variants = {
-        PUBLISHED: autoencoder.paper_grid(settings),
-        BASE: autoencoder.control(settings),
-        **autoencoder.variants(settings),
+        PUBLISHED: grid.paper_grid(settings),
+        BASE: grid.control(settings),
+        **grid.variants(settings),
     }
     return {name: [run for run in runs if run["width"] in widths] for name, runs in variants.items()}
 
 
 def of_published(records: Sequence[Record], settings: AutoencoderSettings) -> list[Pair]:
     """Those of the published protocol, at every width of the grid."""
-    return pair_up(PUBLISHED, autoencoder.paper_grid(settings), records, settings)
+    return pair_up(PUBLISHED, grid.paper_grid(settings), records, settings)
 
 
 def unstopped(records: Sequence[Record], settings: AutoencoderSettings) -> list[Pair]:
     """The published protocol's guided runs beside unguided ones without early stopping, where these are planned."""
-    grid = settings.grid
-    guided = [run for run in autoencoder.paper_grid(settings) if run["width"] in grid.unstopped_widths]
-    return pair_up(PUBLISHED, guided, records, settings, patience=grid.max_epochs)
+    widths, patience = settings.grid.unstopped_widths, settings.grid.max_epochs
+    guided = [run for run in grid.paper_grid(settings) if run["width"] in widths]
+    return pair_up(PUBLISHED, guided, records, settings, patience=patience)
 
 
 def pair_up(
@@ -88,7 +89,7 @@ def pair_up(
         if run["lambda"] == 0:
             continue
         changes = {"precision": run["precision"], **unguided}
-        baseline = autoencoder.make_run(settings, run["width"], 0.0, run["replicate"], **changes)
+        baseline = grid.make_run(settings, run["width"], 0.0, run["replicate"], **changes)
         if run.key in by_key and baseline.key in by_key:
             found.append(Pair(variant, by_key[run.key], by_key[baseline.key]))
     return found
@@ -119,7 +120,7 @@ def frame(found: Iterable[Pair], target: float = TARGET) -> pd.DataFrame:
 def _row(pair: Pair, share: float) -> dict[str, float | int | str | bool]:
     run, unguided = pair.guided["run"], pair.unguided["history"]
     mse, baseline = pair.guided["history"]["validation_mse"], unguided["validation_mse"]
-    target = ROUNDING_ROOM * min(baseline[: math.ceil(share * len(baseline))])
+    target = ROUNDING_ROOM * best_epoch(baseline[: math.ceil(share * len(baseline))])[1]
     hidden = run["form"] == "reciprocal" and run["monitor"] != "base" and run["precision"] == "float32"
     watched = keras_mean(run) if run["monitor"] == "keras" else plain_sum
     common = min(len(mse), len(baseline))

@@ -29,7 +29,7 @@ from replication.core.provenance import environment
 from replication.core.runs import Record, Run, make_record
 from replication.data.images import ImageSet, pixels
 from replication.training.fused_adam import FusedAdam
-from replication.training.stopping import EarlyStopping
+from replication.training.stopping import EarlyStopping, best_epoch
 from replication.training.trainer import Epoch, Orders, fitting, prepare, shared_settings
 
 VALIDATION_CHUNK = 2000  # images
@@ -114,14 +114,14 @@ class _Replica:
         Of a run that guides another there is `guided_entropy_change` beside it, and `inputs`: those of that block.
         """
         validation = self.history["validation_mse"]
-        best = min(range(len(validation)), key=validation.__getitem__)
+        best, best_mse = best_epoch(validation)
         metrics = {
             "stopping_epoch": len(validation),
             "stopped_early": int(self.stopping.epochs_without_improvement >= self.run["patience"]),
             "validation_mse": validation[-1],
             "train_mse": self.history["train_mse"][-1],
-            "best_validation_mse": validation[best],
-            "best_epoch": best + 1,
+            "best_validation_mse": best_mse,
+            "best_epoch": best,
             "initial_entropy_change": self.initial_change,
             "entropy_change": self.history["entropy_change"][-1],
         }

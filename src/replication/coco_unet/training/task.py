@@ -17,6 +17,7 @@ from replication.core.errors import UserError
 from replication.core.runs import Run
 from replication.data.mapped import MappedSet
 from replication.profiles.zoo import glorot_uniform_
+from replication.training.stopping import best_epoch
 
 NARROW = 64  # filters of the widest layer
 THRESHOLD = 0.5
@@ -133,8 +134,8 @@ def watched(row: dict[str, float], run: Run, dtype: torch.dtype) -> float:
 
 def best(history: dict[str, list[float]]) -> dict[str, float]:
     """The lowest validation loss, without penalty, and its epoch."""
-    lowest = min(history["validation_loss"])
-    return {"best_epoch": history["validation_loss"].index(lowest) + 1, "best_validation_loss": lowest}
+    epoch, lowest = best_epoch(history["validation_loss"])
+    return {"best_epoch": epoch, "best_validation_loss": lowest}
 
 
 def extras(model: nn.Module, run: Run, data: MappedSet, counts: Tensor) -> dict[str, Any]:

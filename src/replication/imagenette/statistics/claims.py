@@ -2,13 +2,12 @@
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from replication.core.verdict import Verdict
 from replication.imagenette.grid import BASELINE, EMPIRICAL, ROW
 from replication.published_tables.audit import by_choice, published_cells, rows_by_lambda
 from replication.statistics import selection_effects
-from replication.statistics.t_tests import ALPHA, paired_t_test
+from replication.statistics.t_tests import ALPHA, NO_VARIANCE, holm, paired_t_test
 
 IMAGES = (12_894, 500)  # of the first version's split
 OFF_BASELINE = 17  # rows of 18 with their best off the baseline, as published
@@ -101,16 +100,15 @@ def c10(runs: pd.DataFrame, table2: pd.DataFrame) -> Verdict:
         name: rows.xs(EMPIRICAL, level="guided_layers") - rows.xs(name, level="guided_layers")
         for name in means.index.drop(EMPIRICAL)
     }
-    p = [paired_t_test(difference, np.zeros(len(difference))) for difference in differences.values()]
-    corrected = multipletests(p, method="holm")[1]
+    corrected = holm([paired_t_test(difference, np.zeros(len(difference))) for difference in differences.values()])
     ahead = [difference.mean() for difference in differences.values()]
     control = "Empirical minus " + ", ".join(
-        f"{name} {mean:+.4f} (p = {p:.3f} after Holm)"
+        f"{name} {mean:+.4f} ({NO_VARIANCE if np.isnan(p) else f'p = {p:.3f} after Holm'})"
         for name, mean, p in zip(differences, ahead, corrected, strict=True)
     )
     if min(ahead) <= 0:
         return Verdict(_of(parts), evidence, "does not survive", control)
-    return Verdict(_of(parts), evidence, "survives" if max(corrected) < ALPHA else "inconclusive", control)
+    return Verdict(_of(parts), evidence, "survives" if (corrected < ALPHA).all() else "inconclusive", control)
 
 
 def _of(parts: tuple[bool, bool]) -> str:

@@ -1,6 +1,5 @@
 """The report's sections on the published Tables 1 to 3 themselves: what their numbers can and cannot support."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from replication.core import paths
+from replication.core import paths, strict_json
 from replication.core.files import reading
 from replication.published_tables.audit import NAME
 from replication.published_tables.report import figures as published_audit_figures
@@ -25,7 +24,7 @@ def sections(scale: str, folder: Path) -> list[Section]:
     if not path.exists():
         return [Section("The published tables, audited", f"Not computed yet: {command} does it in seconds.")]
     with reading(path, f"{command} writes it anew"):
-        record = dict(json.loads(path.read_text()))
+        record = dict(strict_json.loads(path.read_text()))
         if missing := {"facts", "table1", "table2", "table3"} - record.keys():
             raise KeyError(*missing)
     writer = _Writer(record, folder, command)
@@ -40,7 +39,7 @@ class _Writer:
 
     def about(self, table: str, **values: Any) -> str:
         """The prose: templates/<table>.md.jinja."""
-        loader = PackageLoader("replication.published_tables.report")
+        loader = PackageLoader("replication.published_tables.report.sections")
         environment = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True)
         template = environment.get_template(f"{table}.md.jinja")
         facts = self.record["facts"][table]
