@@ -1,68 +1,93 @@
 """Settings of the autoencoders that tell what the penalty touches (H9, H10): params.yaml, scales.*.inputs-*."""
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
-from replication.autoencoder.training.guided_inputs import LEADING, RULES, canonical
-from replication.core.params import build, check_keys, convert, mapping, mistake
+import msgspec
+
+from replication.autoencoder.inputs import LEADING, RULES, canonical
+from replication.autoencoder.settings import Training
+from replication.core.schema import Lambdas, Positive, Struct, Whole, Widths, mapping, mistake, read_as
+from replication.core.settings import Parameters
 
 
-@dataclass(frozen=True, kw_only=True)
-class InputsArm:
+class Arm(Struct, frozen=True, kw_only=True):
     """Runs that are guided in one way, at some widths and lambda, one for each replicate."""
 
-    widths: tuple[int, ...]
-    lambdas: tuple[float, ...]
-    form: Literal["log", "exact", "scale"]  # scale: the norm of the guided block alone, a placebo
-    inputs: str  # of the guided block: leading (the paper's), a rule, or a list of inputs
-    rate_factor: float  # times the learning rate
-    weight_factor: float  # times the encoder's initial weights
+    widths: Widths  # hidden units
+    lambdas: Lambdas
+    form: Literal["log", "exact", "scale"] = "log"  # scale: the norm of the guided block alone, a placebo
+    inputs: str = LEADING  # of the guided block: leading (the paper's), a rule, or a list of inputs
+    rate_factor: Positive = 1.0  # times the learning rate
+    weight_factor: Positive = 1.0  # times the encoder's initial weights
 
 
-@dataclass(frozen=True, kw_only=True)
-class InputsGrid:
-    """Which of these autoencoders are trained at one scale. Nothing is stopped early."""
+class _Grid(Struct, frozen=True, kw_only=True):
+    """As params.yaml has it."""
 
     dataset: str
-    batch_size: int
-    max_epochs: int
-    replicates: int
-    arms: dict[str, InputsArm]
+    batch_size: Whole  # images
+    max_epochs: Whole
+    replicates: Whole
+    arms: dict[str, dict[str, Any]]
 
 
-DEFAULTS: dict[str, Any] = {"form": "log", "inputs": LEADING, "rate_factor": 1.0, "weight_factor": 1.0}
+class Grid(_Grid, frozen=True, kw_only=True):
+    """Which of these autoencoders are trained at one scale. Nothing is stopped early."""
+
+    arms: dict[str, Arm]  # type: ignore[assignment]
 
 
-def inputs_grid(raw: Any, where: str) -> InputsGrid:
-    """Read and check one grid.
+class InputsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that params.yaml says of one of these families, at one scale."""
+
+    family: str
+    scale: str
+    lambda_override: tuple[float, ...] | None
+    published: Training  # what the runs share with the published ones
+    grid: Grid
+
+
+def read(parameters: Parameters, family: str) -> InputsSettings | None:
+    """Read and check the settings of one family; None where the scale does not have it.
 
     Raises:
-        UserError: a parameter is unknown, missing or of the wrong type, or inputs that cannot be.
+        UserError: a parameter is unknown, missing, of another type or out of range, or inputs that cannot be.
     """
-    check_keys(raw, {"dataset", "batch_size", "max_epochs", "replicates", "arms"}, where)
-    arms = mapping(raw["arms"], f"{where}.arms")
-    return InputsGrid(
-        dataset=convert(raw["dataset"], str, f"{where}.dataset"),
-        batch_size=convert(raw["batch_size"], int, f"{where}.batch_size"),
-        max_epochs=convert(raw["max_epochs"], int, f"{where}.max_epochs"),
-        replicates=convert(raw["replicates"], int, f"{where}.replicates"),
-        arms={name: _arm(value, f"{where}.arms.{name}") for name, value in arms.items()},
+    if parameters.of_scale[family] is None:
+        return None
+    return InputsSettings(
+        family=family,
+        scale=parameters.scale,
+        lambda_override=parameters.lambda_override,
+        published=parameters.read(Training, "autoencoder"),
+        grid=read_grid(parameters.of_scale[family], parameters.where(family)),
     )
 
 
-def _arm(raw: Any, where: str) -> InputsArm:
-    said = DEFAULTS | mapping(raw, where)
+def read_grid(raw: Any, where: str) -> Grid:
+    """The grid of one family."""
+    grid = read_as(_Grid, raw, where)
+    arms = {name: _arm(value, f"{where}.arms.{name}") for name, value in grid.arms.items()}
+    return Grid(
+        dataset=grid.dataset,
+        batch_size=grid.batch_size,
+        max_epochs=grid.max_epochs,
+        replicates=grid.replicates,
+        arms=arms,
+    )
+
+
+def _arm(raw: Any, where: str) -> Arm:
+    said = mapping(raw, where)
     try:
-        said["inputs"] = canonical(said["inputs"])
+        inputs = canonical(said.get("inputs", LEADING))
     except ValueError as error:
         raise mistake(f"{where}.inputs", str(error)) from None
-    arm: InputsArm = build(InputsArm, said, where)
+    arm = read_as(Arm, said | {"inputs": inputs}, where)
     if arm.inputs != LEADING and arm.form == "exact":
         raise mistake(f"{where}.inputs", "the exact form acts on all inputs: leave inputs away")
     if arm.inputs not in (LEADING, *RULES) and (wrong := set(arm.widths) - {listed := len(arm.inputs.split(","))}):
         raise mistake(
             f"{where}.inputs", f"{listed} inputs are listed for width {min(wrong)}: list as many as the width"
         )
-    if arm.rate_factor == 0 or arm.weight_factor == 0:
-        raise mistake(where, "rate_factor and weight_factor multiply: expected positive numbers")
     return arm

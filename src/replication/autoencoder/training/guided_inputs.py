@@ -5,18 +5,17 @@ once for a data set, or listed. They stand in ascending order, so that a list an
 the same. Shape legend: N images, I inputs, L latent width.
 """
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from replication.autoencoder.inputs import LEADING
 from replication.core.errors import UserError
 from replication.core.runs import Run
 from replication.data.images import ImageSet, pixels
 
-LEADING = "leading"
 CHUNK = 2000  # images held as numbers
 
 
@@ -94,25 +93,3 @@ def _enough(there: int, width: int, kind: str) -> None:
             f"width {width} needs {width} guided inputs {kind}, and the training images have {there}: "
             "choose a smaller width, or other inputs"
         )
-
-
-def canonical(inputs: str | Sequence[int]) -> str:
-    """How a run says its inputs: the name of a rule, or the listed numbers in ascending order.
-
-    Raises:
-        ValueError: neither a rule nor different whole numbers.
-
-    >>> canonical([7, 0, 300])
-    '0,7,300'
-    """
-    if inputs == LEADING or (isinstance(inputs, str) and inputs in RULES):
-        return str(inputs)
-    if isinstance(inputs, str) and re.fullmatch(r"\d+(,\d+)*", inputs):
-        inputs = [int(number) for number in inputs.split(",")]
-    listed = isinstance(inputs, Sequence) and not isinstance(inputs, str) and len(inputs) > 0
-    if not listed or any(type(number) is not int or number < 0 for number in inputs):
-        rules = ", ".join([LEADING, *RULES])
-        raise ValueError(f"got {inputs!r}: choose one of {rules}, or list the numbers of inputs, from 0")
-    if twice := sorted({number for number in inputs if list(inputs).count(number) > 1}):
-        raise ValueError(f"input {twice[0]} is listed twice")
-    return ",".join(str(number) for number in sorted(inputs))
