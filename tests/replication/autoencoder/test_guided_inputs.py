@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from replication.autoencoder.training.guided_inputs import canonical, chosen, seen
+from replication.autoencoder.inputs import canonical
+from replication.autoencoder.training.guided_inputs import chosen, seen
 from replication.core.errors import UserError
 
 
