@@ -22,6 +22,7 @@ def family(parameters: Parameters, name: str) -> Family[InputsSettings]:
         grid_of=grid.grid,
         trainer="replication.autoencoder.training.train",
         statistics_of=late.function(f"{HERE}.statistics.findings:statistics"),
+        builds_on=("autoencoder",),
     )
 
 
