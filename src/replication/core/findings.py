@@ -92,9 +92,14 @@ def without_nan(value: Any) -> Any:
 def _packed(table: pd.DataFrame) -> dict[str, Any]:
     """Columns by name, each with its type: integers, floats and booleans come back as what they were."""
     return {
-        str(name): {"type": str(column.dtype), "values": without_nan(column.astype(object).tolist())}
+        str(name): {"type": str(column.dtype), "values": [_cell(value) for value in column.astype(object)]}
         for name, column in table.items()
     }
+
+
+def _cell(value: Any) -> Any:
+    """A value of a table. Infinity is a text, which pandas reads as a number again: log 0 is a finding."""
+    return str(value) if isinstance(value, float) and math.isinf(value) else without_nan(value)
 
 
 def _unpacked(packed: Mapping[str, Any]) -> pd.DataFrame:
