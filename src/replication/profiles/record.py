@@ -153,7 +153,7 @@ def _unet(parameters: Parameters, name: str, weights: str) -> tuple[nn.Module, s
     family = find(parameters, f"{name}-sample" if weights == "sample" else name)
     run = next((run for run in family.grid if run["lambda"] == 0), None)
     if run is None:
-        raise UserError(f"Scale {parameters.scale} has no run of {family.name} without guidance")
+        raise UserError(f"scale {parameters.scale} has no run of {family.name} without guidance")
     model = task.build(run)
     if weights == "random":
         return model, zoo.load_weights(model, family.name, "random", seed=SEED)

@@ -96,7 +96,7 @@ def test_the_unets_family_is_found_by_its_name(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "find", lambda _, name: known[name])
     trained, sample, random = record.write(parameters, "unet")
     assert "no weights of the unguided run of unet-coco here; `python -m replication sweep --scale demo" in trained
-    assert "profile is left out. Scale demo has no run of unet-coco-sample without guidance" in sample
+    assert "profile is left out. scale demo has no run of unet-coco-sample without guidance" in sample
     assert (
         random == "unet, random weights (Glorot-uniform, seed 0): 7 convolutions"
     )  # two by two, two on the way up, the output
