@@ -5,6 +5,7 @@ from findings, and from the histories of runs where a figure shows them.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -80,9 +81,14 @@ def file_of(scale: str, part: str) -> Path:
 def _packed(table: pd.DataFrame) -> dict[str, Any]:
     """Columns by name, each with its type: integers, floats and booleans come back as what they were."""
     return {
-        str(name): {"type": str(column.dtype), "values": column.astype(object).tolist()}
+        str(name): {"type": str(column.dtype), "values": [_cell(value) for value in column.astype(object)]}
         for name, column in table.items()
     }
+
+
+def _cell(value: Any) -> Any:
+    """A value of a table. Infinity is a text, which pandas reads as a number again: log 0 is a finding."""
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
 def _plain(value: Any) -> Any:

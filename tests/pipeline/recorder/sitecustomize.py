@@ -22,7 +22,9 @@ if FOLDER and STAGE:
 
     def leave() -> None:
         code = {module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
-        inside = sorted(str(Path(name).relative_to(root)) for name in opened | code if name.startswith(f"{root}{os.sep}"))
+        inside = sorted(
+            str(Path(name).relative_to(root)) for name in opened | code if name.startswith(f"{root}{os.sep}")
+        )
         (Path(FOLDER) / f"{os.getpid()}.txt").write_text("\n".join([STAGE, *inside]) + "\n")
 
     sys.addaudithook(note)
