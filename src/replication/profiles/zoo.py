@@ -15,11 +15,9 @@ import torchvision
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from replication.coco_unet.training.model import UNet
-from replication.core import paths
+from replication.core import late, paths
 from replication.core.errors import UserError
 from replication.data.download import fetch
-from replication.profiles.small_vgg import SmallVGG
 
 
 def _smp_unet() -> nn.Module:
@@ -30,8 +28,8 @@ def _smp_unet() -> nn.Module:
 
 
 OWN: dict[str, Callable[[], nn.Module]] = {
-    "unet": UNet,
-    "small-vgg": SmallVGG,
+    "unet": late.function("replication.coco_unet.training.model:UNet"),
+    "small-vgg": late.function("replication.profiles.small_vgg:SmallVGG"),
     "smp-unet": _smp_unet,
 }
 
