@@ -47,9 +47,9 @@ class Writer(FamilyWriter[UNetSettings]):
             tables = [self.table3(), self.gains()]
             drawn = [self.figure10(records, baseline)] if baseline["shown"] else []  # few images may have none to show
             drawn.append(self.histories(records))
-        sample = self.family.name.endswith(SAMPLE)
+        data = "a sample of COCO" if self.family.name.endswith(SAMPLE) else "COCO"
         return Section(
-            title=f"U-Net on {'a sample of ' * sample}COCO (`{self.family.name}`)",
+            title=f"U-Net on {data} (`{self.family.name}`)",
             about="\n\n".join(about),
             note=self.note,
             figures=drawn,
