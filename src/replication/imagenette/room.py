@@ -32,12 +32,13 @@ def family(parameters: Parameters, name: str) -> Family[ImagenetteSettings]:
 def table2(scale: str, families: Sequence[Family[ImagenetteSettings]]) -> Study:
     """What the runs of both networks say together, by the arithmetic of the published table's audit."""
     audit = Path(__file__).parents[1] / "published_tables" / "audit.py"
+    others = (audit, paths.PUBLISHED / "table2.csv", paths.BENCHMARKS / "classifiers.csv")
     compute = late.function(f"{HERE}.statistics.findings:table2")
     return Study(
         name="table2",
         room=NAME,
         scale=scale,
-        reads=(paths.PUBLISHED / "table2.csv", audit, *(family.table for family in families)),
+        reads=(*(family.table for family in families), *others),
         compute=lambda: compute(families),
         settings=[family.settings for family in families],
         stand_in=any(family.stand_in for family in families),

@@ -8,9 +8,8 @@ from typing import Any, Generic, TypeVar
 import pandas as pd
 from matplotlib.figure import Figure
 
-from replication.core import paths, published
+from replication.core import published
 from replication.core.family import Family
-from replication.core.files import reading
 from replication.core.findings import Findings
 from replication.core.verdict import Hypothesis
 from replication.report import figures
@@ -50,13 +49,6 @@ def write_table(folder: Path, name: str, title: str, table: pd.DataFrame, note: 
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, index=False, float_format="%.6g")
     return TableEntry(title, path, table, note)
-
-
-def measurements(name: str) -> pd.DataFrame:
-    """data/benchmarks/NAME.csv, empty where nothing is measured."""
-    path = paths.BENCHMARKS / f"{name}.csv"
-    with reading(path, "restore it: `git checkout data/benchmarks`"):
-        return pd.read_csv(path) if path.exists() else pd.DataFrame()
 
 
 @dataclass(frozen=True)

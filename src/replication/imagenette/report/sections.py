@@ -12,7 +12,7 @@ from replication.imagenette.rows import EMPIRICAL, PRE_SKIP
 from replication.imagenette.settings import ImagenetteSettings
 from replication.published_tables.report import figures as published_figures
 from replication.report import figures
-from replication.report.section import FigureEntry, Section, TableEntry, measurements, runs_about, write_table
+from replication.report.section import FigureEntry, Section, TableEntry, runs_about, write_table
 
 NAME = "table2"
 BENCHMARK = "python tests/benchmarks/classifier_speed.py --threads 1 --batch 4 --write"
@@ -95,7 +95,7 @@ class Writer:
         return FigureEntry("Table 2, ours: cells with their errors, and the gain that choosing makes", path, caption)
 
     def speed(self) -> list[TableEntry]:
-        table = measurements("classifiers")
+        table = self.found.table("speed")
         if table.empty:
             return []
         note = (

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from replication.core import published
+from replication.core.benchmarks import measurements
 from replication.core.family import Family
 from replication.core.findings import Findings
 from replication.core.verdict import Verdict
@@ -24,14 +25,17 @@ def statistics(family: Family[ImagenetteSettings], settings: ImagenetteSettings)
 
 
 def table2(families: Sequence[Family[ImagenetteSettings]]) -> Findings:
-    """Table 2 and claims C9 and C10, from the run tables of both networks."""
+    """Table 2 and claims C9 and C10, from the run tables of both networks; and how fast they train."""
     records = [record for family in families for record in family.records]
     runs = grid.frame(records)
     printed = published.table(2)
     theirs = published_cells(printed)
     ours = claims.in_order(claims.cells(runs), theirs) if len(runs) else theirs.iloc[:0]
     images = int(runs["validation_images"].min()) if len(runs) else 0
-    found = {"cells": tables.beside_published(ours, claims.counts(runs) if len(runs) else ours, theirs, images)}
+    found = {
+        "cells": tables.beside_published(ours, claims.counts(runs) if len(runs) else ours, theirs, images),
+        "speed": measurements("classifiers"),
+    }
     facts: dict[str, Any] = {
         "data": sorted({record["environment"]["data"] for record in records}),
         "images": images,
