@@ -24,6 +24,7 @@ from unet_speed import draw
 
 from replication.autoencoder import grid as autoencoder
 from replication.coco_unet import grid as unet
+from replication.coco_unet import settings as unet_settings
 from replication.core import executors, settings
 from replication.core.runs import Run
 from replication.core.sweep import cores
@@ -45,7 +46,7 @@ def small_cnns(blocks: int, width: int) -> Run:
 
 
 def u_net() -> Run:
-    return unet.make_run(settings.load("paper"), "unet-coco-sample", 0.0, patience=1000)
+    return unet.make_run(unet_settings.read(settings.load("paper"), "unet-coco-sample"), 0.0, patience=1000)
 
 
 def images(shape: tuple[int, ...], train: int, validation: int) -> ImageSet:

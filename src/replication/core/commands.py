@@ -8,7 +8,7 @@ from typing import Any
 
 from replication.core import paths, strict_json
 from replication.core.errors import UserError
-from replication.core.family import Family, calibration_name, find, findings_of, parts_of, room_names
+from replication.core.family import Family, Study, calibration_name, find, findings_of, parts_of, room_names
 from replication.core.runs import Run, Store, current, read_current, read_table
 from replication.core.settings import Parameters, load
 
@@ -59,8 +59,8 @@ def statistics(options: argparse.Namespace) -> None:
     if options.part in parameters.families:
         parts: list[Any] = [find(parameters, options.part)]
     else:
-        rooms = [name for name in room_names(parameters) if name not in parameters.families.values()]
-        studies = {part.name: part for name in rooms for part in parts_of(parameters, name)}
+        every = [part for name in room_names(parameters) for part in parts_of(parameters, name)]
+        studies = {part.name: part for part in every if isinstance(part, Study)}
         if options.part not in studies:
             known = ", ".join([*parameters.families, *studies])
             raise UserError(f"no part {options.part!r}: choose one of {known}")

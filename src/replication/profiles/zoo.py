@@ -12,12 +12,10 @@ import torch
 import torchvision
 from torch import nn
 
-from replication.coco_unet.training.model import UNet
-from replication.core import paths
+from replication.core import late, paths
 from replication.core.errors import UserError
 from replication.data.download import fetch
 from replication.profiles import weights_file
-from replication.profiles.small_vgg import SmallVGG
 
 
 def _smp_unet() -> nn.Module:
@@ -28,8 +26,8 @@ def _smp_unet() -> nn.Module:
 
 
 OWN: dict[str, Callable[[], nn.Module]] = {
-    "unet": UNet,
-    "small-vgg": SmallVGG,
+    "unet": late.function("replication.coco_unet.training.model:UNet"),
+    "small-vgg": late.function("replication.profiles.small_vgg:SmallVGG"),
     "smp-unet": _smp_unet,
 }
 
