@@ -30,7 +30,7 @@ SHOWN = np.unique(np.geomspace(4, 100, 12).round().astype(int))  # replicates wh
 def statistics(family: Family[CnnSettings], settings: CnnSettings) -> Findings:
     """Everything, from the family's run tables alone. Only CIFAR-10's networks stand beside published ones."""
     records, table1 = family.records, published.table(1)
-    runs = {placement: placement_runs(records, settings, placement) for placement in grid.PLACEMENTS}
+    runs = {placement: _runs(records, settings, placement) for placement in grid.PLACEMENTS}
     choices = {placement: claims.choices(found) for placement, found in runs.items()}
     counting = {placement: claims.counting(found, settings, table1) for placement, found in choices.items()}
     with_weaker = runs | {"first": _with_weaker(records, settings, runs["first"])}
@@ -77,7 +77,7 @@ def decided(findings: Mapping[str, Findings]) -> list[Hypothesis]:
     return [Hypothesis(name, "", *said) for name, said in found.facts.get("hypotheses", {}).items()]
 
 
-def placement_runs(records: Iterable[Record], settings: CnnSettings, placement: str) -> pd.DataFrame:
+def _runs(records: Iterable[Record], settings: CnnSettings, placement: str) -> pd.DataFrame:
     """Runs of the paper's grid, with the unguided ones; for all layers without networks of one block."""
     runs = grid.frame(of_grid(records, grid.paper_grid(settings, placement)))
     return runs[runs["blocks"] > 1] if placement == "all" else runs
