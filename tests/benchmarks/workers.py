@@ -31,6 +31,7 @@ from replication.core.sweep import cores
 from replication.data.images import ImageSet
 from replication.data.mapped import MappedSet
 from replication.small_cnn import grid as small_cnn
+from replication.small_cnn import settings as small_cnn_settings
 from replication.training import trainer
 
 OUT = Path("data/benchmarks/workers.csv")
@@ -42,7 +43,8 @@ def autoencoders(width: int) -> Run:
 
 
 def small_cnns(blocks: int, width: int) -> Run:
-    return small_cnn.make_run(settings.load("paper"), "cnn-cifar10", (blocks, width), 0.0, 0, epochs=1000)
+    own = small_cnn_settings.read(settings.load("paper"), small_cnn_settings.CIFAR10)
+    return small_cnn.make_run(own, (blocks, width), 0.0, 0, epochs=1000)
 
 
 def u_net() -> Run:

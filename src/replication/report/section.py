@@ -95,10 +95,15 @@ def _hypothesis(found: Sequence[Hypothesis], note: str) -> str:
     if "amended" in entry:
         rule, since = f"{rule}\n\nAmended: {entry['amended']}", ", amended since"
     lines = "\n".join(
-        f"- **{undecided_by(note, one.verdict).capitalize()}** on `{one.family}`: {one.evidence}." for one in found
+        f"- **{undecided_by(note, one.verdict).capitalize()}**{on(one.family)}: {one.evidence}." for one in found
     )
     said = f"**{found[0].name}.** {entry['hypothesis']}\n\n{lines}"
     return said + "\n\n" + folded(rule, f"The rule, written {entry['written']}{since}")
+
+
+def on(family: str) -> str:
+    """Whose runs a hypothesis was decided on, where it names a family."""
+    return f" on `{family}`" if family else ""
 
 
 def folded(text: str, summary: str) -> str:

@@ -18,7 +18,7 @@ if FOLDER and STAGE:
     def note(event: str, arguments: tuple[object, ...]) -> None:
         """Audit hook: files that are opened for reading."""
         if event == "open" and isinstance(arguments[0], str | os.PathLike) and "r" in str(arguments[1] or "r"):
-            opened.add(os.path.abspath(arguments[0]))
+            opened.add(str(Path(os.fsdecode(arguments[0])).absolute()))
 
     def leave() -> None:
         code = {module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)}

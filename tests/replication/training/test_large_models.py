@@ -199,7 +199,7 @@ def test_a_damaged_checkpoint_is_named(data):
 def test_a_checkpoint_for_which_there_is_no_memory_is_kept(data, monkeypatch):
     """It is read into the host's memory: a full GPU does not touch it."""
     run = make_run()
-    next(single.train([run], data, CPU))
+    next(LargeModels(task).train([run], data, CPU))
     path = Store(paths.store()).checkpoint(run.key)
     asked = {}
 
@@ -209,7 +209,7 @@ def test_a_checkpoint_for_which_there_is_no_memory_is_kept(data, monkeypatch):
 
     monkeypatch.setattr(torch, "load", full)
     with pytest.raises(UserError, match=rf"cannot read .*{path.name}.*keep it\. Free some memory"):
-        next(single.train([run], data, CPU))
+        next(LargeModels(task).train([run], data, CPU))
     assert asked["map_location"] == "cpu" and path.exists()
 
 
@@ -335,4 +335,4 @@ def test_the_watched_total_rounds_as_the_training_does():
 def test_the_best_epoch_counts_from_1():
     found = task.best({"validation_loss": [0.3, 0.1, 0.2, 0.1]})
     assert found == {"best_epoch": 2, "best_validation_loss": 0.1}
-    assert segmentation.best({"validation_loss": [float("nan"), 0.3, 0.1]})["best_epoch"] == 3
+    assert task.best({"validation_loss": [float("nan"), 0.3, 0.1]})["best_epoch"] == 3
