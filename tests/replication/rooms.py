@@ -16,5 +16,10 @@ def needs_all() -> None:
     """The same for all rooms."""
     needs("autoencoder", "inputs", "small_cnn", "imagenette", "coco_unet")
     needs("theory", "profiles", "cost", "published_tables")
-    if find_spec("replication.inputs.statistics.findings") is None:
+
+
+def needs_a_report() -> None:
+    """The same for what a report needs of them."""
+    needs_all()
+    if find_spec("replication.inputs.statistics") is None:
         pytest.skip("the room inputs has no statistics yet")

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from rooms import needs, needs_all
+from rooms import needs, needs_a_report, needs_all
 
 from replication.__main__ import main
 from replication.core import paths
@@ -149,7 +149,7 @@ def test_what_the_command_line_cannot_find(capsys):
 
 @pytest.mark.usefixtures("project")
 def test_a_damaged_record_says_how_to_make_it_anew(capsys):
-    needs_all()
+    needs_a_report()
     path = paths.record("demo", "theory")
     path.parent.mkdir(parents=True)
     path.write_text("xx")

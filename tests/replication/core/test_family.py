@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from rooms import needs, needs_all
+from rooms import needs, needs_a_report
 from ruamel.yaml import YAML
 
 from replication.__main__ import main
@@ -320,7 +320,7 @@ def test_data_that_stand_in_for_others_decide_nothing_and_others_do(toy_alone):
 
 
 def test_beside_all_other_rooms(toy, capsys, monkeypatch):  # noqa: ARG001
-    needs_all()
+    needs_a_report()
     monkeypatch.setattr(family_module, "WITHOUT_FAMILIES", ("theory", "profiles"))  # cost: C13 is the toy's here
     trained("demo")
     capsys.readouterr()
