@@ -1,6 +1,7 @@
 """The command line's own decisions."""
 
 import json
+from pathlib import Path
 
 import pytest
 from rooms import needs, needs_a_report, needs_all
@@ -13,6 +14,7 @@ from replication.core.family import calibration_name, find
 from replication.core.runs import Store, make_record, read_table, write_table
 from replication.core.settings import load
 
+ROOT = Path(__file__).parents[2]
 FAMILY = "autoencoder-mnist"
 
 
@@ -150,6 +152,8 @@ def test_what_the_command_line_cannot_find(capsys):
 @pytest.mark.usefixtures("project")
 def test_a_damaged_record_says_how_to_make_it_anew(capsys):
     needs_a_report()
+    paths.PUBLISHED.parent.mkdir()
+    paths.PUBLISHED.symlink_to(ROOT / paths.PUBLISHED)
     path = paths.record("demo", "theory")
     path.parent.mkdir(parents=True)
     path.write_text("xx")
