@@ -79,9 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         _study("replication.published_tables.audit:write", "The audit of the published tables is"),
     )
     statistics = add("statistics", "tables, tests and verdicts of a family or study as data", commands.statistics)
-    statistics.add_argument(
-        "part", metavar="PART", help="a family, or theory, profiles, cost, table2, published-audit"
-    )
+    statistics.add_argument("part", metavar="PART", help="a family, or theory, profiles, cost, table2, published-audit")
     add("verdicts", "the verdict on every claim, from the statistics", commands.verdicts)
     add("report", "render the report of a scale from its run tables alone", commands.report)
     add("status", "how much of every family's grid exists", commands.status)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from replication.core import paths, published, strict_json
+from replication.core.errors import UserError
 from replication.core.family import Part, Room, findings_of, parts_of, room, room_names
 from replication.core.files import reading, write_text
 from replication.core.findings import Findings
@@ -85,7 +86,8 @@ def _claims(shown: list[Exhibit]) -> list[dict[str, Any]]:
     given: dict[str, Any] = {}
     for exhibit in shown:
         for claim, verdict in exhibit.verdicts().items():
-            assert claim not in given, f"two rooms decide {claim}"
+            if claim in given:
+                raise UserError(f"two rooms decide claim {claim}, one of them {exhibit.room.title}: leave it to one")
             given[claim] = asdict(verdict)
     return [
         {"rule": None, "amended": None} | claim | given.get(claim["id"], asdict(NOT_TESTED))

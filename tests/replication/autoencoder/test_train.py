@@ -304,14 +304,14 @@ def test_gpu_agrees_with_cpu(width, replicates, make_run, images):
 def test_a_small_batch_of_determinants_is_filled_up():
     weights = torch.randn(4, 6, 9, dtype=torch.float64, requires_grad=True)
     rows = torch.tensor([2])
-    plain, filled = penalised_change("log", weights[rows]), train._batched_change("log", weights, rows)
+    plain, filled = penalised_change("log", weights[rows]), trainer._batched_change("log", weights, rows)
     assert torch.equal(plain, filled)
     assert torch.equal(*(torch.autograd.grad(change.sum(), weights)[0] for change in (plain, filled)))
 
 
 def test_a_record_tells_the_best_epoch_and_what_ended_training(make_run):
     for patience, stopped in ((2, 1), (3, 0)):  # early stopping in the very last epoch is early stopping
-        replica = train._Replica(make_run(patience=patience, max_epochs=4), 0.0)
+        replica = trainer._Replica(make_run(patience=patience, max_epochs=4), 0.0)
         ended = [replica.end_epoch(mse, mse, 0.0, mse) for mse in (0.5, 0.3, 0.4, 0.4)]
         metrics = replica.record({})["metrics"]
         assert ended == [False, False, False, True]
@@ -319,7 +319,7 @@ def test_a_record_tells_the_best_epoch_and_what_ended_training(make_run):
 
 
 def test_an_epoch_without_a_number_is_not_the_best(make_run):
-    replica = train._Replica(make_run(max_epochs=3), 0.0)
+    replica = trainer._Replica(make_run(max_epochs=3), 0.0)
     for mse in (float("nan"), 0.3, 0.4):
         replica.end_epoch(mse, mse, 0.0, mse)
     metrics = replica.record({})["metrics"]

@@ -199,7 +199,7 @@ def test_a_damaged_checkpoint_is_named(data):
 def test_a_checkpoint_for_which_there_is_no_memory_is_kept(data, monkeypatch):
     """It is read into the host's memory: a full GPU does not touch it."""
     run = make_run()
-    next(LargeModels(task).train([run], data, CPU))
+    next(TRAINER.train([run], data, CPU))
     path = Store(paths.store()).checkpoint(run.key)
     asked = {}
 
@@ -209,7 +209,7 @@ def test_a_checkpoint_for_which_there_is_no_memory_is_kept(data, monkeypatch):
 
     monkeypatch.setattr(torch, "load", full)
     with pytest.raises(UserError, match=rf"cannot read .*{path.name}.*keep it\. Free some memory"):
-        next(LargeModels(task).train([run], data, CPU))
+        next(TRAINER.train([run], data, CPU))
     assert asked["map_location"] == "cpu" and path.exists()
 
 
