@@ -4,12 +4,12 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from replication import paths, strict_json
 from replication.errors import UserError
-from replication.runs import Run, Store, current, read_current, read_table
+from replication.runs import Record, Run, Store, current, read_current, read_table
 from replication.settings import CALIBRATED, FAMILIES, PROFILES, ROLES, Settings, load, set_scale
 
 PLOTS = (".png", ".svg", ".pdf")
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     single.add_argument("--plot", type=Path, metavar="PNG", help="write a box plot of every layer")
     single.set_defaults(command=_profile)
 
-    runs = commands.add_parser("runs", help="list, show, merge or clear finished runs")
+    runs = commands.add_parser("runs", help="list, show, check, merge or clear finished runs")
     verbs = runs.add_subparsers(required=True, metavar="VERB")
     listing = verbs.add_parser("list", help="one line a run of a family's grid, finished or missing")
     listing.add_argument("--family", choices=FAMILIES, default=FAMILIES[0])
@@ -104,6 +104,11 @@ def _parser() -> argparse.ArgumentParser:
     merge = verbs.add_parser("merge", help="take finished runs from tables of other machines into the store")
     merge.add_argument("files", nargs="+", type=Path, metavar="FILE")
     merge.set_defaults(command=_runs_merge)
+    check = verbs.add_parser(
+        "check", help="whether the records of a scale agree with themselves and with one another; status 1 if not"
+    )
+    check.add_argument("--repeat", type=_number_of("runs"), metavar="N", help="train N of them again, cheapest first")
+    check.set_defaults(command=_runs_check)
     clear = verbs.add_parser("clear", help="delete the runs and the tables of a scale, committed ones too")
     clear.set_defaults(command=_runs_clear)
 
@@ -111,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     scale.add_argument("name")
     scale.set_defaults(command=lambda options: set_scale(options.name))
 
-    for command in (prepare, train, calibrate, formulas, columns, record, audit, report, listing, clear):
+    for command in (prepare, train, calibrate, formulas, columns, record, audit, report, listing, check, clear):
         command.add_argument("--scale", help="demo or paper; by default the one in params.yaml")
     return parser
 
@@ -128,7 +133,7 @@ def _training_options(parser: argparse.ArgumentParser, families: Sequence[str]) 
         help="train only these, for example width=100,260; may be repeated",
     )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--workers", type=_workers, help="processes on the CPU (default: one a core)")
+    parser.add_argument("--workers", type=_number_of("processes"), help="processes on the CPU (default: one a core)")
 
 
 def _minutes(text: str) -> float:
@@ -137,10 +142,13 @@ def _minutes(text: str) -> float:
     return float(text)
 
 
-def _workers(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a number of processes, 1 or more, is expected, not {text!r}")
-    return int(text)
+def _number_of(what: str) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        if not text.isdecimal() or int(text) < 1:
+            raise argparse.ArgumentTypeError(f"a number of {what}, 1 or more, is expected, not {text!r}")
+        return int(text)
+
+    return convert
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -329,18 +337,60 @@ def _runs_list(options: argparse.Namespace) -> None:
     print(f"{sum(run.key in present for run in runs)} of {planned(settings, options.family)} runs finished")
 
 
-def _runs_show(options: argparse.Namespace) -> None:
+def _tables(scale: str) -> list[Path]:
+    """Every family's, its calibration's too."""
     from replication.experiments.families import calibration_family
 
+    return [paths.table(scale, name) for family in FAMILIES for name in (family, calibration_family(family))]
+
+
+def _runs_show(options: argparse.Namespace) -> None:
     store = Store(paths.store())
-    names = [name for family in FAMILIES for name in (family, calibration_family(family))]
-    tables = [paths.table(scale, name) for scale in ("demo", "paper") for name in names]
+    tables = [table for scale in ("demo", "paper") for table in _tables(scale)]
     found = {record["key"]: record for table in tables for record in read_current(table)}
     found |= {key: store[key] for key in store.keys() - found.keys() if key.startswith(options.key)}
     matches = [record for key, record in found.items() if key.startswith(options.key)]
     if len(matches) != 1:
         raise UserError(f"{len(matches)} finished runs have a key that begins with {options.key!r}; see `runs list`")
     print(strict_json.dumps(matches[0], indent=2))
+
+
+def _runs_check(options: argparse.Namespace) -> int:
+    """Print what each check looked at, then each finding, then what a repetition gave; 1 if there is a finding."""
+    from replication import checks
+    from replication.files import reading
+
+    settings = load(options.scale)
+    texts = {}
+    for path in [*filter(Path.exists, _tables(settings.scale)), *sorted(paths.store().glob("*.json"))]:
+        with reading(path, "restore it with git, or delete it"):
+            texts[str(path)] = path.read_text()
+    held, parsed = checks.read(texts)
+    outcomes = [parsed, *checks.check(held)]
+    print(*outcomes, sep="\n")
+    for outcome in outcomes:
+        for finding in outcome.findings:
+            print(f"{outcome.kind}  {finding}")
+    if options.repeat:
+        _repeat([one.record for one in held], options.repeat)
+    return int(any(outcome.findings for outcome in outcomes))
+
+
+def _repeat(records: list[Record], number: int) -> None:
+    from replication import checks, repeats
+
+    chosen = repeats.cheapest(list({record["key"]: record for record in records}.values()), number)
+    if len(chosen) < number:
+        print(f"repeated: {len(chosen)} runs, for no others have data here (`prepare` gets them)")
+    largest = []
+    for recorded, again in repeats.repeat(chosen):
+        found = checks.differences(recorded, again)
+        largest += found
+        where = checks.made_on(recorded, again)
+        print(f"repeated  {recorded['family']}  {recorded['key']}  {checks.said(found)}. {where}", flush=True)
+    if chosen:
+        worst = max(largest, key=lambda difference: difference.largest, default="none")
+        print(f"repeated: {len(chosen)} runs; largest difference: {worst}")
 
 
 def _runs_merge(options: argparse.Namespace) -> None:
