@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from replication import paths, published
+from replication.experiments.made_apart import made_apart
 from replication.experiments.verdict import Verdict
 from replication.files import reading
 from replication.report import figures
@@ -111,7 +112,7 @@ def undecided_by(note: str, verdict: str) -> str:
 
 
 def runs_about(scale: str, family: str, records: list[Record], planned: int) -> str:
-    """How much of a family's grid exists, where it was trained, and how to train the rest."""
+    """How much of a family's grid exists, where it was trained, how to train the rest, and how its pairs were made."""
     text = f"{len(records)} of the {planned} runs of this scale's grid exist"
     if records:
         devices = sorted({f"{r['environment']['device']}, torch {r['environment']['torch']}" for r in records})
@@ -120,7 +121,8 @@ def runs_about(scale: str, family: str, records: list[Record], planned: int) -> 
     if len(records) < planned:
         command = f"python -m replication sweep --scale {scale} --family {family}"
         text += f" What is missing is not tested. `{command}` trains it."
-    return text
+    pairs = made_apart(records)
+    return f"{text} {pairs}" if pairs.number else text
 
 
 def _time(seconds: float) -> str:
