@@ -71,7 +71,7 @@ def read(files: Mapping[str, str]) -> tuple[list[Held], Outcome]:
             lines += 1
             try:
                 record = strict_json.loads(line)
-                if not isinstance(record, dict) or not record.keys() >= RECORD_FIELDS:
+                if not _is_record(record):
                     raise ValueError("not a run record")
             except ValueError as error:
                 findings.append(Finding(file, f"line {number}", str(error)))
@@ -82,6 +82,15 @@ def read(files: Mapping[str, str]) -> tuple[list[Held], Outcome]:
             except ValueError as error:
                 findings.append(Finding(file, record["key"], str(error)))
     return held, Outcome("JSON", _count(lines, "line"), findings)
+
+
+def _is_record(content: Any) -> bool:
+    parts = ("run", "metrics", "history", "environment")
+    return (
+        isinstance(content, dict)
+        and content.keys() >= RECORD_FIELDS
+        and all(isinstance(content[part], dict) for part in parts)
+    )
 
 
 def check(held: Sequence[Held]) -> list[Outcome]:
@@ -223,7 +232,12 @@ def twins(held: Sequence[Held]) -> Outcome:
         record = one.record
         steps = {name: value for name, value in record["run"].items() if name not in STOPPING}
         groups[json.dumps([record["family"], record["version"], steps], sort_keys=True)].append(one)
-    pairs = [pair for group in groups.values() for pair in combinations(group, 2)]
+    pairs = [
+        (one, other)
+        for group in groups.values()
+        for one, other in combinations(group, 2)
+        if one.record["key"] != other.record["key"]  # else they are for `duplicates`
+    ]
     unlike = [(found, one, other) for one, other in pairs if (found := differences(one.record, other.record))]
     unlike.sort(key=lambda three: -max(difference.largest for difference in three[0]))
     findings = [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from replication import checks, datasets, paths
+from replication import checks, datasets, paths, repeats
 from replication.__main__ import main
 from replication.checks import Held
 from replication.executors import in_process
@@ -81,6 +81,7 @@ def test_a_run_is_there_once(make_run):
     [finding] = outcome.findings
     assert finding.file == "c.json"
     assert finding.what == "is another record than in a.jsonl: train_mse by up to 0.1 since epoch 4"
+    assert found(checks.twins, record, other) == []  # of this the check of duplicates tells
     [what] = found(checks.duplicates, record, sound(make_run(width=5.0)))
     assert what == f"is the run of {record['key']}, with a number of another type"
 
@@ -186,13 +187,14 @@ def test_what_was_watched_is_compared_where_it_was_the_same(make_run):
 def test_lines_that_are_no_json_are_named(make_run):
     record = sound(make_run())
     lines = [json.dumps(record), json.dumps(changed(record, "metrics", penalty=math.nan)), '{"key":', "[1]", ""]
+    lines.append(json.dumps(record | {"run": []}))
     read, outcome = checks.read({"a.jsonl": "\n".join(lines)})
     assert len(read) == 2 and math.isnan(read[1].record["metrics"]["penalty"])
-    assert str(outcome) == "JSON: 4 lines, 3 findings"
-    nan, half, other = map(str, outcome.findings)
+    assert str(outcome) == "JSON: 5 lines, 4 findings"
+    nan, half, other, torn = map(str, outcome.findings)
     assert nan == f"a.jsonl  {record['key']}  it holds NaN, which is no JSON"
     assert half.startswith("a.jsonl  line 3  Expecting value")
-    assert other == "a.jsonl  line 4  not a run record"
+    assert other == "a.jsonl  line 4  not a run record" and torn == "a.jsonl  line 6  not a run record"
 
 
 def test_the_committed_tables_pass_all_checks_but_that_of_twins():
@@ -216,7 +218,8 @@ def digits(make_run, tmp_path, monkeypatch):
     return [record | {"seconds": seconds} for record, seconds in zip(records, (2.0, 1.0, 3.0), strict=True)]
 
 
-def test_the_cheapest_runs_with_data_are_trained_again(digits):
+def test_the_cheapest_runs_with_data_are_trained_again(digits, monkeypatch):
+    monkeypatch.setattr(repeats, "cores", lambda: 1)  # one process to start
     elsewhere = [digits[0] | {"run": digits[0]["run"] | {"dataset": "cifar10"}}, digits[0] | {"version": 0}]
     chosen = cheapest([*elsewhere, *digits], 2)
     assert [record["seconds"] for record in chosen] == [1.0, 2.0]
