@@ -3,6 +3,7 @@
 import argparse
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
             scale=False,
         )
     )
-    _runs(add("runs", "list, show, merge or clear finished runs", None, scale=False))
+    _runs(add("runs", "list, show, check, merge or clear finished runs", None, scale=False))
     scale = add(
         "set-scale",
         "write the scale into params.yaml",
@@ -117,9 +118,14 @@ def _runs(runs: argparse.ArgumentParser) -> None:
     merge = verbs.add_parser("merge", help="take finished runs from tables of other machines into the store")
     merge.add_argument("files", nargs="+", type=Path, metavar="FILE")
     merge.set_defaults(command=commands.runs_merge)
+    check = verbs.add_parser(
+        "check", help="whether the records of a scale agree with themselves and with one another; status 1 if not"
+    )
+    check.add_argument("--repeat", type=_number_of("runs"), metavar="N", help="train N of them again, cheapest first")
+    check.set_defaults(command=commands.runs_check)
     clear = verbs.add_parser("clear", help="delete the runs and the tables of a scale, committed ones too")
     clear.set_defaults(command=commands.runs_clear)
-    for verb in (listing, clear):
+    for verb in (listing, check, clear):
         _scale_option(verb)
 
 
@@ -139,7 +145,7 @@ def _training_options(parser: argparse.ArgumentParser) -> None:
         help="train only these, for example width=100,260; may be repeated",
     )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--workers", type=_workers, help="processes on the CPU (default: one a core)")
+    parser.add_argument("--workers", type=_number_of("processes"), help="processes on the CPU (default: one a core)")
 
 
 def _profile_options(parser: argparse.ArgumentParser) -> None:
@@ -192,10 +198,13 @@ def _minutes(text: str) -> float:
     return float(text)
 
 
-def _workers(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a number of processes, 1 or more, is expected, not {text!r}")
-    return int(text)
+def _number_of(what: str) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        if not text.isdecimal() or int(text) < 1:
+            raise argparse.ArgumentTypeError(f"a number of {what}, 1 or more, is expected, not {text!r}")
+        return int(text)
+
+    return convert
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from replication.core import published
 from replication.core.family import Family
 from replication.core.findings import Findings
+from replication.core.made_apart import made_apart
 from replication.core.verdict import Hypothesis
 from replication.report import figures
 
@@ -117,7 +118,7 @@ def undecided_by(note: str, verdict: str) -> str:
 
 
 def runs_about(family: Family[Any]) -> str:
-    """How much of a family's grid exists, where it was trained, and how to train the rest."""
+    """How much of a family's grid exists, where it was trained, how to train the rest, and how its pairs were made."""
     records, planned = family.records, family.planned
     text = f"{len(records)} of the {planned} runs of this scale's grid exist"
     if records:
@@ -127,7 +128,8 @@ def runs_about(family: Family[Any]) -> str:
     if len(records) < planned:
         command = f"python -m replication sweep --scale {family.scale} --family {family.name}"
         text += f" What is missing is not tested. `{command}` trains it."
-    return text
+    pairs = made_apart(records)
+    return f"{text} {pairs}" if pairs.number else text
 
 
 def _time(seconds: float) -> str:

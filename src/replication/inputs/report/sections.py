@@ -1,1 +1,2 @@
-def sections(parts, findings, folder, note): return []
+def sections(parts, findings, folder, note):
+    return []
