@@ -77,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="render the report of a scale from its run tables alone")
     report.set_defaults(command=_report)
 
+    docs = commands.add_parser(
+        "docs", help="write README.md, the findings and docs/ from docs/templates and the records"
+    )
+    docs.set_defaults(command=_docs)
+
     record = commands.add_parser("profiles", help="entropy profiles of one of the paper's networks, for the report")
     record.add_argument("network", choices=PROFILES)
     record.set_defaults(command=_profiles)
@@ -309,6 +314,13 @@ def _report(options: argparse.Namespace) -> None:
     from replication.report import page
 
     print(page.write(load(options.scale)))
+
+
+def _docs(_: argparse.Namespace) -> None:
+    from replication.docs import pages
+
+    changed = pages.write()
+    print("\n".join(f"written: {page}" for page in changed) or "Every page is what its template and the records make.")
 
 
 def _runs_list(options: argparse.Namespace) -> None:
