@@ -19,7 +19,7 @@ from replication.runs import make_record, of_grid, read_table, write_table
 
 ROOT = Path(__file__).parents[2]
 CIFAR10, MNIST = settings_module.CNNS
-SALT = 2  # of the noise: without an effect the printed test finds one in 18 % of the architectures, but not in these
+QUANTILES = stats.norm.ppf((np.arange(10) + 0.5) / 10)
 
 
 @pytest.fixture(scope="module")
@@ -46,18 +46,28 @@ def published(monkeypatch):
 
 
 def made(settings, family=CIFAR10, gain=lambda _: 0.0, sd=0.002):
-    """A record for each run of the grid: 0.64, the gain, and noise of its own."""
+    """A record for each run of the grid: 0.64, the gain, and noise."""
     records = []
-    told_apart = ("dataset", *small_cnn.SETTINGS)
     for run in small_cnn.grid(settings, family):
-        seed = zlib.crc32(repr([SALT, *(run[name] for name in told_apart)]).encode())  # whatever the open settings are
-        value = 0.64 + gain(run) + sd * np.random.default_rng(seed).normal()
+        value = 0.64 + gain(run) + sd * noise(run)
         metrics = {"validation_accuracy": value, "train_accuracy": value + 0.1, "best_validation_accuracy": value}
         metrics |= {"best_epoch": 1, "anchor_weight": 0.5}
         ends = {"anchor_weight": 0.5, "train_accuracy": 0.7, "validation_accuracy": value}
         history = {name: [end / 2] * (run["epochs"] - 1) + [end] for name, end in ends.items()}
         records.append(make_record(run, metrics, history, 1, {"device": "x", "torch": "y"}))
     return records
+
+
+def noise(run):
+    """Ten replicates of a cell have ten fixed values of mean 0 and deviation 1, in an order of the cell's own.
+
+    So no verdict hangs on which cell is lucky: without an effect the printed test would find one in 18 % of
+    the architectures.
+    """
+    tens, place = divmod(run["replicate"], 10)
+    cell = [run[name] for name in ("dataset", *small_cnn.SETTINGS) if name != "replicate"]
+    order = np.random.default_rng(zlib.crc32(repr([tens, *cell]).encode())).permutation(10)
+    return (QUANTILES / QUANTILES.std(ddof=1))[order[place]]
 
 
 def frame(settings, records, placement="first", family=CIFAR10):
@@ -298,8 +308,7 @@ def test_no_effect(few):
 
 def test_a_gain_that_the_choice_makes(few, published):
     """Too small to be told from the best of six: the printed test takes it for significant."""
-    small = {1: 0.0014, 2: 0.0024}
-    tested = counted(few, made(few, gain=lambda run: small[run["blocks"]] * (run["lambda"] == 0.1)))
+    tested = counted(few, made(few, gain=lambda run: 0.0018 * (run["lambda"] == 0.1)))
     assert all(c.p_printed < 0.05 < c.p_after for c in tested)
     assert small_cnn_claims.h3(tested, published)[0] == "supported"
     one = [tested[0], dataclasses.replace(tested[1], p_printed=0.2)]
