@@ -13,7 +13,7 @@ from scipy import stats
 from replication import datasets
 from replication import settings as settings_module
 from replication.__main__ import main
-from replication.docs import derived, facts, pages
+from replication.docs import derived, facts, filling, pages
 from replication.experiments import autoencoder
 from replication.training import trainer
 
@@ -117,7 +117,8 @@ def test_paragraphs_are_filled_and_nothing_else():
     shell = "```sh\nlong line stays\n\n\nhere\n```\n"
     text = f"# A heading that is long\n\nOne two\nthree `a b c d`.\n\n- item\n  more\n- item\n\n\n{shell}"
     filled = f"# A heading that is long\n\nOne two\nthree\n`a b c d`.\n\n- item more\n- item\n\n{shell}"
-    assert pages.wrap(text, 12) == filled
+    assert filling.wrap(text, 12) == filled
+    assert filling.wrap("320 images + 60 more", 11) == "320\nimages + 60\nmore\n"  # "+ 60" would begin a list
 
 
 def test_p_and_intervals_follow_from_the_rows():

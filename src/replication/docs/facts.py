@@ -16,8 +16,12 @@ from replication.errors import UserError
 
 Condition = Any  # a value, a list of values, or what `at_least` and its like return
 
-FOLDERS = {"benchmarks": "data/benchmarks", "published": "data/published", "demo": "docs/demo"}
-PAPER_TABLES = "reports/paper/tables"
+FOLDERS = {
+    "": "reports/paper/tables",
+    "benchmarks": "data/benchmarks",
+    "published": "data/published",
+    "demo": "docs/demo",
+}
 
 
 class Facts:
@@ -32,10 +36,10 @@ class Facts:
     def functions(self) -> dict[str, Callable[..., Any]]:
         """The names that templates know."""
         named: list[Callable[..., Any]] = [self.table, self.cell, self.runs, self.claim, self.hypothesis, self.counts]
-        named += [self.published, self.params, self.stages, self.exists, above, at_least, below, ensure]
+        named += [self.params, self.stages, self.exists, above, at_least, below, ensure]
         return {function.__name__: function for function in named}
 
-    def table(self, name: str, **where: Condition) -> pd.DataFrame:
+    def table(self, name: str, /, **where: Condition) -> pd.DataFrame:
         """The rows of a table that meet the conditions: one at least.
 
         Args:
@@ -43,19 +47,19 @@ class Facts:
             where: columns and what they hold: a value, a list of values, `at_least(1)`, `above(1)` or `below(1)`.
         """
         folder, _, file = name.rpartition("/")
-        path = f"{FOLDERS[folder] if folder else PAPER_TABLES}/{file}.csv"
+        path = f"{FOLDERS.get(folder, folder)}/{file}.csv"
         if not self.exists(path):
             raise UserError(f"there is no table {path}")
         return _chosen(self._csv(path), where, path)
 
-    def cell(self, name: str, column: str, **where: Condition) -> Any:
+    def cell(self, name: str, column: str, /, **where: Condition) -> Any:
         """One cell of a table: the conditions must leave one row."""
         rows = self.table(name, **where)
         if len(rows) != 1:
             raise UserError(f"{name}: {len(rows)} rows have {_said(where)}, and one is wanted")
         return rows[column].iloc[0]
 
-    def runs(self, family: str, **where: Condition) -> pd.DataFrame:
+    def runs(self, family: str, /, **where: Condition) -> pd.DataFrame:
         """A row a finished run: its settings and its metrics as columns."""
         return _chosen(self._runs(family), where, f"data/runs/paper/{family}.jsonl")
 
@@ -80,10 +84,6 @@ class Facts:
         metrics = self._json("reports/paper/metrics.json")
         families = [metrics[family]] if family else [part for part in metrics.values() if "planned" in part]
         return {name: sum(part[name] for part in families) for name in ("runs", "planned", "hours")}
-
-    def published(self, name: str) -> Any:
-        """The content of data/published/NAME.yaml."""
-        return YAML(typ="safe").load(self.root / f"data/published/{name}.yaml")
 
     def params(self) -> Any:
         """The content of params.yaml."""

@@ -1,7 +1,5 @@
 """`python -m replication docs`: every template under docs/templates becomes the page whose path it has there."""
 
-import re
-import textwrap
 import traceback
 from pathlib import Path
 
@@ -9,12 +7,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from replication.docs import derived
 from replication.docs.facts import Facts
+from replication.docs.filling import wrap
 from replication.docs.wording import FILTERS
 from replication.errors import UserError
 
 TEMPLATES = Path("docs/templates")
 SUFFIX = ".jinja"
-WIDTH = 120
 
 
 def templates(root: Path) -> dict[Path, str]:
@@ -38,7 +36,7 @@ def render(root: Path, name: str) -> str:
     environment.filters |= FILTERS
     try:
         text = environment.get_template(name).render()
-    except (TemplateError, UserError, KeyError, ValueError, AttributeError, OSError) as error:
+    except (TemplateError, UserError, LookupError, ValueError, TypeError, AttributeError, OSError) as error:
         raise UserError(f"{TEMPLATES / name}{_line(error)}: {error}") from error
     note = f"<!-- Made from {TEMPLATES / name} by `make docs`. Edit that file, not this one. -->\n"
     return note + wrap(text)
@@ -52,52 +50,6 @@ def write(root: Path = Path()) -> list[Path]:
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(texts[page])
     return changed
-
-
-def wrap(text: str, width: int = WIDTH) -> str:
-    """Fill paragraphs and list items, so that a sentence may stand on a line of its own in a template.
-
-    Headings, tables, pictures, comments, and what stands between ``` stay as they are; `commands` are not broken.
-
-    >>> print(wrap("One.\\nTwo.\\n\\n- A,\\n  b.\\n\\n| t |\\n", 9), end="")
-    One. Two.
-    <BLANKLINE>
-    - A, b.
-    <BLANKLINE>
-    | t |
-    """
-    lines: list[str] = []
-    paragraph: list[str] = []
-
-    def fill() -> None:
-        if paragraph:
-            item = paragraph[0].startswith("- ")
-            words = " ".join(line.strip() for line in paragraph)
-            words = re.sub("`[^`]+`", lambda command: command[0].replace(" ", "\0"), words)  # kept on one line
-            filled = textwrap.fill(
-                words,
-                width,
-                subsequent_indent="  " if item else "",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-            lines.extend(filled.replace("\0", " ").splitlines())
-            paragraph.clear()
-
-    code = False
-    for line in text.splitlines():
-        fence = line.startswith("```")
-        if code or fence or not line or line.startswith(("#", "|", "!", "<")):
-            fill()
-            if line or code or lines[-1:] != [""]:  # what a template sets leaves blank lines
-                lines.append(line)
-            code ^= fence
-        else:
-            if line.startswith("- "):
-                fill()
-            paragraph.append(line)
-    fill()
-    return "\n".join(lines) + "\n"
 
 
 def _line(error: Exception) -> str:
