@@ -193,7 +193,7 @@ def test_a_section_that_is_none(tmp_path, name, value):
         family_of(load(path=tmp_path / "params.yaml"), SECTIONS[name])
 
 
-@pytest.mark.parametrize("family", ["autoencoder-mnist", "unet-coco"])
+@pytest.mark.parametrize("family", ["autoencoder-mnist", "cnn-cifar10"])
 def test_not_every_family_is_optional(tmp_path, family):
     yaml = YAML()
     document = yaml.load(PARAMS)
