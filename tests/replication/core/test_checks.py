@@ -218,7 +218,9 @@ def digits(make_run, tmp_path, monkeypatch):
     paths.PARAMS.write_text(text)
     settings = {"dataset": "digits", "precision": "float32", "width": 4, "batch_size": 512, "patience": 9}
     runs = [make_run(max_epochs=epochs, **settings) for epochs in (2, 1, 3)]
-    records = [record for run in runs for epoch in in_process([[run]], TRAINER, CPU, math.inf) for record in epoch.finished]
+    records = [
+        record for run in runs for epoch in in_process([[run]], TRAINER, CPU, math.inf) for record in epoch.finished
+    ]
     return [record | {"seconds": seconds} for record, seconds in zip(records, (2.0, 1.0, 3.0), strict=True)]
 
 
