@@ -14,7 +14,7 @@ import warm_inverse
 import workers
 from PIL import Image
 
-from replication.datasets.images import ImageSet
+from replication.data.images import ImageSet
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ from statistics import geometric_mean
 import pandas as pd
 import pytest
 
-from replication import settings
-from replication.experiments import autoencoder
-from replication.runs import read_table
+from replication.autoencoder import grid as autoencoder
+from replication.core import settings
+from replication.core.runs import read_table
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()

@@ -8,10 +8,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from replication import paths
-from replication.errors import UserError
-from replication.runs import Run, Store, current, read_current, read_table
-from replication.settings import CALIBRATED, FAMILIES, PROFILES, ROLES, Settings, load, set_scale
+from replication.core import paths
+from replication.core.errors import UserError
+from replication.core.runs import Run, Store, current, read_current, read_table
+from replication.core.settings import CALIBRATED, FAMILIES, PROFILES, ROLES, Settings, load, set_scale
 
 PLOTS = (".png", ".svg", ".pdf")
 
@@ -145,7 +145,7 @@ def _workers(text: str) -> int:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    from replication import datasets
+    from replication import data as datasets
 
     settings = load(options.scale)
     print(datasets.prepare(settings.scale, options.role, settings.dataset(options.role)))
@@ -153,7 +153,7 @@ def _prepare(options: argparse.Namespace) -> None:
 
 def _sweep(options: argparse.Namespace) -> int:
     """Train the grid; and again where the runs that were trained have told what further ones are to be."""
-    from replication.experiments.families import grid, planned
+    from replication.core.families import grid, planned
 
     settings = load(options.scale)
     start, minutes, described = time.time(), options.minutes, -1
@@ -173,7 +173,7 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from replication.experiments.families import calibration_family, calibration_grid, calibration_table
+    from replication.core.families import calibration_family, calibration_grid, calibration_table
 
     settings = load(options.scale)
     name = calibration_family(options.family)
@@ -188,7 +188,7 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace, settings: Settings, runs: list[Run], name: str) -> int:
-    from replication.sweep import choose_device, sweep
+    from replication.core.sweep import choose_device, sweep
 
     outcome = sweep(
         runs,
@@ -219,7 +219,7 @@ def _shard(text: str) -> tuple[int, int]:
 
 def _only(texts: list[str], runs: list[Run]) -> dict[str, set[float | str]]:
     """--only NAME=VALUE,VALUE: the values, as the runs have them; `unsaid` chooses runs that do not say NAME."""
-    from replication.sweep import setting
+    from replication.core.sweep import setting
 
     chosen: dict[str, set[float | str]] = {}
     for text in texts:
@@ -247,13 +247,13 @@ def _is_float(text: str) -> bool:
 
 
 def _square_part(options: argparse.Namespace) -> None:
-    from replication.experiments import square_part
+    from replication.autoencoder import square_part
 
     print(f"What the square parts see is in {square_part.write(load(options.scale))}.")
 
 
 def _theory(options: argparse.Namespace) -> None:
-    from replication.experiments import theory
+    from replication.theory import experiment as theory
 
     settings = load(options.scale)
     path = paths.record(settings.scale, "theory")
@@ -262,7 +262,7 @@ def _theory(options: argparse.Namespace) -> None:
 
 
 def _profiles(options: argparse.Namespace) -> None:
-    from replication.experiments import profiles
+    from replication.profiles import record as profiles
 
     for message in profiles.write(load(options.scale), options.network):
         print(message)
@@ -272,8 +272,8 @@ def _profile(options: argparse.Namespace) -> None:
     from matplotlib import pyplot as plt
 
     from entropy_guidance.profile import SUMMARY_COLUMNS, profile
-    from replication.files import write_whole
-    from replication.models import zoo
+    from replication.core.files import write_whole
+    from replication.profiles import zoo
 
     for path in filter(None, (options.output, options.plot)):
         if path.is_dir():
@@ -302,7 +302,7 @@ def _profile(options: argparse.Namespace) -> None:
 
 
 def _published_audit(options: argparse.Namespace) -> None:
-    from replication.experiments import published_audit
+    from replication.published_tables import audit as published_audit
 
     print(f"The audit of the published tables is {published_audit.write(load(options.scale))}.")
 
@@ -314,7 +314,7 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _runs_list(options: argparse.Namespace) -> None:
-    from replication.experiments.families import grid, planned
+    from replication.core.families import grid, planned
 
     settings = load(options.scale)
     store = Store(paths.store())
@@ -333,7 +333,7 @@ def _runs_list(options: argparse.Namespace) -> None:
 
 
 def _runs_show(options: argparse.Namespace) -> None:
-    from replication.experiments.families import calibration_family
+    from replication.core.families import calibration_family
 
     store = Store(paths.store())
     names = [name for family in FAMILIES for name in (family, calibration_family(family))]
@@ -361,7 +361,7 @@ def _runs_merge(options: argparse.Namespace) -> None:
 
 
 def _runs_clear(options: argparse.Namespace) -> None:
-    from replication.experiments.families import calibration_family, calibration_grid, grid
+    from replication.core.families import calibration_family, calibration_grid, grid
 
     settings = load(options.scale)
     store = Store(paths.store())

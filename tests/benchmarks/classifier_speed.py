@@ -32,13 +32,13 @@ from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms import v2
 
 from entropy_guidance import selection
-from replication.datasets import imagenette
-from replication.datasets.mapped import MappedSet
-from replication.models import classifiers
-from replication.runs import Run
-from replication.sweep import cores
-from replication.training import classification
-from replication.training.single import _Training
+from replication.core.runs import Run
+from replication.core.sweep import cores
+from replication.data import imagenette
+from replication.data.mapped import MappedSet
+from replication.imagenette import model as classifiers
+from replication.imagenette import train as classification
+from replication.training.large_models import _Training
 
 OUT = Path("data/benchmarks/classifiers.csv")
 RAW = Path("data/raw/imagenette2")

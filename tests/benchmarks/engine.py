@@ -31,11 +31,12 @@ import torch
 from machine import processor, product_rate
 from torch import nn
 
-from replication import datasets, settings
-from replication.datasets.images import ImageSet
-from replication.experiments import autoencoder
-from replication.runs import Run
-from replication.training import replicas
+from replication import data as datasets
+from replication.autoencoder import grid as autoencoder
+from replication.autoencoder import train as replicas
+from replication.core import settings
+from replication.core.runs import Run
+from replication.data.images import ImageSet
 
 INPUTS, TRAIN, VALIDATION = 784, 60_000, 10_000
 SHARE = 10  # an epoch is measured on a tenth of the images, divided among the models of a stack,

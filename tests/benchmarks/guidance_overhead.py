@@ -13,7 +13,7 @@ import torch
 from torchvision.models import resnet50
 
 from entropy_guidance import EntropyGuidance, selection
-from replication.training.trainers import prepare
+from replication.training.trainer import prepare
 
 
 def main() -> None:

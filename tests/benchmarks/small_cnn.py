@@ -31,11 +31,11 @@ from machine import processor, product_rate
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from replication import executors, settings
-from replication.datasets.images import ImageSet
-from replication.experiments import small_cnn as experiment
-from replication.models.small_cnn import feature_sides
-from replication.training import small_cnn
+from replication.core import executors, settings
+from replication.data.images import ImageSet
+from replication.small_cnn import grid as experiment
+from replication.small_cnn import train as small_cnn
+from replication.small_cnn.model import feature_sides
 
 OUT = Path("data/benchmarks/small-cnn.csv")
 IMAGES = 50_000

@@ -21,12 +21,12 @@ from machine import processor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from replication.datasets import mapped
-from replication.datasets.mapped import Example, MappedSet
-from replication.runs import Run
-from replication.sweep import cores
-from replication.training import segmentation
-from replication.training.single import _Training
+from replication.coco_unet import train as segmentation
+from replication.core.runs import Run
+from replication.core.sweep import cores
+from replication.data import mapped
+from replication.data.mapped import Example, MappedSet
+from replication.training.large_models import _Training
 
 OUT = Path("data/benchmarks/unet.csv")
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from entropy_guidance import EntropyGuidance
 from entropy_guidance.dense import square_part
-from replication import datasets
+from replication import data as datasets
 
 BATCH = 128
 ERROR, MOST = 1e-6, 50

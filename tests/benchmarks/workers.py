@@ -22,12 +22,14 @@ import torch
 from machine import processor
 from unet_speed import draw
 
-from replication import executors, settings
-from replication.datasets.images import ImageSet
-from replication.datasets.mapped import MappedSet
-from replication.experiments import autoencoder, small_cnn, unet
-from replication.runs import Run
-from replication.sweep import cores
+from replication.autoencoder import grid as autoencoder
+from replication.coco_unet import grid as unet
+from replication.core import executors, settings
+from replication.core.runs import Run
+from replication.core.sweep import cores
+from replication.data.images import ImageSet
+from replication.data.mapped import MappedSet
+from replication.small_cnn import grid as small_cnn
 from replication.training import trainer
 
 OUT = Path("data/benchmarks/workers.csv")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from replication.runs import read_table
-from replication.settings import AUTOENCODERS, CLASSIFIERS, CNNS
+from replication.core.runs import read_table
+from replication.core.settings import AUTOENCODERS, CLASSIFIERS, CNNS
 
 ROOT = Path(__file__).parents[2]
 TABLE = Path("data/runs/demo/autoencoder-mnist.jsonl")

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from replication import settings as settings_module
-from replication.experiments import autoencoder, pairs
-from replication.runs import make_record
+from replication.autoencoder import grid as autoencoder
+from replication.autoencoder import pairs
+from replication.core import settings as settings_module
+from replication.core.runs import make_record
 
 FAMILY = "autoencoder-mnist"
 PARAMS = Path(__file__).parents[2] / "params.yaml"

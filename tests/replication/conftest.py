@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from replication.datasets.images import ImageSet
-from replication.runs import Run
+from replication.core.runs import Run
+from replication.data.images import ImageSet
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from replication import paths
 from replication.__main__ import _only, main
-from replication.errors import UserError
-from replication.experiments.families import calibration_family, calibration_grid, grid, planned
-from replication.runs import Store, make_record, read_table, write_table
-from replication.settings import load
+from replication.core import paths
+from replication.core.errors import UserError
+from replication.core.families import calibration_family, calibration_grid, grid, planned
+from replication.core.runs import Store, make_record, read_table, write_table
+from replication.core.settings import load
 
 FAMILY = "autoencoder-mnist"
 

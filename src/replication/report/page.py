@@ -11,21 +11,20 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 
-from replication import datasets, paths, published
-from replication.experiments.verdict import Verdict
-from replication.report import (
-    autoencoder,
-    classifiers,
-    profiles,
-    published_audit,
-    small_cnn,
-    step_cost,
-    stopping_artefact,
-    theory,
-    unet,
-)
+from replication import data as datasets
+from replication.autoencoder import hypotheses_report as stopping_artefact
+from replication.autoencoder import report as autoencoder
+from replication.coco_unet import report as unet
+from replication.core import paths, published
+from replication.core.settings import AUTOENCODERS, Settings
+from replication.core.verdict import Verdict
+from replication.cost import report as step_cost
+from replication.imagenette import report as classifiers
+from replication.profiles import report as profiles
+from replication.published_tables import report as published_audit
 from replication.report.section import Section, folded
-from replication.settings import AUTOENCODERS, Settings
+from replication.small_cnn import report as small_cnn
+from replication.theory import report as theory
 
 STAND_IN = "stand-in data, not comparable"
 LONG_TABLE = 12  # rows; longer tables are folded

@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from replication import paths, published
-from replication.experiments.verdict import Verdict
-from replication.files import reading
+from replication.core import paths, published
+from replication.core.files import reading
+from replication.core.runs import Record
+from replication.core.settings import Settings
+from replication.core.verdict import Verdict
 from replication.report import figures
-from replication.runs import Record
-from replication.settings import Settings
 
 
 @dataclass(frozen=True)

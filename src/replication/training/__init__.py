@@ -1,11 +1,13 @@
 """Training: which module trains which family."""
 
-from replication.training.trainers import Trainer
+from replication.training.trainer import Trainer
 
 
 def trainer(family: str) -> Trainer:
     """The trainer of a family."""
-    from replication.training import replicas, single, small_cnn
+    from replication.autoencoder import train as replicas
+    from replication.small_cnn import train as small_cnn
+    from replication.training import large_models as single
 
     kinds: dict[str, Trainer] = {
         "autoencoder": replicas,

@@ -1,0 +1,64 @@
+"""What the square part of an autoencoder's first layer, whose determinant is guided, sees of the images.
+
+It has as many columns as the layer has units, the leading ones (paper, Theorem 3): the image's first pixels.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from replication import data as datasets
+from replication.core import paths
+from replication.core.files import reading, write_text
+from replication.core.settings import Settings
+from replication.data.images import ImageSet, pixels
+
+NAME = "square-part"
+CHUNK = 128  # inputs of all images held in float64
+
+
+def write(settings: Settings) -> Path:
+    """Measure every family's data set and write data/runs/<scale>/square-part.json; the path."""
+    record: dict[str, list[dict[str, Any]]] = {}
+    for family, grid in settings.autoencoder_grids.items():
+        images = datasets.load(grid.dataset)
+        assert isinstance(images, ImageSet)
+        record[family] = seen(pixels(images.train_images), grid.widths).to_dict("records")
+    path = paths.record(settings.scale, NAME)
+    write_text(path, json.dumps(record, indent=1) + "\n")
+    return path
+
+
+def read(scale: str, family: str) -> pd.DataFrame:
+    """The recorded table of a family (see `seen`), empty where nothing is recorded."""
+    path = paths.record(scale, NAME)
+    with reading(path, "`python -m replication square-part` writes it anew"):
+        return pd.DataFrame(json.loads(path.read_text())[family] if path.exists() else [])
+
+
+def seen(inputs_NI: Tensor, widths: Iterable[int]) -> pd.DataFrame:
+    """One row a latent width.
+
+    Args:
+        inputs_NI: training images as the first layer gets them, (N, I), uint8.
+
+    Columns: width; lit (inputs of the square part that are above zero in some image); images (share of the images that
+    light any of them); variance (their share of the variance of all inputs).
+    """
+    variance_I = torch.cat([part.double().var(0, correction=0) for part in inputs_NI.split(CHUNK, dim=1)])
+    lit_I = inputs_NI.amax(0) > 0
+    rows = [
+        {
+            "width": width,
+            "lit": int(lit_I[:width].sum()),
+            "images": float((inputs_NI[:, :width].amax(1) > 0).double().mean()),
+            "variance": float(variance_I[:width].sum() / variance_I.sum()),
+        }
+        for width in widths
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,28 @@
+"""What the paper prints, and what we wrote down about it before our runs: data/published, read and never written."""
+
+from typing import Any
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+from replication.core import paths
+from replication.core.files import reading
+
+REMEDY = "restore it: `git checkout data/published`"
+
+
+def read(name: str) -> Any:
+    """The content of data/published/NAME.yaml."""
+    path = paths.PUBLISHED / f"{name}.yaml"
+    with reading(path, REMEDY):
+        content = YAML(typ="safe").load(path)
+        if not content:
+            raise ValueError("it is empty")
+    return content
+
+
+def table(number: int) -> pd.DataFrame:
+    """Table 1, 2 or 3 of the paper as printed."""
+    path = paths.PUBLISHED / f"table{number}.csv"
+    with reading(path, REMEDY):
+        return pd.read_csv(path)

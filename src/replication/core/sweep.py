@@ -1,0 +1,150 @@
+"""Which runs are missing, and having them trained: budget, progress, table."""
+
+import os
+import signal
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import torch
+from tqdm import tqdm
+
+from replication import data as datasets
+from replication.core import executors
+from replication.core.errors import UserError
+from replication.core.executors import OutOfTime, Stack
+from replication.core.runs import Run, Store, read_current, write_table
+from replication.training import trainer
+
+UNSAID = "unsaid"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a sweep did."""
+
+    selected: int
+    trained: int
+    missing: int
+    interrupted: bool
+
+    def __str__(self) -> str:
+        known = self.selected - self.trained - self.missing
+        text = f"{self.selected} runs: {known} known already, {self.trained} trained now"
+        return text + (f", {self.missing} still missing" if self.missing else "")
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` = the GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("no CUDA GPU that this torch can use was found: choose --device cpu")
+    return torch.device(name)
+
+
+def sweep(
+    runs: Sequence[Run],
+    table: Path,
+    store: Store,
+    *,
+    device: torch.device,
+    minutes: float | None = None,
+    shard: tuple[int, int] = (1, 1),
+    only: Mapping[str, Container[float | str]] | None = None,
+    workers: int | None = None,
+) -> Outcome:
+    """Train the runs that neither the store nor the table has, then write the table: the selected runs, no others.
+
+    Args:
+        runs: the selection.
+        table: read first (a fresh clone re-uses what is committed), written last.
+        minutes: give up what is still in training after this long.
+        shard: (i, n) trains the i-th of n parts of what is missing; the parts of all machines add up.
+        only: train only runs whose settings have one of these values, by name of the setting (see `setting`).
+        workers: processes on the CPU; by default one a core.
+    """
+    store.add_missing(read_current(table))
+    present = store.keys()
+    wanted = [run for run in runs if all(setting(run, name) in values for name, values in (only or {}).items())]
+    if only and not wanted:
+        raise UserError(f"no run of the grid has all of {', '.join(only)} as chosen: choose fewer at a time")
+    missing = [run for run in wanted if run.key not in present]
+    part, parts = shard
+    share = [run for run in sorted(missing, key=lambda r: r.key) if int(run.key, 16) % parts == part - 1]
+    deadline = time.time() + minutes * 60 if minutes is not None else float("inf")
+
+    trained, interrupted = 0, False
+    if share and minutes != 0:  # zero minutes write the table, and need no data
+        stacks = _stacks(share, device)
+        if device.type == "cpu" and trainer(share[0].family).one_thread(share[0]):
+            epochs = executors.local_workers(stacks, min(workers or cores(), len(stacks)), deadline)
+        else:
+            epochs = executors.in_process(stacks, device, deadline)
+        # miniters=0: an epoch within a run is news too, though the count of runs stands still. smoothing=0: runs end in
+        # bursts, several workers' or a stack's at once, and only the mean over all says how much time is left.
+        interval = 0.5 if sys.stderr.isatty() else 10
+        bar = tqdm(total=len(share), unit="run", desc=share[0].family, mininterval=interval, miniters=0, smoothing=0)
+        try:
+            with _sigterm_as_interrupt(), bar:
+                for epoch in epochs:
+                    for record in epoch.finished:
+                        store.put(record)
+                    trained += len(epoch.finished)
+                    state = f"epoch {epoch.number}, {epoch.training} in stack, {epoch.progress}"
+                    bar.set_postfix_str(state, refresh=False)
+                    bar.update(len(epoch.finished))
+        except OutOfTime:
+            pass  # what is still missing is said below
+        except KeyboardInterrupt:
+            interrupted = True
+
+    present = store.keys()
+    selected = [run.key for run in runs if run.key in present]
+    write_table(table, [store[key] for key in selected])
+    return Outcome(len(runs), trained, len(runs) - len(selected), interrupted)
+
+
+def _stacks(runs: Sequence[Run], device: torch.device) -> list[Stack]:
+    """Stacks of runs (of one family) that can be trained together."""
+    trains = trainer(runs[0].family)
+    groups: defaultdict[object, list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[trains.stack_key(run)].append(run)
+    stacks: list[Stack] = []
+    for group in groups.values():
+        # Paired runs side by side: they share their batches.
+        group.sort(key=lambda run: (run["replicate"], run["lambda"]))
+        size = trains.stack_size(group[0], datasets.load(group[0]["dataset"]), device)
+        stacks += [group[first : first + size] for first in range(0, len(group), size)]
+    # Replicate by replicate, so that a sweep cut short has some runs of every cell; long ones first within each.
+    return sorted(stacks, key=lambda stack: (stack[0]["replicate"], -trains.cost(stack[0])))
+
+
+def setting(run: Run, name: str) -> float | int | str:
+    """A run's setting as `--only` chooses by it; some runs leave it unsaid, as the published ones do."""
+    return run.settings.get(name, UNSAID)
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """SIGTERM (a scheduler, `kill`) ends a sweep as cleanly as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,73 @@
+"""Data sets by name. Prepared arrays are a cache under data/prepared; the manifest is what is tracked."""
+
+import json
+import re
+from importlib import import_module
+from pathlib import Path
+
+from replication.core import paths
+from replication.core.errors import UserError
+from replication.core.files import write_text
+from replication.data.images import ImageSet
+from replication.data.mapped import MappedSet
+
+# Each is a module beside this one with a function `read()`; imported when needed, because the libraries that some of
+# them read with take seconds to import.
+NAMES = ("mnist", "cifar10", "digits", "photographs", "shapes")
+MAPPED_STAND_INS = ("drawings", "patterns")  # modules with a function `prepare(folder)`
+STAND_INS = frozenset({"digits", "photographs", "shapes", *MAPPED_STAND_INS})
+
+
+def load(name: str) -> ImageSet | MappedSet:
+    """The prepared data set; prepared now when it is not there yet.
+
+    `coco-TRAIN-VALIDATION` is COCO with so many images; `coco-crowds-TRAIN-VALIDATION` has crowds in its masks.
+    `imagenette-v1` and `imagenette-v2` are Imagenette in the split of either version.
+    """
+    if name in MAPPED_STAND_INS or name.startswith(("coco", "imagenette")):
+        folder = paths.PREPARED / name
+        if not folder.exists():
+            _prepare_mapped(folder)
+        return MappedSet.read(folder)
+    path = paths.PREPARED / f"{name}.safetensors"
+    if not path.exists():
+        _read(name).save(path)
+    return ImageSet.read(path)
+
+
+def _read(name: str) -> ImageSet:
+    if name not in NAMES:
+        raise _unknown(name)
+    images: ImageSet = import_module(f"replication.data.{name}").read()
+    return images
+
+
+def _prepare_mapped(folder: Path) -> None:
+    """Write the memory-mapped data set that the folder is named after."""
+    if folder.name in MAPPED_STAND_INS:
+        import_module(f"replication.data.{folder.name}").prepare(folder)
+    elif match := re.fullmatch(r"coco(-crowds)?-(\d+)-(\d+)", folder.name):
+        from replication.data import coco
+
+        coco.prepare(folder, crowds=bool(match[1]), train=int(match[2]), validation=int(match[3]))
+    elif match := re.fullmatch(r"imagenette-(v[12])", folder.name):
+        from replication.data import imagenette
+
+        imagenette.prepare(folder, version=match[1])
+    else:
+        raise _unknown(folder.name)
+
+
+def _unknown(name: str) -> UserError:
+    return UserError(
+        f"no data set {name!r}: write {', '.join(NAMES + MAPPED_STAND_INS)}, coco-TRAIN-VALIDATION, for example "
+        "coco-60000-10000, or imagenette-v1 or imagenette-v2"
+    )
+
+
+def prepare(scale: str, role: str, name: str) -> str:
+    """Prepare data set `name`, which plays `role` at `scale`, and write its manifest. Returns a line about it."""
+    images = load(name)
+    path = paths.manifest(scale, role)
+    write_text(path, json.dumps({"dataset": name} | images.manifest(), indent=2) + "\n")
+    return f"{name}: {len(images.train_images)} + {len(images.validation_images)} images, described in {path}"

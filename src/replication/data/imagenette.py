@@ -1,0 +1,119 @@
+"""Imagenette: ten easy classes of ImageNet, 13,394 images, for VGG16 and ResNet-50 (paper, section 5.4).
+
+Every accuracy in Table 2 is a multiple of 0.002: the paper validated on 500 images. That is Imagenette's first version,
+which took its validation images from ImageNet's validation set. The second version, the one that is still offered,
+holds the same images in another split, under the names that they have in ImageNet: `ILSVRC2012_val_*` for ImageNet's
+validation images, the class's number and a count (`n01440764_10026`) for its training images. So a file's name
+tells its split in the first version, whatever the folder it lies in today.
+"""
+
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from replication.core import paths
+from replication.core.errors import UserError
+from replication.core.files import reading
+from replication.data import mapped
+from replication.data.download import fetch
+from replication.data.images import SPLITS
+from replication.data.mapped import Example
+
+SIZE = 224  # pixels of a side
+# The second version, shorter side 320 pixels; address and checksum are those in torchvision.datasets.Imagenette
+URL = "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-320.tgz"
+MD5 = "3df6f0d01a2c9592104656642f5e78a3"
+UNPACKED = "imagenette2-320"
+FOLDERS = {"train": "train", "validation": "val"}  # of the second version
+# Version -> images of each split
+COUNTS = {"v1": {"train": 12_894, "validation": 500}, "v2": {"train": 9_469, "validation": 3_925}}
+V1_VALIDATION = "ILSVRC2012_val_"
+SUFFIXES = {".jpeg", ".jpg", ".png"}
+
+
+def prepare(
+    folder: Path,
+    *,
+    version: str,
+    size: int = SIZE,
+    raw: Path = paths.RAW / "imagenette2",
+    counts: Mapping[str, Mapping[str, int]] = COUNTS,
+) -> None:
+    """Write the data set into `folder`, from the second version's folders in `raw`, or by download.
+
+    Args:
+        version: whose split, `v1` or `v2`.
+        size: pixels of a side; images of any size are resized to it without regard to their proportions, as Keras does.
+        counts: images that each split must have, by version.
+
+    Raises:
+        UserError: a split does not have its number of images, an image is damaged, or the download failed.
+    """
+    if not raw.is_dir():
+        _fetch(raw)
+    files = {split: _files(raw / name) for split, name in FOLDERS.items()}
+    classes = sorted({file.parent.name for found in files.values() for file in found})
+    chosen = split_v1(files) if version == "v1" else files
+    found = {split: len(chosen[split]) for split in SPLITS}
+    if found != dict(counts[version]):
+        raise UserError(
+            f"{raw}: split {version} has {found['train']} + {found['validation']} images, expected "
+            f"{counts[version]['train']} + {counts[version]['validation']}. Delete the folder, and it is fetched again"
+        )
+    mapped.write(
+        folder,
+        image_shape=(size, size, 3),
+        target_shape=(),
+        counts=found,
+        examples={split: _examples(chosen[split], classes, size) for split in SPLITS},
+        summarise=lambda labels: {"per_class": np.bincount(labels, minlength=len(classes)).tolist()},
+        notes={"classes": classes, "size": size, "version": version},
+    )
+
+
+def split_v1(files: Mapping[str, Iterable[Path]]) -> dict[str, list[Path]]:
+    """The first version's split of the second version's files, each in the order of names."""
+    every = sorted((file for found in files.values() for file in found), key=_by_name)
+    return {
+        "train": [file for file in every if not file.name.startswith(V1_VALIDATION)],
+        "validation": [file for file in every if file.name.startswith(V1_VALIDATION)],
+    }
+
+
+def _files(folder: Path) -> list[Path]:
+    """Images in the folders of classes; files of other kinds are passed over."""
+    return sorted((file for file in folder.glob("*/*") if file.suffix.lower() in SUFFIXES), key=_by_name)
+
+
+def _by_name(file: Path) -> tuple[str, str]:
+    return file.parent.name, file.name
+
+
+def _examples(files: Sequence[Path], classes: Sequence[str], size: int) -> Iterator[Example]:
+    """Decoded images, in order."""
+
+    def load(file: Path) -> Example:
+        with reading(file, "put it back, or delete the folder to fetch all"), Image.open(file) as opened:
+            image = opened.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+        label = np.array(classes.index(file.parent.name), dtype=np.uint8)
+        return Example(f"{file.parent.name}/{file.name}", np.asarray(image), label)
+
+    return mapped.decoded(files, load, "Imagenette")
+
+
+def _fetch(raw: Path) -> None:
+    """The official archive, unpacked as `raw`."""
+    archive = fetch([URL], raw.parent / URL.rpartition("/")[2], MD5)
+    building = raw.with_name(raw.name + ".tmp")
+    with tarfile.open(archive) as tar:
+        for member in tar:  # not extractall: early versions of Python 3.11 have no filter, later ones want one
+            if (content := tar.extractfile(member)) is not None:
+                file = building / member.name  # harmless: the archive has the official checksum
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content.read())
+    (building / UNPACKED).replace(raw)
+    building.rmdir()
+    archive.unlink()

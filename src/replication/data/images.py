@@ -1,0 +1,92 @@
+"""A prepared image data set: its arrays, its file, and the manifest that describes it."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from replication.core.errors import UserError
+from replication.core.files import reading, write_whole
+
+SPLITS = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Two splits of images (N, C, H, W) uint8 with labels (N,) uint8."""
+
+    train_images: Tensor
+    train_labels: Tensor
+    validation_images: Tensor
+    validation_labels: Tensor
+
+    def manifest(self) -> dict[str, Any]:
+        """Counts, shapes, and a hash of the content that does not depend on the order of the images."""
+        return {
+            split: {
+                "images": len(images),
+                "shape": list(images.shape[1:]),
+                "per_class": torch.bincount(labels.long()).tolist(),
+                "content": _content(images, labels),
+            }
+            for split, images, labels in (
+                ("train", self.train_images, self.train_labels),
+                ("validation", self.validation_images, self.validation_labels),
+            )
+        }
+
+    def check(self, name: str, folder: Path, counts: Mapping[str, int], content: Mapping[str, str]) -> None:
+        """Compare with the known counts and content hashes of data set `name`, which was read from `folder`.
+
+        Raises:
+            UserError: a split is not the known one.
+        """
+        for split, found in self.manifest().items():
+            if found["content"] != content[split]:
+                raise UserError(
+                    f"{folder}: the {split} split is not {name}'s ({found['images']} images, expected "
+                    f"{counts[split]}; content {found['content'][:12]}, expected {content[split][:12]}). "
+                    "Delete the folder and start again."
+                )
+
+    def save(self, path: Path) -> None:
+        tensors = {name: tensor.contiguous() for name, tensor in vars(self).items()}
+        write_whole(path, lambda temporary: save_file(tensors, temporary))
+
+    @classmethod
+    def read(cls, path: Path) -> "ImageSet":
+        with reading(path, "delete it, and it is prepared again"):
+            return cls(**load_file(path))
+
+
+class OrderFreeHash:
+    """Sum of the SHA-256 of examples modulo 2^256: the same whatever their order."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def add(self, example: bytes) -> None:
+        self.total += int.from_bytes(hashlib.sha256(example).digest(), "big")
+
+    def __str__(self) -> str:
+        return f"{self.total % (1 << 256):064x}"
+
+
+def _content(images: Tensor, labels: Tensor) -> str:
+    content = OrderFreeHash()
+    for image, label in zip(images.numpy(), labels.numpy(), strict=True):
+        content.add(image.tobytes() + bytes([label]))
+    return str(content)
+
+
+def pixels(images: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, I): row by row with the colours of a pixel side by side, as Keras flattens an image.
+
+    The order decides which inputs the square part of the first weight matrix sees.
+    """
+    return images.movedim(1, -1).flatten(1)

@@ -1,0 +1,157 @@
+"""A prepared data set too large to copy into memory: images and their targets in memory-mapped files, and a manifest.
+
+A target is what a network learns to say of an image: a mask, or a class.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from replication.core.files import reading
+from replication.data.images import SPLITS, OrderFreeHash
+
+Item = TypeVar("Item")
+Loaded = TypeVar("Loaded")
+CHUNK = 256  # images decoded ahead of their use
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image (H, W, 3) and its target: a mask (H, W), 1 where an object is, or a class (). All uint8."""
+
+    id: int | str  # in the source: a number or a file's name
+    image: np.ndarray
+    target: np.ndarray
+
+
+@dataclass(frozen=True)
+class MappedSet:
+    """Two splits of images (N, H, W, 3) with targets, masks (N, H, W) or classes (N,), all uint8.
+
+    Colours last: what reaches the network with its axes permuted is in PyTorch's channels-last layout already. The
+    tensors read are views of files: only the images that are used enter memory.
+    """
+
+    train_images: Tensor
+    train_targets: Tensor
+    validation_images: Tensor
+    validation_targets: Tensor
+    about: dict[str, Any]  # by split: ids, a summary of the targets, content; and the reader's notes
+
+    def manifest(self) -> dict[str, Any]:
+        """Counts, shapes, a summary of the targets, a hash of the content, and what the reader noted."""
+        splits = {
+            split: {"images": len(images), "shape": list(images.shape[1:])}
+            | {name: value for name, value in self.about[split].items() if name != "ids"}
+            for split, images in (("train", self.train_images), ("validation", self.validation_images))
+        }
+        return splits | {name: value for name, value in self.about.items() if name not in SPLITS}
+
+    def describe(self) -> str:
+        """Which data these are: how many images, and the hashes of their content."""
+        counts = " + ".join(str(self.count(split)) for split in SPLITS)
+        return f"{counts} images, content {' + '.join(self.about[split]['content'][:12] for split in SPLITS)}"
+
+    def count(self, split: str) -> int:
+        return len(self._split(split)[0])
+
+    def batch(self, split: str, rows: Tensor, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, H, W) in [0, 1], channels last in memory, and their targets as stored, on the device."""
+        images, targets = self._split(split)
+        rows = rows.to(images.device)
+        x_BHWC, target = (tensor[rows].to(device, non_blocking=True) for tensor in (images, targets))
+        return (x_BHWC.to(dtype) / 255).permute(0, 3, 1, 2), target
+
+    def _split(self, split: str) -> tuple[Tensor, Tensor]:
+        return {
+            "train": (self.train_images, self.train_targets),
+            "validation": (self.validation_images, self.validation_targets),
+        }[split]
+
+    def to(self, device: torch.device) -> "MappedSet":
+        tensors = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return MappedSet(**tensors, about=self.about)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(value.nbytes for value in vars(self).values() if isinstance(value, Tensor))
+
+    @classmethod
+    def read(cls, folder: Path) -> "MappedSet":
+        """The data set that `write` wrote.
+
+        Raises:
+            UserError: the files are damaged.
+        """
+        with reading(folder, "delete it, and it is prepared again"):
+            about = json.loads((folder / "about.json").read_text())
+            tensors = {}
+            for split in SPLITS:
+                count = len(about[split]["ids"])
+                for kind in ("images", "targets"):
+                    # Copy on write: torch takes no array that cannot be written
+                    stored = np.load(folder / f"{split}-{kind}.npy", mmap_mode="c")
+                    if len(stored) < count:
+                        raise ValueError(f"{len(stored)} {kind} for {count} ids")
+                    tensors[f"{split}_{kind}"] = torch.from_numpy(stored[:count])
+        return cls(**tensors, about=about)
+
+
+def decoded(items: Sequence[Item], load: Callable[[Item], Loaded], name: str) -> Iterator[Loaded]:
+    """`load(item)` of each, in order. In threads: decoding an image releases the interpreter's lock."""
+    bar = tqdm(total=len(items), unit="image", desc=name, mininterval=10, delay=10)
+    with ThreadPoolExecutor() as threads, bar:
+        for first in range(0, len(items), CHUNK):
+            chunk = items[first : first + CHUNK]
+            yield from threads.map(load, chunk)
+            bar.update(len(chunk))
+
+
+def write(
+    folder: Path,
+    *,
+    image_shape: tuple[int, ...],
+    target_shape: tuple[int, ...],
+    counts: Mapping[str, int],
+    examples: Mapping[str, Iterable[Example]],
+    summarise: Callable[[np.ndarray], dict[str, Any]],
+    notes: Mapping[str, Any],
+) -> None:
+    """Write a data set image by image; the folder appears when it is complete.
+
+    Args:
+        image_shape, target_shape: of one example.
+        counts: at most so many examples of each split will come.
+        summarise: what the manifest says of the targets of a split.
+        notes: for the manifest; read when all examples have come, so that their source may still add to it.
+    """
+    building = folder.with_name(folder.name + ".tmp")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    about: dict[str, Any] = {}
+    for split in SPLITS:
+        images, targets = (
+            np.lib.format.open_memmap(building / f"{split}-{kind}.npy", "w+", np.uint8, (counts[split], *shape))
+            for kind, shape in (("images", image_shape), ("targets", target_shape))
+        )
+        ids: list[int | str] = []
+        content = OrderFreeHash()
+        for example in examples[split]:
+            images[len(ids)], targets[len(ids)] = example.image, example.target
+            content.add(example.image.tobytes() + example.target.tobytes())
+            ids.append(example.id)
+        images.flush()
+        targets.flush()
+        about[split] = {"ids": ids, **summarise(targets[: len(ids)]), "content": str(content)}
+    (building / "about.json").write_text(json.dumps(about | dict(notes)))
+    shutil.rmtree(folder, ignore_errors=True)
+    building.replace(folder)

@@ -1,0 +1,233 @@
+"""Networks by name, and their weights: random, from a file, or the official pretrained ones."""
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import h5py
+import numpy as np
+import torch
+import torchvision
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from replication.coco_unet.model import UNet
+from replication.core import paths
+from replication.core.errors import UserError
+from replication.data.download import fetch
+from replication.profiles.small_vgg import SmallVGG
+
+
+def _smp_unet() -> nn.Module:
+    import segmentation_models_pytorch as smp  # takes seconds to import
+
+    network: nn.Module = smp.Unet("resnet34", encoder_weights=None)
+    return network
+
+
+OWN: dict[str, Callable[[], nn.Module]] = {
+    "unet": UNet,
+    "small-vgg": SmallVGG,
+    "smp-unet": _smp_unet,
+}
+
+
+@dataclass(frozen=True)
+class KerasFile:
+    """An official weights file of Keras, without the dense layers."""
+
+    url: str
+    md5: str
+
+    @property
+    def name(self) -> str:
+        return self.url.rpartition("/")[2]
+
+
+KERAS = {
+    "vgg16": KerasFile(
+        "https://storage.googleapis.com/tensorflow/keras-applications/vgg16/"
+        "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "6d6bbae143d832006294945121d1f1fc",
+    ),
+    "resnet50": KerasFile(
+        "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
+        "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "4d473c1dd8becc155b73f8504c6f6626",
+    ),
+}
+
+
+def build(name: str, **options: Any) -> nn.Module:
+    """A network with torch's own random weights: one of ours, or any of torchvision's.
+
+    Args:
+        options: for torchvision's builder.
+
+    Raises:
+        UserError: no network has this name.
+    """
+    if name in OWN:
+        return OWN[name]()
+    if name not in torchvision.models.list_models():
+        raise UserError(
+            f"no network {name!r}. Known: {', '.join(OWN)}, and every name of torchvision.models.list_models(), "
+            "for example vgg16 or resnet50"
+        )
+    builder = torchvision.models.get_model_builder(name)
+    if "weights_backbone" in inspect.signature(builder).parameters:
+        options["weights_backbone"] = None  # its default would be downloaded
+    if name in ("googlenet", "inception_v3"):
+        options["init_weights"] = False  # these two warn that their random initialisation will change
+    network: nn.Module = builder(weights=None, **options)
+    return network
+
+
+def load_weights(model: nn.Module, name: str, weights: str, *, seed: int = 0) -> str:
+    """Put weights into a network that `build(name)` made; a line that says which.
+
+    Args:
+        weights: `random` (Keras's initialisation), `keras` or `torchvision` (the official pretrained weights, from
+            data/raw/weights or by download), or a file: a state dict (.pt, .pth, .safetensors) or Keras's weights of
+            VGG16 or ResNet-50 (.h5). Keras's files hold no classifier here: linear layers are removed from the model.
+        seed: of `random`.
+
+    Raises:
+        UserError: the weights cannot be had, or are not this network's.
+    """
+    if weights == "random":
+        glorot_uniform_(model, seed)
+        return f"Glorot-uniform, seed {seed}"
+    if weights == "torchvision":
+        return _load_torchvision(model, name)
+    if weights == "keras":
+        path = keras_file(name)
+    else:
+        path = Path(weights)
+        if not path.is_file():
+            raise UserError(f"no file {path}. --weights takes a file, or one of random, keras, torchvision")
+    if path.suffix in (".h5", ".hdf5"):
+        _load_keras(model, name, path)
+    else:
+        _load_state_dict(model, path)
+    return path.name
+
+
+def glorot_uniform_(model: nn.Module, seed: int) -> None:
+    """Keras's default initialisation of every convolution and linear layer: U(-a, a), a^2 = 6 / (fan in + fan out)."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def keras_file(name: str, folder: Path = paths.RAW / "weights") -> Path:
+    """The official Keras file of a network, from `folder` or by download.
+
+    Raises:
+        UserError: Keras's weights of this network are not known here, or cannot be had.
+    """
+    if name not in KERAS:
+        raise UserError(f"Keras's weights are known for {', '.join(KERAS)}, not for {name}")
+    path = folder / KERAS[name].name
+    return path if path.exists() else fetch([KERAS[name].url], path, KERAS[name].md5)
+
+
+def _load_torchvision(model: nn.Module, name: str) -> str:
+    if name in OWN:
+        raise UserError(f"torchvision has no weights of {name}")
+    weights = next(iter(torchvision.models.get_model_weights(name)))
+    try:
+        state = weights.get_state_dict(progress=True, check_hash=True)
+    except (URLError, OSError, RuntimeError) as error:
+        raise UserError(
+            f"could not download {weights.url}: {error}. Without a connection, bring the file yourself and give its "
+            "path as --weights"
+        ) from None
+    model.load_state_dict(state)
+    return f"torchvision {weights}"
+
+
+def _load_state_dict(model: nn.Module, path: Path) -> None:
+    try:
+        loaded: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        state = {name.removeprefix("module."): tensor for name, tensor in loaded.get("state_dict", loaded).items()}
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{path} cannot be read as a state dict (.pt, .pth or .safetensors): {reason}") from None
+    try:
+        model.load_state_dict(state)
+    except (RuntimeError, TypeError) as error:
+        raise UserError(f"{path} does not fit the network: {error}") from None
+
+
+def _load_keras(model: nn.Module, name: str, path: Path) -> None:
+    """Copy the convolutions of a Keras file: kernels (p, q, in, out) become (out, in, p, q)."""
+    modules = {key: module for key, module in model.named_modules() if isinstance(module, nn.Conv2d)}
+    kernels = _keras_convolutions(path)
+    if name == "resnet50":
+        kernels = {_resnet_name(key): value for key, value in kernels.items()}
+    elif len(kernels) == len(modules):  # a plain chain: both count from the input
+        kernels = dict(zip(modules, kernels.values(), strict=True))
+    shapes = {key: tuple(kernel.shape) for key, (kernel, _) in kernels.items()}
+    for key, (kernel, bias) in kernels.items():
+        if bias is not None and tuple(bias.shape) != kernel.shape[:1]:
+            raise UserError(f"{path}: the bias of {key} has shape {tuple(bias.shape)} for {len(kernel)} channels")
+    expected = {key: tuple(module.weight.shape) for key, module in modules.items()}
+    if shapes != expected:
+        raise UserError(
+            f"{path} does not fit {name}: it holds {len(shapes)} convolutions, the network has {len(expected)}; first "
+            f"difference: {next(iter(set(shapes.items()) ^ set(expected.items())))}"
+        )
+    with torch.no_grad():
+        for key, (kernel, bias) in kernels.items():
+            modules[key].weight.copy_(kernel)
+            if bias is not None and modules[key].bias is not None:
+                modules[key].bias.copy_(bias)  # type: ignore[union-attr]
+    for key, module in list(model.named_modules()):
+        if isinstance(module, nn.Linear):
+            parent, _, child = key.rpartition(".")
+            setattr(model.get_submodule(parent), child, nn.Identity())
+
+
+def _keras_convolutions(path: Path) -> dict[str, tuple[Tensor, Tensor | None]]:
+    """Layer name -> (kernel (O, I, p, q), bias (O,) or None), in the file's order."""
+    found = {}
+    try:
+        with h5py.File(path) as file:
+            root = file.get("model_weights", file)
+            for layer in (_text(name) for name in root.attrs["layer_names"]):
+                arrays = [np.asarray(root[layer][_text(name)]) for name in root[layer].attrs["weight_names"]]
+                if arrays and arrays[0].ndim == 4:
+                    kernel = torch.from_numpy(arrays[0]).permute(3, 2, 0, 1)
+                    found[layer] = (kernel, torch.from_numpy(arrays[1]) if len(arrays) > 1 else None)
+    except (OSError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} cannot be read as a Keras weights file: {error}") from None
+    return found
+
+
+def _resnet_name(layer: str) -> str:
+    """Keras's name of a ResNet convolution -> torchvision's; `conv3_block1_0_conv` -> `layer2.0.downsample.0`.
+
+    Older files say `res3a_branch1`. Names that fit neither stay as they are and will not fit the network.
+    """
+    if layer in ("conv1_conv", "conv1"):
+        return "conv1"
+    if match := re.fullmatch(r"conv(\d)_block(\d+)_(\d)_conv", layer):
+        stage, block, place = int(match[1]) - 1, int(match[2]) - 1, int(match[3])
+    elif match := re.fullmatch(r"res(\d)([a-z])_branch(?:1|2([abc]))", layer):
+        stage, block = int(match[1]) - 1, ord(match[2]) - ord("a")
+        place = "abc".index(match[3]) + 1 if match[3] else 0
+    else:
+        return layer
+    return f"layer{stage}.{block}." + (f"conv{place}" if place else "downsample.0")
+
+
+def _text(name: bytes | str) -> str:
+    return name.decode() if isinstance(name, bytes) else name

@@ -1,0 +1,102 @@
+"""What a worker's failure looks like from outside."""
+
+import multiprocessing
+import platform
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from replication import data as datasets
+from replication.core.errors import UserError
+from replication.core.executors import OutOfTime, in_process, local_workers
+
+FOREVER = float("inf")
+
+
+@pytest.fixture
+def digits(make_run, tmp_path, monkeypatch):
+    """A run on real data that would take minutes."""
+    monkeypatch.chdir(tmp_path)
+    datasets.load("digits")
+    return make_run(dataset="digits", precision="float32", width=200, batch_size=8, max_epochs=10_000, patience=9999)
+
+
+def test_a_killed_worker_is_noticed(digits):
+    epochs = local_workers([[digits]], 1, FOREVER)
+    assert next(epochs).number == 1
+    [worker] = multiprocessing.active_children()
+    worker.kill()
+    with pytest.raises(UserError, match=r"exit code -9.*Finished runs are kept"):
+        list(epochs)
+
+
+def test_an_error_in_a_worker_is_one_message(make_run):
+    with pytest.raises(UserError, match="no data set 'no such data': write mnist"):
+        list(local_workers([[make_run(dataset="no such data")]], 1, FOREVER))
+
+
+@pytest.mark.usefixtures("digits")
+def test_an_unforeseen_error_in_a_worker_is_one_message_too(make_run):
+    message = r"(?s)training failed: AttributeError: module 'torch' has no attribute 'float33'\n\nTraceback.*autoencoder.train\.py"
+    with pytest.raises(UserError, match=message):
+        list(local_workers([[make_run(dataset="digits", precision="float33")]], 1, FOREVER))
+
+
+def test_a_deadline_ends_the_workers(digits):
+    with pytest.raises(OutOfTime):
+        list(local_workers([[digits]], 1, deadline=0))
+    assert multiprocessing.active_children() == []
+
+
+MANY = """
+import sys
+from replication.core.executors import OutOfTime, local_workers
+from replication.core.runs import Run
+
+if __name__ == "__main__":
+    try:
+        list(local_workers([[Run("autoencoder-test", {"note": "x" * 100})]] * 5000, 1, deadline=0))
+    except OutOfTime:
+        print("out of time")
+"""
+
+
+def test_tasks_that_are_left_do_not_keep_the_process(tmp_path):
+    """More of them than a pipe holds."""
+    script = tmp_path / "many.py"
+    script.write_text(MANY)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "out of time\n"
+
+
+FAULTS = """
+import resource, torch
+from replication.core import executors
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.zeros(1 << 20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+ctypes = executors.ctypes
+ctypes.CDLL(None).mallopt(executors.M_MMAP_THRESHOLD, 1 << 17)  # what glibc starts with, and keeps where it pays
+print(faults())
+executors.keep_freed_memory()
+faults()
+print(faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc hands freed pages back like this")
+def test_freed_memory_is_kept():
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    handed_back, kept = map(int, done.stdout.split())
+    assert handed_back > 20 * 1000 and kept < 100  # 4 MB are 1,024 pages
+
+
+def test_nothing_is_begun_after_the_deadline(make_run):
+    with pytest.raises(OutOfTime):
+        next(in_process([[make_run(dataset="no such data")]], torch.device("cpu"), deadline=0.0))

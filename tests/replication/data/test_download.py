@@ -1,0 +1,107 @@
+"""The real download code against a server on this machine."""
+
+import hashlib
+import http.server
+import threading
+
+import pytest
+
+from replication.core.errors import UserError
+from replication.data import download
+from replication.data.download import fetch
+
+CONTENT = bytes(range(256)) * 20_000  # 5 MB
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves CONTENT with ranges; `breaks` connections are cut half-way first."""
+
+    def do_GET(self):
+        server = self.server
+        server.ranges.append(self.headers.get("Range"))
+        if self.path != "/file":
+            self.send_error(404)
+            return
+        start = int(self.headers["Range"].split("=")[1].rstrip("-")) if "Range" in self.headers else 0
+        body = CONTENT[start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if server.breaks:
+            server.breaks -= 1
+            body = body[: len(body) // 2]
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(download.time, "sleep", lambda _: None)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        httpd.ranges, httpd.breaks = [], 0
+        httpd.url = f"http://127.0.0.1:{httpd.server_port}"
+        thread = threading.Thread(target=httpd.serve_forever)
+        thread.start()
+        yield httpd
+        httpd.shutdown()
+        thread.join()
+
+
+def test_fetches_checks_and_keeps(server, tmp_path):
+    path = fetch([server.url + "/file"], tmp_path / "a" / "file", MD5)
+    assert path.read_bytes() == CONTENT
+    fetch([server.url + "/file"], path, MD5)
+    assert len(server.ranges) == 1  # not fetched twice
+
+
+def test_resumes_where_it_broke_off(server, tmp_path):
+    server.breaks = 2
+    assert fetch([server.url + "/file"], tmp_path / "file", MD5).read_bytes() == CONTENT
+    assert server.ranges[0] is None
+    starts = [int(header.split("=")[1].rstrip("-")) for header in server.ranges[1:]]
+    assert 0 < starts[0] < starts[1] < len(CONTENT)
+
+
+def test_a_second_mirror_helps(server, tmp_path):
+    urls = [server.url + "/missing", server.url + "/file"]
+    assert fetch(urls, tmp_path / "file", MD5).read_bytes() == CONTENT
+
+
+def test_a_wrong_checksum_is_refused_and_leaves_nothing(server, tmp_path):
+    with pytest.raises(UserError, match=f"md5 {MD5}, expected 0000"):
+        fetch([server.url + "/file"], tmp_path / "file", "0000", attempts=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_offline_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(download.time, "sleep", lambda _: None)
+    with pytest.raises(
+        UserError, match=r"could not download file:\n.*no connection\n.*put the file .* into .* yourself"
+    ):
+        fetch(["http://127.0.0.1:9/file"], tmp_path / "file", MD5)
+
+
+def test_a_damaged_file_is_fetched_anew(server, tmp_path):
+    (tmp_path / "file").write_bytes(CONTENT[:-1])
+    assert fetch([server.url + "/file"], tmp_path / "file", MD5).read_bytes() == CONTENT
+
+
+def test_a_download_that_was_complete_is_kept(server, tmp_path, monkeypatch):
+    """Killed before it was renamed; a server refuses the empty range."""
+    monkeypatch.setattr(Handler, "do_GET", lambda handler: handler.send_error(416))
+    (tmp_path / "file.part").write_bytes(CONTENT)
+    assert fetch([server.url + "/file"], tmp_path / "file", MD5).read_bytes() == CONTENT
+
+
+def test_a_server_without_ranges_starts_anew(server, tmp_path, monkeypatch):
+    def whole(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(CONTENT)
+
+    monkeypatch.setattr(Handler, "do_GET", whole)
+    (tmp_path / "file.part").write_bytes(CONTENT[:1000])
+    assert fetch([server.url + "/file"], tmp_path / "file", MD5, attempts=1).read_bytes() == CONTENT

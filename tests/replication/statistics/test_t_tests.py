@@ -1,0 +1,99 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.formula.api import ols
+from statsmodels.stats.weightstats import DescrStatsW
+
+from replication.statistics.t_tests import (
+    mean_over_groups,
+    paired_difference,
+    paired_t_test,
+    pairwise_tests,
+    pooled_t_test,
+    summarise,
+    t_interval,
+)
+
+
+def test_t_interval_equals_an_independent_implementation():
+    values = np.random.default_rng(0).normal(size=10)
+    assert t_interval(values) == pytest.approx(DescrStatsW(values).tconfint_mean())
+    assert t_interval(values, 6) == pytest.approx(DescrStatsW(values).tconfint_mean(0.05 / 6))
+    assert np.isnan(t_interval([1.0])).all()
+
+
+def test_mean_over_groups_equals_a_linear_model():
+    rng = np.random.default_rng(5)
+    samples = [list(rng.normal(mean, size=n)) for mean, n in ((0, 5), (3, 10), (-2, 1))]
+    frame = pd.DataFrame([(f"g{k}", value) for k, sample in enumerate(samples) for value in sample], columns=["g", "y"])
+    test = ols("y ~ 0 + g", frame).fit().t_test(np.full((1, 3), 1 / 3))
+    assert mean_over_groups(samples) == pytest.approx((test.effect.item(), *test.conf_int()[0]))
+    mean, *interval = mean_over_groups([[1.0], [3.0]])
+    assert mean == 2 and np.isnan(interval).all()
+
+
+def test_t_interval_covers_95_percent():
+    rng = np.random.default_rng(1)
+    covered = [low <= 0 <= high for low, high in (t_interval(rng.normal(size=10)) for _ in range(4000))]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.012)
+
+
+def test_pooled_t_test():
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=10), rng.normal(0.5, size=12)
+    # The closed form of Student's test
+    pooled = (9 * a.var(ddof=1) + 11 * b.var(ddof=1)) / 20
+    t = (a.mean() - b.mean()) / np.sqrt(pooled * (1 / 10 + 1 / 12))
+    assert pooled_t_test(a, b) == pytest.approx(2 * stats.t.sf(abs(t), 20))
+    assert pooled_t_test(a, b) == pytest.approx(stats.ttest_ind(a, b).pvalue)
+    assert pooled_t_test([60, 60, 60], [59, 60, 60]) == pytest.approx(0.374, abs=1e-3)  # no warning
+    assert pooled_t_test([8, 8, 8], [8, 8, 8]) == 1
+    assert pooled_t_test([8, 8, 8], [9, 9, 9]) == 0
+    assert np.isnan(pooled_t_test([8], [9, 9]))
+
+
+def test_pairwise_signs_and_holm():
+    rng = np.random.default_rng(3)
+    samples = {0.0: rng.normal(0, 1, 10), 0.1: rng.normal(0, 1, 10), 1.0: rng.normal(5, 1, 10)}
+    table = pairwise_tests(samples).set_index(["a", "b"])
+    assert table.loc[(0.0, 1.0), "sign_holm"] == "-" and table.loc[(0.0, 1.0), "difference"] < -3
+    # Holm by hand: sorted p times 3, 2, 1, made monotone
+    p = table["p"].sort_values()
+    expected = np.minimum(np.maximum.accumulate(p.to_numpy() * [3, 2, 1]), 1)
+    np.testing.assert_allclose(table.loc[p.index, "p_holm"], expected)
+    assert pairwise_tests({}).empty
+
+
+def test_pairwise_tests_of_paired_samples():
+    rng = np.random.default_rng(3)
+    shared = rng.normal(0, 5, 10)
+    samples = {k: list(shared + k + rng.normal(size=10)) for k in (0.0, 1.0)}
+    (row,) = pairwise_tests(samples, paired=True).to_dict("records")
+    assert row["p"] == pytest.approx(stats.ttest_rel(samples[0.0], samples[1.0]).pvalue)
+    assert paired_t_test([0.1 + 0.2, 0.3], [0.3, 0.3]) == 1  # equal but for rounding
+
+
+def test_a_sign_may_go_with_holms_correction():
+    samples = {0.0: [0.0, 1, 2, 3, 4], 1.0: [2.5, 3.5, 4.5, 5.5, 6.5], 2.0: [1.2, 2.2, 3.2, 4.2, 5.2]}
+    table = pairwise_tests(samples)
+    assert table["sign"].tolist() == ["-", "", ""] and table["sign_holm"].tolist() == ["", "", ""]
+
+
+def test_pairwise_with_single_runs_prints_nothing():
+    table = pairwise_tests({0.0: [1.0], 1.0: [2.0]})
+    assert table["sign"].tolist() == [""] and table["p"].isna().all()
+
+
+def test_summarise():
+    frame = pd.DataFrame({"w": [1, 1, 2], "x": [1.0, 3.0, 5.0]})
+    table = summarise(frame, ["w"], "x")
+    assert table[["w", "n", "mean"]].to_numpy().tolist() == [[1, 2, 2], [2, 1, 5]]
+    assert tuple(table.loc[0, ["low", "high"]]) == pytest.approx(t_interval([1.0, 3.0]))
+
+
+def test_paired_difference_equals_scipy():
+    rng = np.random.default_rng(4)
+    a, b = rng.normal(size=8), rng.normal(size=8)
+    interval = stats.ttest_rel(a, b).confidence_interval()
+    assert paired_difference(a, b) == pytest.approx(((a - b).mean(), *interval))
