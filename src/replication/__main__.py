@@ -68,6 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     columns = commands.add_parser("square-part", help="what the autoencoders' guided square parts see of their images")
     columns.set_defaults(command=_square_part)
 
+    guided = commands.add_parser(
+        "guided-inputs", help="what guided inputs see of the images, and where the determinant's change comes from"
+    )
+    guided.set_defaults(command=_guided_inputs)
+
     audit = commands.add_parser(
         "published-audit",
         help="what the published Tables 1 to 3 can support, from their numbers alone (no training)",
@@ -112,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     scale.add_argument("name")
     scale.set_defaults(command=lambda options: set_scale(options.name))
 
-    for command in (prepare, train, calibrate, formulas, columns, record, audit, report, listing, clear):
+    for command in (prepare, train, calibrate, formulas, columns, guided, record, audit, report, listing, clear):
         command.add_argument("--scale", help="demo or paper; by default the one in params.yaml")
     return parser
 
@@ -250,6 +255,12 @@ def _square_part(options: argparse.Namespace) -> None:
     from replication.autoencoder import square_part
 
     print(f"What the square parts see is in {square_part.write(load(options.scale))}.")
+
+
+def _guided_inputs(options: argparse.Namespace) -> None:
+    from replication.inputs import record
+
+    print(f"What the guided inputs see is in {record.write(load(options.scale))}.")
 
 
 def _theory(options: argparse.Namespace) -> None:

@@ -24,6 +24,7 @@ class Seen:
     """What training images are in each input."""
 
     lit_I: Tensor  # how many images have more than zero in it
+    sum_I: Tensor  # of all images' bytes
     spread_I: Tensor  # N^2 times its variance: whole numbers, so that equal ones are equal
 
 
@@ -35,7 +36,7 @@ def seen(images_NI: Tensor) -> Seen:
         lit_I += (part > 0).sum(0)
         sum_I += part.sum(0)
         square_I += part.int().square().sum(0)
-    return Seen(lit_I, len(images_NI) * square_I - sum_I.square())
+    return Seen(lit_I, sum_I, len(images_NI) * square_I - sum_I.square())
 
 
 def _most_variable(seen: Seen, width: int) -> Tensor:

@@ -76,10 +76,10 @@ def _span(found: pd.DataFrame) -> str:
         return "nothing that is known yet"
     low, high = found["n"].min(), found["n"].max()
     pairs = f"{low}" if low == high else f"{low} to {high}"
-    return (
-        f"{found['difference'].min():+.2f} to {found['difference'].max():+.2f} % (intervals between "
-        f"{found['low'].min():+.2f} and {found['high'].max():+.2f} %; {len(found)} cells of n = {pairs} pairs)"
-    )
+    said = f"{found['difference'].min():+.2f} to {found['difference'].max():+.2f} %"
+    if found["low"].notna().any():
+        said += f", intervals between {found['low'].min():+.2f} and {found['high'].max():+.2f} %"
+    return f"{said} ({len(found)} cells of n = {pairs} pairs)"
 
 
 def comparisons(runs: pd.DataFrame, planned: Mapping[str, int], guided: str = VARIABLE) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from replication.core.settings import AUTOENCODERS, Settings
 from replication.core.verdict import Verdict
 from replication.cost import report as step_cost
 from replication.imagenette import report as classifiers
+from replication.inputs import report as inputs
 from replication.profiles import report as profiles
 from replication.published_tables import report as published_audit
 from replication.report.section import Section, folded
@@ -72,6 +73,7 @@ def write(settings: Settings) -> str:
 def _sections(settings: Settings, folder: Path, note: str) -> list[Section]:
     """The report's sections, in the order of the paper."""
     return [
+        inputs.section(settings, folder, note),  # first: it bears on how the autoencoders' sections are read
         theory.section(settings, folder),
         profiles.section(settings, folder, note),
         *(autoencoder.section(settings, family, folder, note) for family in AUTOENCODERS),
