@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 report = scale=$$(sed -n 's/^scale: *//p' params.yaml); page=reports/$$scale/report.html; \
 	test -f $$page && echo ">> The report: $$page" || echo ">> No report yet: \`make repro\` makes $$page"
 
-.PHONY: help repro test check format lock
+.PHONY: help repro test check format lock wheel-test
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make test               set up, then run the tests"
 	@echo "make check              formatter, linter, type checker"
 	@echo "make lock               recompute requirements.lock from pyproject.toml"
+	@echo "make wheel-test         build the library's wheel and try it in an environment of its own (TORCH=2.6.0 picks one)"
 
 .venv/.ready: requirements.lock pyproject.toml
 	@echo ">> Setting up .venv from requirements.lock (a few minutes, about 5 GB)"
@@ -47,4 +48,7 @@ format: .venv/.ready
 	$(BIN)/ruff check --fix .
 
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra replication --extra dev pyproject.toml -o requirements.lock
+
+wheel-test:
+	@$(PYTHON) tests/wheel/build_and_try.py $(if $(TORCH),--torch $(TORCH))

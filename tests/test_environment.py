@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
@@ -16,24 +17,37 @@ def lock():
     return dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", (ROOT / "requirements.lock").read_text(), flags=re.M))
 
 
-def test_environment_yml_lists_no_packages():
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_environment_yml_installs_the_lock_and_names_no_package():
     dependencies = YAML(typ="safe").load(ROOT / "environment.yml")["dependencies"]
     assert [d if isinstance(d, dict) else re.split("[<>=]", d)[0] for d in dependencies] == [
         "python",
         "pip",
-        {"pip": ["-e ."]},
+        {"pip": ["-r requirements.lock"]},
     ]
 
 
 def test_the_lock_covers_every_dependency():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    extras = project()["optional-dependencies"]
     locked = lock()
-    for requirement in wanted:
+    for requirement in extras["replication"] + extras["dev"]:
         name, _, version = re.sub(r"\[.*\]", "", requirement).partition("==")
         assert name.replace(".", "-").replace("_", "-") in locked
         assert not version or locked[name] == version
     assert locked["torch"] == "2.12.1" and locked["torchvision"] == "0.27.1"
+
+
+def test_the_locked_versions_are_ones_that_the_library_allows():
+    extras = project()["optional-dependencies"]
+    for requirement in map(Requirement, project()["dependencies"] + extras["profile"] + extras["plot"]):
+        assert requirement.specifier.contains(lock()[requirement.name]), requirement
+
+
+def test_the_library_needs_torch_alone():
+    assert [Requirement(text).name for text in project()["dependencies"]] == ["torch"]
 
 
 def test_every_line_of_the_lock_has_a_hash():

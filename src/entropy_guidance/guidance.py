@@ -7,60 +7,19 @@ import math
 import warnings
 from collections.abc import Mapping
 from numbers import Real
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
 
-from entropy_guidance.conv import (
-    Anchor,
-    checked_anchor,
-    checked_image_size,
-    conv_entropy_change,
-    exact_conv_entropy_change,
-)
-from entropy_guidance.dense import dense_entropy_change, exact_dense_entropy_change, whole_precision
+from entropy_guidance.changes.conv import Anchor, checked_anchor, checked_image_size, conv_entropy_change
+from entropy_guidance.changes.dense import dense_entropy_change
+from entropy_guidance.changes.determinants import whole_precision
+from entropy_guidance.changes.exact import exact_conv_entropy_change, exact_dense_entropy_change
+from entropy_guidance.penalties import FORMS, Form, penalty
 
-Form = Literal["reciprocal", "log", "exact"]
-FORMS: tuple[Form, ...] = get_args(Form)
 FLAT = 16  # nats below log epsilon: there float32 does not tell the reciprocal from lambda / epsilon
-
-
-def penalty(
-    change: Tensor, lambda_: Tensor | float, *, form: Form = "reciprocal", epsilon: Tensor | float = 1e-7
-) -> Tensor:
-    """Guidance penalty of an entropy change, elementwise.
-
-    - `log` (eqs. 43, 45): -lambda * change. Unbounded below.
-    - `reciprocal` (eqs. 46, 47): lambda / (exp(change) + epsilon), where exp(change) is |det W_sq|.
-      Bounded by lambda / epsilon.
-    - `exact`: -lambda * change as well; the name says that the change is to be a layer's exact one.
-
-    The reciprocal is evaluated as (lambda / epsilon) * sigmoid(log epsilon - change), so that neither
-    value nor gradient overflows, underflows early or becomes NaN, whatever the determinant's magnitude.
-
-    Shape: `change` in nats, `lambda_` and `epsilon` broadcast against each other.
-
-    Raises:
-        ValueError: unknown form, or epsilon not positive (of a tensor that is not checked).
-    """
-    if form in ("log", "exact"):
-        if not isinstance(lambda_, Tensor):
-            return -lambda_ * change if lambda_ else torch.zeros_like(change)
-        return torch.where(lambda_ == 0, 0.0, -lambda_ * change)  # no penalty, though the change be -inf
-    if form != "reciprocal":
-        raise ValueError(f"unknown form {form!r}: choose one of {', '.join(FORMS)}")
-    if isinstance(epsilon, Tensor):
-        log_epsilon: Tensor | float = epsilon.log()
-    elif epsilon > 0:
-        log_epsilon = math.log(epsilon)
-    else:
-        raise ValueError(f"epsilon must be positive, got {epsilon}")
-    # exp(logsigmoid(x)), not sigmoid(x): autograd forms sigmoid's slope as s * (1 - s), which is rounded to
-    # zero from x = 17 on in float32, where lambda / epsilon still makes it count.
-    return (lambda_ / epsilon) * F.logsigmoid(log_epsilon - change).exp()
 
 
 class EntropyGuidance(nn.Module):

@@ -9,12 +9,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
+
+from entropy_guidance.extras import extra
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Role = Literal["first", "pre-skip", "skip-feeding"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -82,7 +86,7 @@ def by_role(model: nn.Module, role: Role, example: Tensor) -> list[str]:
     return [name for name in names if name in found]
 
 
-def empirical(summary: pd.DataFrame, deviations: float = 1.0) -> list[str]:
+def empirical(summary: "pd.DataFrame", deviations: float = 1.0) -> list[str]:
     """Names of the layers that a pretrained network's profile shows as preserving most entropy (paper, section 5.4).
 
     The paper picked them by eye. The rule here: the layer's mean entropy change lies more than `deviations` standard
@@ -107,12 +111,14 @@ def empirical(summary: pd.DataFrame, deviations: float = 1.0) -> list[str]:
     return list(layers.loc[chosen, "name"])
 
 
-def describe(model: nn.Module, example: Tensor | None = None) -> pd.DataFrame:
+def describe(model: nn.Module, example: Tensor | None = None) -> "pd.DataFrame":
     """A table of every layer that can be guided: number (of convolutions), name, type, shape, roles.
 
     Args:
         example: an input that the model accepts; without one, only the role `first` is known.
     """
+    with extra("profile", "selection.describe"):
+        import pandas as pd
     roles: defaultdict[str, list[str]] = defaultdict(list)
     if example is None:
         known = {"first": convolutions(model)[:1]}

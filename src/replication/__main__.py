@@ -282,7 +282,7 @@ def _profiles(options: argparse.Namespace) -> None:
 def _profile(options: argparse.Namespace) -> None:
     from matplotlib import pyplot as plt
 
-    from entropy_guidance.profile import SUMMARY_COLUMNS, profile
+    from entropy_guidance.profiles import SUMMARY_COLUMNS, profile
     from replication.core.files import write_whole
     from replication.profiles import zoo
 

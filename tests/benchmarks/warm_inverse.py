@@ -18,8 +18,7 @@ import torch
 from engine import OUT, TRAIN, about, cpu_seconds, model_of
 from torch import Tensor, nn
 
-from entropy_guidance import EntropyGuidance
-from entropy_guidance.dense import square_part
+from entropy_guidance import EntropyGuidance, square_part
 from replication import data as datasets
 
 BATCH = 128

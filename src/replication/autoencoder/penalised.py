@@ -4,8 +4,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from entropy_guidance import dense_entropy_change, exact_dense_entropy_change
-from entropy_guidance.guidance import Form
+from entropy_guidance import Form, dense_entropy_change, exact_dense_entropy_change
 
 Penalised = Form | Literal["scale"]
 SCALE: Literal["scale"] = "scale"  # a control, and no form of the method

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from entropy_guidance import dense_entropy_change, penalty
-from entropy_guidance.guidance import FORMS
+from entropy_guidance.penalties import FORMS
 from replication.autoencoder import guided_inputs
 from replication.autoencoder.backpropagation import Backpropagation
 from replication.autoencoder.model import Autoencoders

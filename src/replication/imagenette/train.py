@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from entropy_guidance import selection
-from entropy_guidance.profile import profile
+from entropy_guidance import profile, selection
 from replication.core.errors import UserError
 from replication.core.runs import Run
 from replication.data.mapped import MappedSet

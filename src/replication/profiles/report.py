@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from entropy_guidance.profile import box_plot
+from entropy_guidance import box_plot
 from replication.core import published
 from replication.core.settings import PROFILES, Settings
 from replication.profiles import claims as profile_claims

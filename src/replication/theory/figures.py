@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from entropy_guidance import penalty
-from entropy_guidance.guidance import Form
+from entropy_guidance import Form, penalty
 from replication.report.figures import house_style
 from replication.theory.layers import CORNERS
 

@@ -1,9 +1,8 @@
-"""Entropy change of a convolution: the paper's formula, the matrices that it comes from, and the exact change.
+"""Entropy change of a convolution by the paper's formula, and the matrices that it comes from.
 
 Shapes: O output channels, I input channels (of one group), filter p x q, image l x w, pixels row by row.
 """
 
-import math
 import operator
 from itertools import product
 from numbers import Integral
@@ -11,8 +10,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-
-from entropy_guidance.dense import half_log_det_gram, whole_precision
 
 Anchor = tuple[int, int] | Literal["corner", "center"]
 
@@ -56,7 +53,7 @@ def conv_entropy_change(
     change = torch.where(zero, -torch.inf, torch.where(zero, 1.0, weight).abs().log())
     if image_size is None:
         return change
-    return change * _output_pixels(kernel, image_size, _pair(dilation))
+    return change * output_pixels(kernel, image_size, pair(dilation))
 
 
 def convolution_matrix(
@@ -84,7 +81,7 @@ def convolution_matrix(
     corners = list(product((0, 1), repeat=2))
     if tuple(corner) not in corners:
         raise ValueError(f"unknown corner {corner!r}: choose one of {', '.join(map(str, corners))}")
-    _output_pixels(kernel, image_size, (1, 1))
+    output_pixels(kernel, image_size, (1, 1))
     length, width = image_size
     flipped = [dim for dim, last in enumerate(corner) if last]
     if completed and flipped:
@@ -104,58 +101,6 @@ def convolution_matrix(
             if row > length - p or column > width - q:
                 matrix[row, column, row, column] = 1
     return matrix.reshape(length * width, length * width)
-
-
-def exact_conv_entropy_change(
-    kernel: Tensor,
-    image_size: tuple[int, int],
-    padding: Literal["circular", "valid"] = "circular",
-    *,
-    dilation: int | tuple[int, int] = 1,
-) -> Tensor:
-    """Exact entropy change of a multi-channel convolution K on an l x w image, in nats: 1/2 log det(K K^T).
-
-    What it means is what `exact_dense_entropy_change` says of a dense layer with the weight matrix K: for a square K
-    (O = I and circular padding) log|det K|, exact for every input with a density; for a wide one the entropy of the
-    output above that of white noise, for white Gaussian input; for a tall one 1/2 log det(K^T K), the change within
-    the subspace that K maps into.
-
-    `circular` goes through the FFT: K is one O x I matrix per frequency; dilated by d, it has at f what it has
-    at d f without. `valid` builds K itself: a reference for small images, (O l w) x (I l w) numbers, without dilation.
-    Half precision is computed in float32.
-
-    Divided by l w, the circular value is a sample mean of log singular values over frequencies, and hardly depends on
-    the image once that is a few times larger than the filter.
-
-    Shape: (..., O, I, p, q) -> (...), `valid` without leading dimensions. A K of lower rank gives -inf or a very
-    negative number.
-
-    Raises:
-        ValueError: not a floating-point (O, I, p, q) kernel, unknown padding, a dilation that is not positive or that
-            stands with `valid`, or an image smaller than the filter without its dilation.
-    """
-    if kernel.ndim < 4 or not kernel.is_floating_point() or (padding == "valid" and kernel.ndim > 4):
-        raise ValueError(f"a kernel is a floating-point tensor of shape (O, I, p, q); got {tuple(kernel.shape)}")
-    _output_pixels(kernel, image_size, (1, 1))
-    steps = _pair(dilation)
-    if min(steps) < 1 or (padding == "valid" and steps != (1, 1)):
-        raise ValueError(f"dilation must be positive, and 1 with valid padding, got {dilation} with {padding}")
-    kernel = whole_precision(kernel)
-    if padding == "valid":
-        blocks = [[convolution_matrix(kernel_2d, image_size) for kernel_2d in row] for row in kernel]
-        return half_log_det_gram(torch.cat([torch.cat(row, dim=1) for row in blocks]))
-    if padding != "circular":
-        raise ValueError(f"unknown padding {padding!r}: choose circular or valid")
-    if kernel.shape[-2:] == (1, 1):  # the same matrix at every frequency
-        return half_log_det_gram(kernel[..., 0, 0]) * math.prod(image_size)
-    transfer = torch.fft.fft2(kernel, s=image_size).movedim((-2, -1), (-4, -3))  # (..., l, w, O, I)
-    change = half_log_det_gram(transfer)
-    if steps != (1, 1):
-        rows, columns = (
-            torch.arange(n, device=kernel.device) * step % n for n, step in zip(image_size, steps, strict=True)
-        )
-        change = change[..., rows[:, None], columns]
-    return change.sum(dim=(-2, -1))
 
 
 def checked_anchor(anchor: Anchor) -> Anchor:
@@ -197,7 +142,7 @@ def _position(anchor: Anchor, p: int, q: int) -> tuple[int, int]:
     return row, column
 
 
-def _output_pixels(kernel: Tensor, image_size: tuple[int, int], dilation: tuple[int, int]) -> int:
+def output_pixels(kernel: Tensor, image_size: tuple[int, int], dilation: tuple[int, int]) -> int:
     size = checked_image_size(image_size)
     if min(dilation) < 1:
         raise ValueError(f"dilation must be positive, got {dilation}")
@@ -209,7 +154,7 @@ def _output_pixels(kernel: Tensor, image_size: tuple[int, int], dilation: tuple[
     return rows * columns
 
 
-def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+def pair(value: int | tuple[int, int]) -> tuple[int, int]:
     if isinstance(value, Integral):
         return operator.index(value), operator.index(value)
     return _two_integers(value, "dilation", "integers")

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from entropy_guidance.conv import Anchor, conv_entropy_change
-from entropy_guidance.dense import dense_entropy_change
+from entropy_guidance.changes.conv import Anchor, conv_entropy_change
+from entropy_guidance.changes.dense import dense_entropy_change
+from entropy_guidance.extras import extra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -138,8 +139,8 @@ def box_plot(summary: pd.DataFrame, axes: "Axes | None" = None) -> "Axes":
     if summary.empty:
         raise ValueError("no layer has a profile to be drawn")
     if axes is None:
-        from matplotlib import pyplot as plt
-
+        with extra("plot", "a plot of a profile"):
+            from matplotlib import pyplot as plt
         axes = plt.figure(figsize=(max(5.0, 0.3 * len(summary)), 4), layout="constrained").add_subplot()
     boxes = [
         {"med": row.median, "q1": row.q1, "q3": row.q3, "whislo": row.whisker_low, "whishi": row.whisker_high}

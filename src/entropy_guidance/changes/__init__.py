@@ -1,0 +1,1 @@
+"""What a layer does to entropy: weights in, nats out."""
