@@ -73,6 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     guided.set_defaults(command=_guided_inputs)
 
+    zeros = commands.add_parser(
+        "corner-zeros", help="how often guided weights meet a zero on real images, in every network of the paper"
+    )
+    zeros.set_defaults(command=_corner_zeros)
+
     audit = commands.add_parser(
         "published-audit",
         help="what the published Tables 1 to 3 can support, from their numbers alone (no training)",
@@ -117,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     scale.add_argument("name")
     scale.set_defaults(command=lambda options: set_scale(options.name))
 
-    for command in (prepare, train, calibrate, formulas, columns, guided, record, audit, report, listing, clear):
+    for command in (prepare, train, calibrate, formulas, columns, guided, zeros, record, audit, report, listing, clear):
         command.add_argument("--scale", help="demo or paper; by default the one in params.yaml")
     return parser
 
@@ -261,6 +266,13 @@ def _guided_inputs(options: argparse.Namespace) -> None:
     from replication.inputs import record
 
     print(f"What the guided inputs see is in {record.write(load(options.scale))}.")
+
+
+def _corner_zeros(options: argparse.Namespace) -> None:
+    from replication.inputs import zeros
+
+    for message in zeros.write(load(options.scale)):
+        print(message)
 
 
 def _theory(options: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from replication.core import paths
 from replication.core.runs import Record, Run, of_grid, read_current
 from replication.core.settings import INPUTS, Settings
-from replication.inputs import claims, figures, grid, pairs, record
+from replication.inputs import claims, figures, grid, pairs, record, zeros
 from replication.inputs.claims import EFFECT_LAMBDA
 from replication.inputs.pairs import Arms
 from replication.report.section import (
@@ -73,15 +73,31 @@ def section(settings: Settings, folder: Path, note: str) -> Section:
         hypothesis(name, [f"**{said[name].capitalize()}**: {evidence}."]) for name, (_, evidence) in verdicts.items()
     ]
     paragraphs += [f"`{writer.family}`: {writer.about()}" for writer in writers]
+    tables = [table for writer in writers for table in writer.tables(recorded.get(writer.family, {}))]
     return Section(
         title="What the penalty touches (H9), and entropy or mere size (H10)",
         about="\n\n".join(paragraphs),
         note=note,
         figures=mnist.drawn(recorded),
-        tables=[table for writer in writers for table in writer.tables(recorded.get(writer.family, {}))],
+        tables=tables + elsewhere(settings.scale, folder),
         metrics={"inputs-hypotheses": said}
         | {writer.family: runs_metrics(writer.records, len(writer.planned)) for writer in writers},
     )
+
+
+def elsewhere(scale: str, folder: Path) -> list[TableEntry]:
+    """What guided weights meet in the other experiments, where that is recorded."""
+    table = zeros.read(scale)
+    if table.empty:
+        return []
+    note = (
+        "Shares, on real images: of the numbers that the guided weight of a filter (corner; beside it the centre) is "
+        "multiplied with, how many are zero, padding among them; of all that enters the layer (whole); and of the "
+        "guided weights, how many meet nothing but zeros (never). Of autoencoders: of the square part's inputs. "
+        "untrained: Glorot-uniform weights, zero biases. A first layer meets the images, whatever its training. Made "
+        f"by `python -m replication {zeros.NAME} --scale {scale}`."
+    )
+    return [write_table(folder, zeros.NAME, "How often a guided weight meets a zero", table, note)]
 
 
 class _Writer(FamilyWriter):

@@ -42,7 +42,7 @@ def write(settings: Settings, network: str) -> list[str]:
     messages = []
     for weights in chosen.weights:
         try:
-            model, source = _weights(settings, chosen, weights)
+            model, source = load_network(settings, chosen, weights)
         except UserError as error:
             kept = "its recorded profile is kept" if layers[weights] else "its profile is left out"
             messages.append(f"{network}, {weights} weights: {kept}. {error}")
@@ -120,7 +120,12 @@ def _by_weights(layers: list[Layer]) -> dict[str, list[Layer]]:
     return grouped
 
 
-def _weights(settings: Settings, chosen: ProfileGrid, weights: str) -> tuple[nn.Module, str]:
+def load_network(settings: Settings, chosen: ProfileGrid, weights: str) -> tuple[nn.Module, str]:
+    """A network with the weights that are named, and where these are from.
+
+    Raises:
+        UserError: the weights cannot be had.
+    """
     from replication.profiles import small_vgg_training as classifier
     from replication.profiles import zoo  # torchvision takes seconds to import, which readers of a record need not wait
 
