@@ -36,8 +36,8 @@ from replication.core.runs import Run
 from replication.core.sweep import cores
 from replication.data import imagenette
 from replication.data.mapped import MappedSet
-from replication.imagenette import model as classifiers
-from replication.imagenette import train as classification
+from replication.imagenette.training import model as classifiers
+from replication.imagenette.training import task as classification
 from replication.training.large_models import _Training
 
 OUT = Path("data/benchmarks/classifiers.csv")

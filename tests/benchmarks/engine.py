@@ -33,7 +33,7 @@ from torch import nn
 
 from replication import data as datasets
 from replication.autoencoder import grid as autoencoder
-from replication.autoencoder import train as replicas
+from replication.autoencoder.training import train as replicas
 from replication.core import settings
 from replication.core.runs import Run
 from replication.data.images import ImageSet

@@ -34,8 +34,8 @@ from torch.nn import functional as F
 from replication.core import executors, settings
 from replication.data.images import ImageSet
 from replication.small_cnn import grid as experiment
-from replication.small_cnn import train as small_cnn
-from replication.small_cnn.model import feature_sides
+from replication.small_cnn.training import train as small_cnn
+from replication.small_cnn.training.model import feature_sides
 
 OUT = Path("data/benchmarks/small-cnn.csv")
 IMAGES = 50_000

@@ -21,7 +21,7 @@ from machine import processor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from replication.coco_unet import train as segmentation
+from replication.coco_unet.training import task as segmentation
 from replication.core.runs import Run
 from replication.core.sweep import cores
 from replication.data import mapped

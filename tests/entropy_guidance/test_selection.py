@@ -7,7 +7,7 @@ from torch.nn.utils import prune
 from torchvision.models import densenet121, resnet18, resnet50, vgg16
 
 from entropy_guidance import profile, selection
-from replication.coco_unet.model import UNet
+from replication.coco_unet.training.model import UNet
 
 IMAGE = torch.empty(2, 3, 64, 64)
 

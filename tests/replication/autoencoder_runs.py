@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from replication.autoencoder import grid as autoencoder
-from replication.autoencoder import pairs
+from replication.autoencoder.statistics import pairs
 from replication.core import settings as settings_module
 from replication.core.runs import make_record
 

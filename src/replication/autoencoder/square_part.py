@@ -3,7 +3,6 @@
 It has as many columns as the layer has units, the leading ones (paper, Theorem 3): the image's first pixels.
 """
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,25 +11,27 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from replication import data as datasets
-from replication.core import paths
+from replication import data
+from replication.autoencoder.settings import read as read_settings
+from replication.core import paths, strict_json
 from replication.core.files import reading, write_text
-from replication.core.settings import Settings
+from replication.core.settings import Parameters
 from replication.data.images import ImageSet, pixels
 
 NAME = "square-part"
 CHUNK = 128  # inputs of all images held in float64
 
 
-def write(settings: Settings) -> Path:
+def write(parameters: Parameters) -> Path:
     """Measure every family's data set and write data/runs/<scale>/square-part.json; the path."""
     record: dict[str, list[dict[str, Any]]] = {}
-    for family, grid in settings.autoencoder_grids.items():
-        images = datasets.load(grid.dataset)
+    for family in (name for name, room in parameters.families.items() if room == "autoencoder"):
+        grid = read_settings(parameters, family).grid
+        images = data.load(grid.dataset)
         assert isinstance(images, ImageSet)
         record[family] = seen(pixels(images.train_images), grid.widths).to_dict("records")
-    path = paths.record(settings.scale, NAME)
-    write_text(path, json.dumps(record, indent=1) + "\n")
+    path = paths.record(parameters.scale, NAME)
+    write_text(path, strict_json.dumps(record, indent=1) + "\n")
     return path
 
 
@@ -38,7 +39,7 @@ def read(scale: str, family: str) -> pd.DataFrame:
     """The recorded table of a family (see `seen`), empty where nothing is recorded."""
     path = paths.record(scale, NAME)
     with reading(path, "`python -m replication square-part` writes it anew"):
-        return pd.DataFrame(json.loads(path.read_text())[family] if path.exists() else [])
+        return pd.DataFrame(strict_json.loads(path.read_text())[family] if path.exists() else [])
 
 
 def seen(inputs_NI: Tensor, widths: Iterable[int]) -> pd.DataFrame:

@@ -1,11 +1,12 @@
 """What all families' runs have in common: which of their settings count, and their table."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from replication.core.runs import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def blanked(described: Mapping[str, Any], **unguided: Any) -> dict[str, Any]:
@@ -24,11 +25,13 @@ def blanked(described: Mapping[str, Any], **unguided: Any) -> dict[str, Any]:
     return settings
 
 
-def frame(records: Iterable[Record], columns: Sequence[str]) -> pd.DataFrame:
+def frame(records: Iterable[Record], columns: Sequence[str]) -> "pd.DataFrame":
     """One row a run: its settings, metrics, seconds and key.
 
     Args:
         columns: those of a table without runs.
     """
+    import pandas as pd  # takes half a second, which listing runs need not wait
+
     rows = [r["run"] | r["metrics"] | {"seconds": r["seconds"], "key": r["key"]} for r in records]
     return pd.DataFrame(rows, columns=None if rows else columns)

@@ -16,8 +16,7 @@ import torch
 from replication import data as datasets
 from replication.core.errors import UserError
 from replication.core.runs import Run
-from replication.training import trainer
-from replication.training.trainer import Epoch
+from replication.training.trainer import Epoch, find
 
 Stack = Sequence[Run]
 
@@ -36,7 +35,7 @@ class OutOfTime(Exception):
     """The time budget is spent; what is still in training is given up."""
 
 
-def in_process(stacks: Sequence[Stack], device: torch.device, deadline: float) -> Iterator[Epoch]:
+def in_process(stacks: Sequence[Stack], trainer: str, device: torch.device, deadline: float) -> Iterator[Epoch]:
     """Train one stack after the other in this process. `deadline` is in seconds of time.time().
 
     Raises:
@@ -47,13 +46,13 @@ def in_process(stacks: Sequence[Stack], device: torch.device, deadline: float) -
         if time.time() > deadline:
             raise OutOfTime
         data = datasets.load(stack[0]["dataset"])
-        for epoch in trainer(stack[0].family).train(stack, data, device):
+        for epoch in find(trainer).train(stack, data, device):
             yield epoch
             if time.time() > deadline:
                 raise OutOfTime
 
 
-def local_workers(stacks: Sequence[Stack], workers: int, deadline: float) -> Iterator[Epoch]:
+def local_workers(stacks: Sequence[Stack], trainer: str, workers: int, deadline: float) -> Iterator[Epoch]:
     """Train stacks in several processes of one thread each, on the CPU.
 
     Raises:
@@ -65,7 +64,9 @@ def local_workers(stacks: Sequence[Stack], workers: int, deadline: float) -> Ite
     events: multiprocessing.Queue[Epoch | Failed | None] = context.Queue()
     for stack in [*stacks, *[None] * workers]:
         tasks.put(stack)
-    processes = [context.Process(target=_work, args=(tasks, events, os.getpid()), daemon=True) for _ in range(workers)]
+    processes = [
+        context.Process(target=_work, args=(trainer, tasks, events, os.getpid()), daemon=True) for _ in range(workers)
+    ]
     for process in processes:
         process.start()
     running = workers
@@ -98,7 +99,10 @@ def local_workers(stacks: Sequence[Stack], workers: int, deadline: float) -> Ite
 
 
 def _work(
-    tasks: "multiprocessing.Queue[Stack | None]", events: "multiprocessing.Queue[Epoch | Failed | None]", parent: int
+    trainer: str,
+    tasks: "multiprocessing.Queue[Stack | None]",
+    events: "multiprocessing.Queue[Epoch | Failed | None]",
+    parent: int,
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     torch.set_num_threads(1)
@@ -106,7 +110,7 @@ def _work(
     try:
         while (stack := tasks.get()) is not None:
             data = datasets.load(stack[0]["dataset"])
-            for epoch in trainer(stack[0].family).train(stack, data, torch.device("cpu")):
+            for epoch in find(trainer).train(stack, data, torch.device("cpu")):
                 events.put(epoch)
                 if os.getppid() != parent:
                     os._exit(1)  # the parent was killed: nobody would keep what is trained here
@@ -121,8 +125,10 @@ def keep_freed_memory() -> None:
     """Have glibc keep what a step frees for the next one. With another C library nothing changes.
 
     By default it hands the pages of a few megabytes back and faults in fresh ones at every step, which may cost a small
-    CNN as much as its arithmetic (tests/benchmarks/small_cnn.py).
+    CNN as much as its arithmetic (tests/benchmarks/small_cnn.py). An older glibc refuses so large a threshold and is
+    left as it is: with the other one alone, a fixed small threshold would have every step fault in its pages anew.
     """
     if platform.libc_ver()[0] == "glibc":
-        for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
-            ctypes.CDLL(None).mallopt(parameter, KEPT_BYTES)
+        mallopt = ctypes.CDLL(None).mallopt  # 1 for done, 0 for refused
+        if mallopt(M_MMAP_THRESHOLD, KEPT_BYTES):
+            mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)

@@ -2,13 +2,25 @@
 
 import errno
 import os
+import re
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from pickle import UnpicklingError
 
+from ruamel.yaml.error import YAMLError
 from safetensors import SafetensorError
 
 from replication.core.errors import UserError
+
+# What readers raise on bytes that are not what they should be, or lack what is looked for (RuntimeError: torch.load).
+DECODING = (
+    *(ValueError, LookupError, TypeError, AttributeError, AssertionError, EOFError, SyntaxError, RuntimeError),
+    *(UnpicklingError, SafetensorError, YAMLError, zlib.error),
+)
+MISPLACED = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # what should be there is not
+NO_MEMORY = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)  # torch's RuntimeErrors say so
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -36,18 +48,29 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 @contextmanager
 def reading(path: Path, remedy: str) -> Iterator[None]:
-    """Whatever reading a file raises becomes one message that ends with the remedy.
+    """What reading a file raises becomes one message: of damage, with the remedy; of a refusal, without.
 
     Raises:
         UserError: instead of the error; its own first line alone is kept.
     """
     try:
         yield
-    except UserError:
-        raise
-    except Exception as error:  # readers raise what they like on damaged bytes
+    except (*DECODING, OSError, MemoryError) as error:
         problem = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UserError(f"{path} is damaged ({problem}): {remedy}") from None
+        if is_damage(error):
+            raise UserError(f"{path} is damaged ({problem}): {remedy}") from None
+        advice = "See that it can be read" if isinstance(error, OSError) else "Free some memory"
+        raise UserError(f"cannot read {path} ({problem}). It may be whole: keep it. {advice} and start again") from None
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether an error of reading says that the file is not what it should be.
+
+    It does not where the system refused the file or had no memory: then the file may be whole.
+    """
+    if isinstance(error, OSError):  # a decoder's has no number; safetensors gives the system's in its text
+        return isinstance(error, MISPLACED) or (error.errno is None and "os error" not in str(error))
+    return isinstance(error, DECODING) and not NO_MEMORY.search(str(error))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ PUBLISHED = Path("data/published")
 BENCHMARKS = Path("data/benchmarks")
 RAW = Path("data/raw")
 PREPARED = Path("data/prepared")
+RUNS = Path("data/runs")
 
 
 def store() -> Path:
@@ -29,3 +30,7 @@ def record(scale: str, name: str) -> Path:
 
 def reports(scale: str) -> Path:
     return Path("reports") / scale
+
+
+def statistics(scale: str) -> Path:
+    return Path("data/statistics") / scale

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from replication.core import strict_json
 from replication.core.errors import UserError
 from replication.core.files import reading, write_text
 
@@ -29,12 +30,13 @@ PAIRED_SETTINGS = frozenset(
 )
 
 Record = dict[str, Any]
+COMPACT = (",", ":")  # JSON without spaces
 RECORD_FIELDS = {"key", "family", "version", "run", "metrics", "history", "seconds", "environment"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
-    """One training. `settings` are flat: numbers and texts."""
+    """One training. `settings` are flat: numbers and texts. Runs are equal if their keys are: 1 is not 1.0."""
 
     family: str
     settings: Mapping[str, float | int | str]
@@ -51,6 +53,9 @@ class Run:
         """Seed of the random generator for one purpose (`weights`, `order`), the same whatever the guidance."""
         identity = {name: value for name, value in self.settings.items() if name not in PAIRED_SETTINGS}
         return int(_hash({"family": self.family, "purpose": purpose, **identity})[:15], 16)
+
+    def __eq__(self, other: object) -> bool:
+        return self.key == other.key if isinstance(other, Run) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -75,7 +80,7 @@ class Store:
     def __getitem__(self, key: str) -> Record:
         path = self.folder / f"{key}.json"
         with reading(path, "delete it, and the run is trained again"):
-            record: Record = json.loads(path.read_text())
+            record: Record = strict_json.loads(path.read_text())
         return record
 
     def checkpoint(self, key: str) -> Path:
@@ -98,7 +103,7 @@ class Store:
         Raises:
             UserError: the disk is full, or the folder cannot be written.
         """
-        write_text(self.folder / f"{record['key']}.json", json.dumps(record, separators=(",", ":")))
+        write_text(self.folder / f"{record['key']}.json", strict_json.dumps(record, separators=COMPACT))
         self.checkpoint(record["key"]).unlink(missing_ok=True)
 
     def add_missing(self, records: Iterable[Record]) -> int:
@@ -117,7 +122,10 @@ def make_record(
     seconds: float,
     environment: Mapping[str, str],
 ) -> Record:
-    """A self-describing record. Histories keep nine significant digits: a float32 survives unchanged."""
+    """A self-describing record. Histories keep nine significant digits: a float32 survives unchanged.
+
+    In files a number that is not finite is null; read again, it is NaN.
+    """
     return {
         "key": run.key,
         "family": run.family,
@@ -146,7 +154,7 @@ def read_table(path: Path) -> list[Record]:
         if not line:
             continue
         try:
-            record = json.loads(line)
+            record = strict_json.loads(line)
             if not isinstance(record, dict) or not record.keys() >= RECORD_FIELDS:
                 raise ValueError("not a run record")
             if (first := seen.setdefault(record["key"], number)) != number:
@@ -159,7 +167,8 @@ def read_table(path: Path) -> list[Record]:
 
 def write_table(path: Path, records: Iterable[Record]) -> None:
     """Write records sorted by key, atomically: the same records give the same bytes."""
-    lines = [json.dumps(record, separators=(",", ":")) + "\n" for record in sorted(records, key=lambda r: r["key"])]
+    ordered = sorted(records, key=lambda record: record["key"])
+    lines = [strict_json.dumps(record, separators=COMPACT) + "\n" for record in ordered]
     write_text(path, "".join(lines) or "\n")  # DVC warns of a file that is empty
 
 

@@ -19,7 +19,7 @@ from replication.core import executors
 from replication.core.errors import UserError
 from replication.core.executors import OutOfTime, Stack
 from replication.core.runs import Run, Store, read_current, write_table
-from replication.training import trainer
+from replication.training.trainer import Trainer, find
 
 UNSAID = "unsaid"
 
@@ -53,6 +53,7 @@ def sweep(
     table: Path,
     store: Store,
     *,
+    trainer: str,
     device: torch.device,
     minutes: float | None = None,
     shard: tuple[int, int] = (1, 1),
@@ -63,6 +64,7 @@ def sweep(
 
     Args:
         runs: the selection.
+        trainer: where the runs' trainer is, MODULE or MODULE:NAME.
         table: read first (a fresh clone re-uses what is committed), written last.
         minutes: give up what is still in training after this long.
         shard: (i, n) trains the i-th of n parts of what is missing; the parts of all machines add up.
@@ -81,11 +83,11 @@ def sweep(
 
     trained, interrupted = 0, False
     if share and minutes != 0:  # zero minutes write the table, and need no data
-        stacks = _stacks(share, device)
-        if device.type == "cpu" and trainer(share[0].family).one_thread(share[0]):
-            epochs = executors.local_workers(stacks, min(workers or cores(), len(stacks)), deadline)
+        stacks = _stacks(share, find(trainer), device)
+        if device.type == "cpu" and find(trainer).one_thread(share[0]):
+            epochs = executors.local_workers(stacks, trainer, min(workers or cores(), len(stacks)), deadline)
         else:
-            epochs = executors.in_process(stacks, device, deadline)
+            epochs = executors.in_process(stacks, trainer, device, deadline)
         # miniters=0: an epoch within a run is news too, though the count of runs stands still. smoothing=0: runs end in
         # bursts, several workers' or a stack's at once, and only the mean over all says how much time is left.
         interval = 0.5 if sys.stderr.isatty() else 10
@@ -110,9 +112,8 @@ def sweep(
     return Outcome(len(runs), trained, len(runs) - len(selected), interrupted)
 
 
-def _stacks(runs: Sequence[Run], device: torch.device) -> list[Stack]:
+def _stacks(runs: Sequence[Run], trains: Trainer, device: torch.device) -> list[Stack]:
     """Stacks of runs (of one family) that can be trained together."""
-    trains = trainer(runs[0].family)
     groups: defaultdict[object, list[Run]] = defaultdict(list)
     for run in runs:
         groups[trains.stack_key(run)].append(run)

@@ -1,4 +1,4 @@
-"""The verdict on one claim."""
+"""Verdicts on claims of the paper and on hypotheses of ours."""
 
 from dataclasses import dataclass
 
@@ -11,3 +11,13 @@ class Verdict:
     evidence: str
     control: str  # survives, does not survive, inconclusive, not tested
     control_evidence: str
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What the runs of one family say of one of hypotheses.yaml."""
+
+    name: str
+    family: str
+    verdict: str  # supported, partly, refuted, undecided
+    evidence: str

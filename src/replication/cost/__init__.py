@@ -1,0 +1,1 @@
+"""What the penalty costs: claim C13."""

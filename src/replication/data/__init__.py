@@ -1,15 +1,17 @@
 """Data sets by name. Prepared arrays are a cache under data/prepared; the manifest is what is tracked."""
 
-import json
 import re
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from replication.core import paths
+from replication.core import paths, strict_json
 from replication.core.errors import UserError
 from replication.core.files import write_text
-from replication.data.images import ImageSet
-from replication.data.mapped import MappedSet
+
+if TYPE_CHECKING:  # torch takes seconds to import, which asking for a name should not
+    from replication.data.images import ImageSet
+    from replication.data.mapped import MappedSet
 
 # Each is a module beside this one with a function `read()`; imported when needed, because the libraries that some of
 # them read with take seconds to import.
@@ -18,12 +20,15 @@ MAPPED_STAND_INS = ("drawings", "patterns")  # modules with a function `prepare(
 STAND_INS = frozenset({"digits", "photographs", "shapes", *MAPPED_STAND_INS})
 
 
-def load(name: str) -> ImageSet | MappedSet:
+def load(name: str) -> "ImageSet | MappedSet":
     """The prepared data set; prepared now when it is not there yet.
 
     `coco-TRAIN-VALIDATION` is COCO with so many images; `coco-crowds-TRAIN-VALIDATION` has crowds in its masks.
     `imagenette-v1` and `imagenette-v2` are Imagenette in the split of either version.
     """
+    from replication.data.images import ImageSet
+    from replication.data.mapped import MappedSet
+
     if name in MAPPED_STAND_INS or name.startswith(("coco", "imagenette")):
         folder = paths.PREPARED / name
         if not folder.exists():
@@ -35,7 +40,7 @@ def load(name: str) -> ImageSet | MappedSet:
     return ImageSet.read(path)
 
 
-def _read(name: str) -> ImageSet:
+def _read(name: str) -> "ImageSet":
     if name not in NAMES:
         raise _unknown(name)
     images: ImageSet = import_module(f"replication.data.{name}").read()
@@ -69,5 +74,12 @@ def prepare(scale: str, role: str, name: str) -> str:
     """Prepare data set `name`, which plays `role` at `scale`, and write its manifest. Returns a line about it."""
     images = load(name)
     path = paths.manifest(scale, role)
-    write_text(path, json.dumps({"dataset": name} | images.manifest(), indent=2) + "\n")
+    write_text(path, strict_json.dumps({"dataset": name} | images.manifest(), indent=2) + "\n")
     return f"{name}: {len(images.train_images)} + {len(images.validation_images)} images, described in {path}"
+
+
+def none(scale: str, role: str) -> str:
+    """Write the manifest of a role that no family of this scale needs. Returns a line about it."""
+    path = paths.manifest(scale, role)
+    write_text(path, strict_json.dumps({"dataset": None}, indent=2) + "\n")
+    return f"no family of scale {scale} uses {role}: {path} says so"

@@ -21,7 +21,7 @@ from pycocotools.coco import COCO
 
 from replication.core import paths
 from replication.core.errors import UserError
-from replication.core.files import reading
+from replication.core.files import is_damage, reading
 from replication.data import mapped
 from replication.data.download import fetch
 from replication.data.mapped import Example
@@ -183,8 +183,10 @@ def _examples(
             with Image.open(raw / entry.split / entry.about["file_name"]) as file:
                 image = file.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
             mask = Image.fromarray(union_mask(entry, crowds=crowds)).resize((size, size), Image.Resampling.NEAREST)
-        except (OSError, ValueError, TypeError, KeyError):  # no file, no image, no outline
-            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            if not is_damage(error):
+                raise
+            return None  # no file, no image, no outline
         return Example(entry.id, np.asarray(image), np.asarray(mask))
 
     for entry, example in zip(entries, mapped.decoded(entries, load, "COCO"), strict=True):

@@ -4,7 +4,6 @@ Each picture is a grey wash with one to three ellipses, rectangles or triangles 
 objects, and with noise. It is written as JPEG files and annotations like COCO's, and read by the code that reads COCO.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as rle
 
+from replication.core import strict_json
 from replication.data import coco
 
 COUNTS = {"train2017": 128, "val2017": 32}
@@ -55,7 +55,7 @@ def draw(raw: Path) -> None:
                 )
         next_id += count
         described = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "shape"}]}
-        (raw / "annotations" / f"instances_{split}.json").write_text(json.dumps(described))
+        (raw / "annotations" / f"instances_{split}.json").write_text(strict_json.dumps(described))
 
 
 def _outline(generator: np.random.Generator) -> list[float]:

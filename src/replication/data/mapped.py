@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from replication.core import strict_json
 from replication.core.files import reading
 from replication.data.images import SPLITS, OrderFreeHash
 
@@ -152,6 +153,6 @@ def write(
         images.flush()
         targets.flush()
         about[split] = {"ids": ids, **summarise(targets[: len(ids)]), "content": str(content)}
-    (building / "about.json").write_text(json.dumps(about | dict(notes)))
+    (building / "about.json").write_text(strict_json.dumps(about | dict(notes)))
     shutil.rmtree(folder, ignore_errors=True)
     building.replace(folder)

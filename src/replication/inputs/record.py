@@ -2,8 +2,7 @@
 report, which has none.
 """
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,18 @@ from torch import Tensor
 
 from entropy_guidance import dense_entropy_change
 from replication import data
-from replication.autoencoder import guided_inputs
-from replication.autoencoder.guided_inputs import Seen
-from replication.autoencoder.train import initial_weights, train_again
-from replication.core import paths
+from replication.autoencoder.training import guided_inputs
+from replication.autoencoder.training.guided_inputs import Seen
+from replication.autoencoder.training.train import initial_weights, train_again
+from replication.core import paths, strict_json
 from replication.core.files import reading, write_text
 from replication.core.runs import Record, Run, read_current
-from replication.core.settings import Settings
+from replication.core.settings import Parameters
 from replication.data.images import ImageSet, pixels
-from replication.inputs.claims import EFFECT_LAMBDA
 from replication.inputs.grid import arms
-from replication.inputs.pairs import LEADING
+from replication.inputs.settings import read as read_settings
+from replication.inputs.statistics.claims import EFFECT_LAMBDA
+from replication.inputs.statistics.pairs import LEADING
 
 NAME = "guided-inputs"
 RARE = 0.001  # of the images, below which an input is rare
@@ -31,24 +31,27 @@ GROUPS = ("always zero", "rare", "alive")
 CPU = torch.device("cpu")
 
 
-def write(settings: Settings) -> Path:
+def write(parameters: Parameters) -> Path:
     """Measure every family's data set, train some runs again, write data/runs/<scale>/guided-inputs.json; the path."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as a sweep's workers, for the same bits
     record = {}
-    for family, grid in settings.inputs_grids.items():
-        images = data.load(grid.dataset)
+    for family in (name for name, room in parameters.families.items() if room == "inputs"):
+        settings = read_settings(parameters, family)
+        if settings is None:
+            continue
+        images = data.load(settings.grid.dataset)
         assert isinstance(images, ImageSet)
         seen = guided_inputs.seen(pixels(images.train_images))
-        again = dissected(arms(settings, family).get(LEADING, [])) if (seen.lit_I == 0).any() else []
-        table = read_current(paths.table(settings.scale, family))
+        again = dissected(arms(settings).get(LEADING, [])) if (seen.lit_I == 0).any() else []
+        table = read_current(paths.table(parameters.scale, family))
         record[family] = {
             **described(images, seen),
             "sources": [row for run in again for row in sources(run, images, seen, table)],
         }
     torch.set_num_threads(threads)
-    path = paths.record(settings.scale, NAME)
-    write_text(path, json.dumps(record) + "\n")
+    path = paths.record(parameters.scale, NAME)
+    write_text(path, strict_json.dumps(record) + "\n")
     return path
 
 
@@ -56,7 +59,7 @@ def read(scale: str) -> dict[str, dict[str, Any]]:
     """The record, by family; empty where nothing is recorded."""
     path = paths.record(scale, NAME)
     with reading(path, f"`python -m replication {NAME}` writes it anew"):
-        recorded: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+        recorded: dict[str, dict[str, Any]] = strict_json.loads(path.read_text()) if path.exists() else {}
     return recorded
 
 
@@ -127,9 +130,9 @@ def _change(block_LL: Tensor) -> float:
     return float(dense_entropy_change(block_LL))
 
 
-def sources_table(recorded: dict[str, Any]) -> pd.DataFrame:
-    """The rows of `sources`, with the share of each group in the change."""
-    table = pd.DataFrame(recorded["sources"])
+def sources_table(recorded: Mapping[str, Any] | None) -> pd.DataFrame:
+    """The rows of `sources` in a family's record, with the share of each group in the change."""
+    table = pd.DataFrame(recorded["sources"] if recorded else [])
     if len(table):
         table["share"] = table["in_turn"] / table.groupby("width")["in_turn"].transform("sum")
     return table

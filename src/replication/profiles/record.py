@@ -1,6 +1,5 @@
 """Entropy profiles of trained and random networks: the record behind Figures 1 and 7 to 9 (paper, section 4)."""
 
-import json
 from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from torch import nn
 from entropy_guidance import conv_entropy_change, profile, selection
 from replication import data as datasets
 from replication.coco_unet import grid as unet
-from replication.core import paths
+from replication.core import paths, strict_json
 from replication.core.errors import UserError
 from replication.core.files import reading, write_text
 from replication.core.runs import Store
@@ -53,7 +52,7 @@ def write(settings: Settings, network: str) -> list[str]:
         messages.append(f"{network}, {weights} weights ({source}): {len(layers[weights])} convolutions")
     if not any(layers.values()):
         raise UserError("nothing could be profiled. " + " ".join(messages))
-    lines = [json.dumps(layer) for weights in chosen.weights for layer in layers[weights]]
+    lines = [strict_json.dumps(layer) for weights in chosen.weights for layer in layers[weights]]
     write_text(path, "".join(line + "\n" for line in lines))
     return messages
 
@@ -61,7 +60,7 @@ def write(settings: Settings, network: str) -> list[str]:
 def read_record(path: Path) -> list[Layer]:
     """Layers of a record; [] where there is none."""
     with reading(path, "delete it and run `python -m replication profiles`, or restore it with git"):
-        return [dict(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+        return [dict(strict_json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def describe_layers(model: nn.Module, pre_skip: Container[str] = (), **about: str) -> list[Layer]:
@@ -145,7 +144,7 @@ def load_network(settings: Settings, chosen: ProfileGrid, weights: str) -> tuple
 
 def _unet(settings: Settings, family: str, weights: str) -> tuple[nn.Module, str]:
     """The family's network: random, or as its unguided run (`sample`: the sample's) left it in the store."""
-    from replication.coco_unet import train as segmentation
+    from replication.coco_unet.training import task as segmentation
     from replication.profiles import zoo
 
     family += "-sample" if weights == "sample" else ""

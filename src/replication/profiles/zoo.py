@@ -15,7 +15,7 @@ import torchvision
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from replication.coco_unet.model import UNet
+from replication.coco_unet.training.model import UNet
 from replication.core import paths
 from replication.core.errors import UserError
 from replication.data.download import fetch

@@ -1,0 +1,1 @@
+"""What the published Tables 1 to 3 can support, from their numbers alone."""

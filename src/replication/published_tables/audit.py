@@ -3,7 +3,6 @@
 The record is the same at every scale and on every run: its simulations have a fixed seed, its numbers six digits.
 """
 
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from replication.core import paths, published
+from replication.core import paths, published, strict_json
 from replication.core.files import write_text
 from replication.core.settings import Settings
 from replication.statistics import power, selection_effects
@@ -33,7 +32,7 @@ Part = dict[str, Any]
 def write(settings: Settings) -> Path:
     """Write data/runs/<scale>/published-audit.json, atomically; the path."""
     path = paths.record(settings.scale, NAME)
-    write_text(path, json.dumps(audit(), indent=1) + "\n")
+    write_text(path, strict_json.dumps(audit(), indent=1) + "\n")
     return path
 
 

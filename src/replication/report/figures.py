@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from replication.statistics.t_tests import t_interval
+from replication.statistics.t_tests import NO_VARIANCE, t_interval
 
 STYLE: Any = {"svg.hashsalt": "replication", "figure.dpi": 100, "savefig.dpi": 130, "font.size": 10}
 
@@ -93,15 +93,16 @@ def _test_table(axes: Axes, tests: pd.DataFrame, width: int) -> None:
     for line in range(size + 1):
         axes.axhline(line, color="lightgrey", linewidth=0.8)
         axes.axvline(line, color="lightgrey", linewidth=0.8)
-    opposite = {"+": "-", "-": "+", "": ""}
+    opposite = {"+": "-", "-": "+", "": "", NO_VARIANCE: NO_VARIANCE}
     for test in tests.itertuples():
         row, column = labels.index(test.a), labels.index(test.b)
         for y, x, sign in ((row, column, test.sign), (column, row, opposite[test.sign])):
-            if test.sign_holm:
+            if test.sign_holm in ("+", "-"):
                 axes.add_patch(Rectangle((x, y), 1, 1, color="moccasin"))
-            colour = {"+": "firebrick", "-": "navy", "": "grey"}[sign]
-            text = sign.replace("-", "\N{MINUS SIGN}")
-            axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", color=colour, fontsize=13)
+            colour = {"+": "firebrick", "-": "navy"}.get(sign, "grey")
+            text = sign.replace("-", "\N{MINUS SIGN}").replace(" ", "\n")
+            fontsize = 6 if sign == NO_VARIANCE else 13
+            axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", color=colour, fontsize=fontsize)
     for k in range(size):
         axes.add_patch(Rectangle((k, k), 1, 1, color="whitesmoke"))
 

@@ -1,19 +1,21 @@
 """What one section of the report holds. Each module beside this one writes the sections of one kind of experiment."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from replication.core import paths, published
+from replication.core.family import Family
 from replication.core.files import reading
-from replication.core.runs import Record
-from replication.core.settings import Settings
-from replication.core.verdict import Verdict
+from replication.core.findings import Findings
+from replication.core.verdict import Hypothesis
 from replication.report import figures
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,9 @@ class Section:
 
     title: str
     about: str  # markdown: what was run, what is missing, and the command that makes it
-    note: str = ""  # printed at every figure and table when the data are a stand-in; its verdicts then decide nothing
+    note: str = ""  # printed at every figure and table when the data are a stand-in; verdicts then decide nothing
     figures: list[FigureEntry] = field(default_factory=list)
     tables: list[TableEntry] = field(default_factory=list)
-    verdicts: dict[str, Verdict] = field(default_factory=dict)  # by the claim's id
-    metrics: dict[str, Any] = field(default_factory=dict)  # for metrics.json
 
 
 def write_table(folder: Path, name: str, title: str, table: pd.DataFrame, note: str) -> TableEntry:
@@ -60,22 +60,24 @@ def measurements(name: str) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class FamilyWriter:
+class FamilyWriter(Generic[S]):
     """Writes what a section shows of one family of runs."""
 
-    settings: Settings
-    family: str
+    family: Family[S]
+    settings: S
+    found: Findings
     folder: Path
     note: str  # above every figure: what keeps its numbers from being compared with the paper's
 
     def write(self, table: pd.DataFrame, kind: str, title: str, note: str, *, command: str = "sweep") -> TableEntry:
         """FOLDER/tables/FAMILY-KIND.csv. Args: command, the one that makes the table's runs."""
-        made = made_by(self.settings.scale, self.family, command)
-        return write_table(self.folder, f"{self.family}-{kind}", title, table, f"{note} {made}")
+        made = made_by(self.family.scale, self.family.name, command)
+        return write_table(self.folder, f"{self.family.name}-{kind}", title, table, f"{note} {made}")
 
     def draw(self, figure: Figure, kind: str, title: str, caption: str) -> FigureEntry:
         """FOLDER/figures/KIND-FAMILY, PNG and SVG."""
-        return FigureEntry(title, figures.save(figure, self.folder, f"{kind}-{self.family}", self.note), caption)
+        path = figures.save(figure, self.folder, f"{kind}-{self.family.name}", self.note)
+        return FigureEntry(title, path, caption)
 
 
 def made_by(scale: str, family: str, command: str = "sweep") -> str:
@@ -89,14 +91,21 @@ def count_range(counts: pd.Series) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def hypothesis(name: str, found: Iterable[str]) -> str:
-    """One of hypotheses.yaml for the reader: what it says, what was found (a line each), and its rule, folded."""
-    (entry,) = (entry for entry in published.read("hypotheses") if entry["id"] == name)
+def hypotheses(found: Sequence[Hypothesis], note: str) -> list[str]:
+    """Paragraphs on some of hypotheses.yaml: what each says, what was found (a line a family), and its rule, folded."""
+    names = list(dict.fromkeys(hypothesis.name for hypothesis in found))
+    return [_hypothesis([hypothesis for hypothesis in found if hypothesis.name == name], note) for name in names]
+
+
+def _hypothesis(found: Sequence[Hypothesis], note: str) -> str:
+    (entry,) = (entry for entry in published.read("hypotheses") if entry["id"] == found[0].name)
     rule, since = entry["rule"], ""
     if "amended" in entry:
         rule, since = f"{rule}\n\nAmended: {entry['amended']}", ", amended since"
-    lines = "\n".join(f"- {line}" for line in found)
-    said = f"**{name}.** {entry['hypothesis']}\n\n{lines}"
+    lines = "\n".join(
+        f"- **{undecided_by(note, one.verdict).capitalize()}** on `{one.family}`: {one.evidence}." for one in found
+    )
+    said = f"**{found[0].name}.** {entry['hypothesis']}\n\n{lines}"
     return said + "\n\n" + folded(rule, f"The rule, written {entry['written']}{since}")
 
 
@@ -110,15 +119,16 @@ def undecided_by(note: str, verdict: str) -> str:
     return f"not tested ({note})" if note else verdict
 
 
-def runs_about(scale: str, family: str, records: list[Record], planned: int) -> str:
+def runs_about(family: Family[Any]) -> str:
     """How much of a family's grid exists, where it was trained, and how to train the rest."""
+    records, planned = family.records, family.planned
     text = f"{len(records)} of the {planned} runs of this scale's grid exist"
     if records:
         devices = sorted({f"{r['environment']['device']}, torch {r['environment']['torch']}" for r in records})
         text += f", {_time(sum(record['seconds'] for record in records))} of training in all, on {'; '.join(devices)}"
     text += "."
     if len(records) < planned:
-        command = f"python -m replication sweep --scale {scale} --family {family}"
+        command = f"python -m replication sweep --scale {family.scale} --family {family.name}"
         text += f" What is missing is not tested. `{command}` trains it."
     return text
 
@@ -127,9 +137,3 @@ def _time(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} seconds"
     return f"{seconds / 60:.0f} minutes" if seconds < 6000 else f"{seconds / 3600:.1f} hours"
-
-
-def runs_metrics(records: list[Record], planned: int) -> dict[str, float]:
-    """A family's entry in metrics.json."""
-    hours = sum(record["seconds"] for record in records) / 3600
-    return {"runs": len(records), "planned": planned, "hours": round(hours, 3)}

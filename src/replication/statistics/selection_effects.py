@@ -12,9 +12,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import integrate, stats
 from scipy.special import ndtr
-from statsmodels.stats.multitest import multipletests
 
-from replication.statistics.t_tests import ALPHA, paired_difference, paired_t_test
+from replication.statistics.t_tests import ALPHA, holm, paired_difference, paired_t_test
 
 # Integrals over a standard normal variable: the trapezoidal rule, exact to rounding for smooth functions on the line.
 _Z = np.linspace(-10, 10, 2001)
@@ -64,7 +63,7 @@ def column_tests(cells: pd.DataFrame, baseline: float) -> pd.DataFrame:
         a, b = cells[candidate], cells[baseline]
         rows.append((candidate, len(cells), *paired_difference(a, b), paired_t_test(a, b)))
     table = pd.DataFrame(rows, columns=["candidate", "n", "difference", "low", "high", "p"])
-    return table.assign(p_holm=multipletests(table["p"], method="holm")[1])
+    return table.assign(p_holm=holm(table["p"]))
 
 
 def best_gains(cells: pd.DataFrame, baseline: float) -> pd.DataFrame:
@@ -151,8 +150,10 @@ def p_after_choice(p: float, candidates: int, n: int) -> float:
 
     Exact under no effect for normal samples of n replicates a candidate and the baseline that all share, and a pooled
     two-sample t-test of the chosen one (2n - 2 degrees of freedom): Dunnett's distribution. Bonferroni's k p and
-    Sidak's 1 - (1 - p)^k are larger, for they ignore that the k gains share one baseline.
+    Sidak's 1 - (1 - p)^k are larger, for they ignore that the k gains share one baseline. NaN where p is.
     """
+    if np.isnan(p):
+        return p
     df = 2 * n - 2
     t = stats.t.isf(p, df)
 

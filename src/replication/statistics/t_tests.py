@@ -5,11 +5,12 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 ALPHA = 0.05
+NO_VARIANCE = "no variance"
 
 
 def t_interval(values: ArrayLike, tests: int = 1) -> tuple[float, float]:
@@ -60,13 +61,13 @@ def summarise(frame: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFram
 def pooled_t_test(a: ArrayLike, b: ArrayLike) -> float:
     """Two-sided p of Student's pooled two-sample t-test; NaN for a sample of fewer than two values.
 
-    Two constant samples have no variance to test against: p is 1 if they are equal and 0 if not.
+    Two constant samples have no variance to test against: p is 1 if they are equal and NaN if not.
     """
     x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if min(len(x), len(y)) < 2:
         return float("nan")
     if np.ptp(x) == 0 and np.ptp(y) == 0:
-        return float(x[0] == y[0])
+        return 1.0 if x[0] == y[0] else float("nan")
     moments = (value for sample in (x, y) for value in (sample.mean(), sample.std(ddof=1), len(sample)))
     return float(stats.ttest_ind_from_stats(*moments).pvalue)
 
@@ -78,7 +79,8 @@ def pairwise_tests(samples: Mapping[float, Sequence[float]], *, paired: bool = F
         paired: values of the same place belong together.
 
     Columns: a, b (labels), difference (mean a - mean b), p, p_holm, sign, sign_holm: "+" where a is significantly
-    higher at 5 %, "-" where it is lower, "" where neither (Figure 3b's marks).
+    higher at 5 %, "-" where it is lower, "" where neither (Figure 3b's marks), "no variance" where a and b differ and
+    there is none to test against.
     """
     test = paired_t_test if paired else pooled_t_test
     rows = [
@@ -86,14 +88,26 @@ def pairwise_tests(samples: Mapping[float, Sequence[float]], *, paired: bool = F
         for a, b in combinations(samples, 2)
     ]
     table = pd.DataFrame(rows, columns=["a", "b", "difference", "p"])
-    tested = table["p"].notna()
-    table["p_holm"] = np.nan
-    if tested.any():
-        table.loc[tested, "p_holm"] = multipletests(table.loc[tested, "p"], method="holm")[1]
+    table["p_holm"] = holm(table["p"])
+    enough = np.array([min(len(samples[a]), len(samples[b])) > 1 for a, b in combinations(samples, 2)], dtype=bool)
     for p, sign in (("p", "sign"), ("p_holm", "sign_holm")):
         direction = np.where(table["difference"] > 0, "+", "-")
         table[sign] = np.where(table[p] < ALPHA, direction, "")
+        table.loc[table[p].isna() & enough, sign] = NO_VARIANCE
     return table
+
+
+def holm(p: ArrayLike) -> NDArray[np.float64]:
+    """Holm's correction of several p; a NaN is no test, counts for nothing and stays.
+
+    >>> holm([0.02, float("nan"), 0.01])
+    array([0.02,  nan, 0.02])
+    """
+    corrected = np.array(p, dtype=float)
+    tested = ~np.isnan(corrected)
+    if tested.any():
+        corrected[tested] = multipletests(corrected[tested], method="holm")[1]
+    return corrected
 
 
 def paired_difference(a: ArrayLike, b: ArrayLike) -> tuple[float, float, float]:
@@ -105,14 +119,14 @@ def paired_difference(a: ArrayLike, b: ArrayLike) -> tuple[float, float, float]:
 def paired_t_test(a: ArrayLike, b: ArrayLike) -> float:
     """Two-sided p of the paired t-test; NaN for fewer than two pairs.
 
-    Differences that are all the same have no variance to test against: p is 1 if they are zero and 0 if not.
+    Differences that are all the same have no variance to test against: p is 1 if they are zero and NaN if not.
 
     >>> paired_t_test([0.5, 0.7], [0.5, 0.7]), paired_t_test([0.5, 0.75], [0.25, 0.5])
-    (1.0, 0.0)
+    (1.0, nan)
     """
     difference = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
     if len(difference) < 2:
         return float("nan")
     if np.ptp(difference) < 1e-12:  # rounding
-        return float(abs(difference[0]) < 1e-12)
+        return 1.0 if abs(difference[0]) < 1e-12 else float("nan")
     return float(stats.ttest_1samp(difference, 0).pvalue)

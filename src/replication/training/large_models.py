@@ -97,7 +97,7 @@ def train(runs: Sequence[Run], data: MappedSet, device: torch.device) -> Iterato
     """Train one run, epoch by epoch, from its checkpoint if there is one.
 
     Raises:
-        UserError: the checkpoint is damaged, or the run asks for layers that its network does not have.
+        UserError: the checkpoint cannot be read, or the run asks for layers that its network does not have.
     """
     (run,) = runs
     task = _task(run.family)
@@ -108,8 +108,8 @@ def train(runs: Sequence[Run], data: MappedSet, device: torch.device) -> Iterato
 
 
 def _task(family: str) -> Task:
-    from replication.coco_unet import train as segmentation
-    from replication.imagenette import train as classification
+    from replication.coco_unet.training import task as segmentation
+    from replication.imagenette.training import task as classification
 
     tasks: dict[str, Task] = {"unet": segmentation, "vgg16": classification, "resnet50": classification}
     return tasks[family.partition("-")[0]]
@@ -261,7 +261,7 @@ class _Training:
         if not path.exists():
             return
         with reading(path, "delete it, and the run starts anew"):
-            state = torch.load(path, map_location=self.device, weights_only=True)
+            state = torch.load(path, map_location="cpu", weights_only=True)  # a full GPU is no damage
         for monitored in state["history"]["monitored"]:
             self._take(monitored)  # before the optimiser's state, which holds the learning rate reached
         self.model.load_state_dict(state["model"])

@@ -1,7 +1,7 @@
 """Early stopping by Keras's rule, as the paper's wording implies (assumption early-stopping)."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -22,6 +22,13 @@ class EarlyStopping:
         else:
             self.epochs_without_improvement += 1
         return self.epochs_without_improvement >= self.patience
+
+
+def best_epoch(values: Sequence[float]) -> tuple[float, float]:
+    """The 1-based epoch with the lowest value, the first among equals, and the value; NaN if none is finite."""
+    finite = [(value, epoch) for epoch, value in enumerate(values, 1) if math.isfinite(value)]
+    value, epoch = min(finite, default=(math.nan, math.nan))
+    return epoch, value
 
 
 def stopping_epoch(monitored: Iterable[float], patience: int, min_delta: float) -> int | None:

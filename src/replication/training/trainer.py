@@ -6,6 +6,7 @@ large models keeps checkpoints and weights beside the store's records.
 
 from collections.abc import Hashable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Protocol
 
 import torch
@@ -27,7 +28,7 @@ class Epoch:
 
 
 class Trainer(Protocol):
-    """A module under replication.training. `data` is what `datasets.load` gives for the runs' data set."""
+    """A room's module `train`, or an object of it. `data` is what `datasets.load` gives for the runs' data set."""
 
     def stack_key(self, run: Run) -> Hashable:
         """Runs with equal keys can be trained as one stack."""
@@ -43,6 +44,14 @@ class Trainer(Protocol):
 
     def train(self, runs: Sequence[Run], data: Any, device: torch.device) -> Iterator[Epoch]:
         """Train one stack until all its runs have finished."""
+
+
+def find(place: str) -> Trainer:
+    """Import a trainer: a module, or MODULE:NAME."""
+    module, _, name = place.partition(":")
+    found: Any = import_module(module)
+    trainer: Trainer = getattr(found, name) if name else found
+    return trainer
 
 
 def prepare(device: torch.device) -> None:

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from entropy_guidance import dense_entropy_change, exact_dense_entropy_change, penalty
-from replication.autoencoder import backpropagation
-from replication.autoencoder.backpropagation import Backpropagation, add_penalty_gradient, reciprocal_slope
-from replication.autoencoder.model import Autoencoders
+from replication.autoencoder.training import backpropagation
+from replication.autoencoder.training.backpropagation import Backpropagation, add_penalty_gradient, reciprocal_slope
+from replication.autoencoder.training.model import Autoencoders
 
 
 @pytest.fixture(params=["sigmoid", "linear"])

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from replication.autoencoder import claims as autoencoder_claims
 from replication.autoencoder import grid as autoencoder
+from replication.autoencoder.statistics import claims
 from replication.core import settings as settings_module
 from replication.core.runs import make_record, read_table
 from replication.statistics.t_tests import mean_over_groups
@@ -68,7 +68,7 @@ def better_when_guided(run, epoch):
 def test_an_artefact_reproduces_and_does_not_survive(settings):
     """Guided runs follow the unguided ones and only stop earlier, unless the MSE alone is watched."""
     made = records(settings, artefact, falling)
-    verdicts = autoencoder_claims.verdicts(made, settings, FAMILY)
+    verdicts = claims.verdicts(made, settings, FAMILY)
     assert (verdicts["C4"].verdict, verdicts["C4"].control) == ("reproduced", "does not survive")
     assert (verdicts["C5"].verdict, verdicts["C5"].control) == ("reproduced", "does not survive")
 
@@ -82,7 +82,7 @@ def test_beside_published_weighs_widths_alike(settings):
     words = [
         {"what": group, "published": "", "value": "validation_mse", "group": group} for group in ("small", "large")
     ]
-    small, large = autoencoder_claims.beside_published(runs, words).itertuples(index=False)
+    small, large = claims.beside_published(runs, words).itertuples(index=False)
     assert (small.widths, large.widths) == ("140, 200", "140, 200, 260") and (small.n, large.n) == (8, 14)
     spread = [[1e-6 * k for k in range(n)] for n in (2, 6)]
     mean, low, high = mean_over_groups(
@@ -91,45 +91,69 @@ def test_beside_published_weighs_widths_alike(settings):
     assert small.ours == f"{mean:.4g}" and small[3] == f"{low:.4g} to {high:.4g}"
 
 
+def test_a_seed_with_some_of_a_rows_lambda_does_not_count(settings):
+    """Its mean would be of other lambda, yet weigh as a whole one: a lambda that is better would make it better."""
+    made = records(settings, always_45, lambda run, epoch: falling(run, epoch) + run["lambda"] * 1e-3)
+    large = [r for r in made if r["run"]["lambda"] >= 0.01 and r["run"]["monitor"] == "total"]
+    lacking = [r for r in large if (r["run"]["lambda"], r["run"]["replicate"]) != (10.0, 3)]
+    words = [{"what": "", "published": "", "value": "validation_mse", "group": "large"}]
+
+    def row(found):
+        return next(claims.beside_published(autoencoder.frame(found), words).itertuples(index=False))
+
+    assert (row(large).n, row(lacking).n) == (18, 15)
+    assert row(lacking).ours == row([r for r in large if r["run"]["replicate"] != 3]).ours
+    scattered = [r for r in large if (r["run"]["replicate"] % 2 == 0) == (r["run"]["lambda"] == 10.0)]
+    assert (row(scattered).ours, row(scattered).n, row(scattered).widths) == ("not run", 0, "")
+
+
 def test_c6_asks_the_same_of_cifar10(settings):
     """An artefact reproduces and does not survive; a real effect survives; 13 epochs or too many pairs are partly."""
 
     def verdict(epochs, mse=falling):
-        return autoencoder_claims.verdicts(records(settings, epochs, mse, CIFAR), settings, CIFAR)["C6"]
+        return claims.verdicts(records(settings, epochs, mse, CIFAR), settings, CIFAR)["C6"]
 
     assert (verdict(artefact).verdict, verdict(artefact).control) == ("reproduced", "does not survive")
     early = verdict(lambda run: 10 if large(run) else 45, better_when_guided)
     assert (early.verdict, early.control) == ("reproduced", "survives")
     assert verdict(lambda run: 13 if large(run) else 45).verdict == "partly"
     assert verdict(always_45).verdict == "not reproduced"
-    assert autoencoder_claims.verdicts([], settings, CIFAR)["C6"].verdict == "not tested"
+    assert claims.verdicts([], settings, CIFAR)["C6"].verdict == "not tested"
 
 
 def test_runs_of_other_protocols_do_not_count(settings):
     made = records(settings, artefact, falling)
     other = [autoencoder.make_run(settings, FAMILY, 260, 0.1, replicate, precision="float64") for replicate in range(6)]
     extra = [make_record(run, made[0]["metrics"], made[0]["history"], 1, {}) for run in other]
-    assert autoencoder_claims.verdicts(made + extra, settings, FAMILY) == autoencoder_claims.verdicts(
-        made, settings, FAMILY
-    )
+    assert claims.verdicts(made + extra, settings, FAMILY) == claims.verdicts(made, settings, FAMILY)
 
 
 def test_a_real_effect_survives(settings):
     """Guided runs stop early under either rule, at an MSE that the unguided run has not reached by then."""
     made = records(settings, lambda run: 10 if large(run) else 45, better_when_guided)
-    verdicts = autoencoder_claims.verdicts(made, settings, FAMILY)
+    verdicts = claims.verdicts(made, settings, FAMILY)
     assert verdicts["C4"].control == verdicts["C5"].control == "survives"
+
+
+def test_groups_without_variance_are_not_told_apart():
+    runs = [
+        {"width": 80, "lambda": lambda_, "replicate": k, "validation_mse": 0.01 if lambda_ >= 0.01 else 0.003}
+        for lambda_ in (0.0, 1e-3, 0.1, 10.0)
+        for k in range(5)
+    ]
+    found, said = claims._groups(pd.DataFrame(runs), 80)
+    assert not found and said.endswith("no (tested by seed: no)")
 
 
 def test_no_effect_is_not_reproduced(settings):
     made = records(settings, always_45, falling)
-    verdicts = autoencoder_claims.verdicts(made, settings, FAMILY)
+    verdicts = claims.verdicts(made, settings, FAMILY)
     assert verdicts["C4"].verdict == verdicts["C5"].verdict == "not reproduced"
 
 
 def test_half_the_epochs_is_partly(settings):
     made = records(settings, lambda run: 20 if large(run) else 45, falling)
-    assert autoencoder_claims.verdicts(made, settings, FAMILY)["C4"].verdict == "partly"
+    assert claims.verdicts(made, settings, FAMILY)["C4"].verdict == "partly"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +166,7 @@ def test_half_the_epochs_is_partly(settings):
     ],
 )
 def test_c4_must_hold_at_every_width_and_lambda(settings, epochs, verdict):
-    assert autoencoder_claims.verdicts(records(settings, epochs, falling), settings, FAMILY)["C4"].verdict == verdict
+    assert claims.verdicts(records(settings, epochs, falling), settings, FAMILY)["C4"].verdict == verdict
 
 
 def third_group(factor):
@@ -165,17 +189,17 @@ def third_group(factor):
     ],
 )
 def test_each_part_of_c5(settings, epochs, mse, verdict):
-    assert autoencoder_claims.verdicts(records(settings, epochs, mse), settings, FAMILY)["C5"].verdict == verdict
+    assert claims.verdicts(records(settings, epochs, mse), settings, FAMILY)["C5"].verdict == verdict
 
 
 def test_the_control_of_c5_asks_for_one_percent(settings):
     made = records(settings, early_when_large, lambda run, epoch: falling(run, epoch) * (1.005 if large(run) else 1))
-    assert autoencoder_claims.verdicts(made, settings, FAMILY)["C5"].control == "does not survive"
+    assert claims.verdicts(made, settings, FAMILY)["C5"].control == "does not survive"
 
 
 def test_c6_must_more_than_halve_and_survive_both_controls(settings):
     def c6(epochs, mse=falling):
-        return autoencoder_claims.verdicts(records(settings, epochs, mse, CIFAR), settings, CIFAR)["C6"]
+        return claims.verdicts(records(settings, epochs, mse, CIFAR), settings, CIFAR)["C6"]
 
     assert c6(lambda run: 22 if large(run) else 44).verdict == "not reproduced"
     of_c5_alone = c6(artefact, better_when_guided)
@@ -184,7 +208,7 @@ def test_c6_must_more_than_halve_and_survive_both_controls(settings):
 
 def test_the_tested_width_has_unguided_runs_too(settings):
     runs = pd.DataFrame({"width": [30, 50, 50], "lambda": [0.1, 0.1, 0.0]})
-    assert autoencoder_claims.tested_width(runs, settings, FAMILY) == 50
+    assert claims.tested_width(runs, settings, FAMILY) == 50
 
 
 def test_no_guidance_is_among_the_small_lambda(settings):
@@ -192,18 +216,18 @@ def test_no_guidance_is_among_the_small_lambda(settings):
     runs = autoencoder.frame([r for r in made if r["run"]["monitor"] != "base" or r["run"]["lambda"] == 0])
     groups = ("zero", "small", "large")
     words = [{"what": name, "published": "", "value": "validation_mse", "group": name} for name in groups]
-    found = autoencoder_claims.beside_published(runs, words)
+    found = claims.beside_published(runs, words)
     assert [round(float(value), 4) for value in found["ours"]] == [0.002, 0.0025, 0.003]
 
 
 def test_few_runs_are_inconclusive_and_none_not_tested(settings):
     made = records(settings, always_45, falling)
     few = [record for record in made if record["run"]["replicate"] < 3]
-    assert autoencoder_claims.verdicts(few, settings, FAMILY)["C4"].verdict == "inconclusive"
-    none = autoencoder_claims.verdicts([], settings, FAMILY)
+    assert claims.verdicts(few, settings, FAMILY)["C4"].verdict == "inconclusive"
+    none = claims.verdicts([], settings, FAMILY)
     assert {v.verdict for v in none.values()} == {"not tested"}
     unguided = [record for record in made if record["run"]["lambda"] == 0]
-    assert autoencoder_claims.verdicts(unguided, settings, FAMILY)["C4"].verdict == "not tested"
+    assert claims.verdicts(unguided, settings, FAMILY)["C4"].verdict == "not tested"
 
 
 def test_calibration_reads_every_minimum_improvement_from_one_history(settings):
@@ -250,11 +274,11 @@ def test_only_cells_that_a_rule_compares_can_be_too_small(settings):
     """C4 and its control compare large lambda with none; C5 also rests on the tested width."""
     made = records(settings, artefact, falling)
     few = [r for r in made if not (r["run"]["lambda"] == 1e-3 and r["run"]["replicate"] > 0)]
-    verdicts = autoencoder_claims.verdicts(few, settings, FAMILY)
+    verdicts = claims.verdicts(few, settings, FAMILY)
     assert (verdicts["C4"].verdict, verdicts["C4"].control) == ("reproduced", "does not survive")
     assert verdicts["C5"].verdict == "inconclusive"
     at_80 = [r for r in made if not (r["run"]["width"] == 80 and r["run"]["replicate"] > 3)]
-    verdicts = autoencoder_claims.verdicts(at_80, settings, FAMILY)
+    verdicts = claims.verdicts(at_80, settings, FAMILY)
     assert (verdicts["C4"].verdict, verdicts["C5"].verdict) == ("reproduced", "inconclusive")
 
 
@@ -262,7 +286,7 @@ def test_a_width_that_lacks_a_lambda_does_not_count(settings):
     made = records(settings, artefact, falling)
 
     def verdicts(keep):
-        return autoencoder_claims.verdicts([r for r in made if keep(r["run"])], settings, FAMILY)
+        return claims.verdicts([r for r in made if keep(r["run"])], settings, FAMILY)
 
     two_of_three = verdicts(lambda run: run["width"] != 140 or run["lambda"] != 0.1)
     assert two_of_three["C4"].verdict == two_of_three["C5"].verdict == "partly"
@@ -281,8 +305,22 @@ def test_the_guided_runs_of_a_seed_are_one_number(settings):
         return falling(run, epoch) + (noise[run["replicate"]] if large(run) else 0)
 
     made = records(settings, lambda run: 9 if large(run) else 45, mse)
-    control = autoencoder_claims.verdicts(made, settings, FAMILY)["C5"]
+    control = claims.verdicts(made, settings, FAMILY)["C5"]
     assert control.control == "does not survive" and "n = 18 seeds with 36 guided runs" in control.control_evidence
+
+
+def test_a_seed_with_some_of_the_differences_is_no_number_of_the_control(settings):
+    """One run of each width outlives its baseline; the other of its seed has half the MSE, and does not count."""
+
+    def epochs(run):
+        return 50 if run["lambda"] == 10.0 and run["replicate"] == 0 else 9 if large(run) else 45
+
+    def mse(run, epoch):
+        return falling(run, epoch) * (0.5 if run["replicate"] == 0 and large(run) else 1)
+
+    control = claims.verdicts(records(settings, epochs, mse), settings, FAMILY)["C5"]
+    assert "seed: 0 (95 % interval 0 to 0)" in control.control_evidence
+    assert "n = 15 seeds with 30 guided runs; 6 guided runs are left out" in control.control_evidence
 
 
 @pytest.mark.parametrize(
@@ -291,10 +329,10 @@ def test_the_guided_runs_of_a_seed_are_one_number(settings):
 )
 def test_the_borders_of_c4(settings, unguided, guided, verdict):
     made = records(settings, lambda run: guided if large(run) else unguided, falling)
-    assert autoencoder_claims.verdicts(made, settings, FAMILY)["C4"].verdict == verdict
+    assert claims.verdicts(made, settings, FAMILY)["C4"].verdict == verdict
 
 
 @pytest.mark.parametrize(("unguided", "verdict"), [(27, "reproduced"), (23, "partly")])  # MSE 0.0043 and 0.0050
 def test_the_small_lambdas_border_in_c5(settings, unguided, verdict):
     made = records(settings, lambda run: 9 if large(run) else unguided, falling)
-    assert autoencoder_claims.verdicts(made, settings, FAMILY)["C5"].verdict == verdict
+    assert claims.verdicts(made, settings, FAMILY)["C5"].verdict == verdict

@@ -8,10 +8,9 @@ import pytest
 from autoencoder_runs import FAMILY, PARAMS, artefact, falling, frame_of, made, small_grid
 from scipy import stats
 
-from replication.autoencoder import comparisons as stopping_artefact
 from replication.autoencoder import grid as autoencoder
-from replication.autoencoder import hypotheses_report as report
-from replication.autoencoder import pairs
+from replication.autoencoder.report import hypotheses as report
+from replication.autoencoder.statistics import comparisons, pairs
 from replication.core import paths
 from replication.core import settings as settings_module
 from replication.core.runs import Run, of_grid, read_table, write_table
@@ -31,27 +30,27 @@ def test_replays_are_compared_at_every_width():
             "replayed_epoch": [13, 13, 27, 11, 8],
         }
     )
-    found = stopping_artefact.replays(runs).set_index(["width", "lambda"])
+    found = comparisons.replays(runs).set_index(["width", "lambda"])
     assert found.loc[(20, "0.01 and more")].tolist() == [2, 106.5, 13, 0.5, 0.5, 187]
     assert found.loc[(60, "0.01 and more")].tolist() == [2, 9, 9.5, 0.5, 1, 1]
     assert found.loc[(60, "below 0.01")].tolist() == [1, 30, 27, 0, 0, 3]
-    assert stopping_artefact.replays(runs.assign(replayed_epoch=np.nan)).empty  # a variant that watches the MSE alone
+    assert comparisons.replays(runs.assign(replayed_epoch=np.nan)).empty  # a variant that watches the MSE alone
 
 
 def test_earlier_targets(settings):
     """Guided runs of the exact form are twice as fast, so that they need half the epochs to any target."""
     records = made(settings, speed=lambda run: 2.0 if run["form"] == "exact" else 1.0)
-    table = stopping_artefact.time_to_early_quality(pairs.of_variants(records, settings, FAMILY))
+    table = comparisons.time_to_early_quality(pairs.of_variants(records, settings, FAMILY))
     assert sorted(set(table["share"])) == [0.1, 0.2, 1 / 3, 0.5] and set(table["width"]) == {100, 260}
     for row in table.to_dict("records"):
         assert row["unguided_epochs"] == np.ceil(45 * row["share"]) and row["reached"] == row["n"] == 4
         assert row["epochs"] == np.ceil(row["unguided_epochs"] / 2) and row["high"] < 0
-    assert stopping_artefact.time_to_early_quality([]).empty
+    assert comparisons.time_to_early_quality([]).empty
 
 
 def test_thresholds_bracket_the_prediction(settings):
     found = pairs.of_variants(made(settings, artefact), settings, FAMILY)
-    table = stopping_artefact.thresholds(found)
+    table = comparisons.thresholds(found)
     assert table["width"].tolist() == [100, 260] and table["n"].tolist() == [4, 4]
     assert (table["not_yet"] < table["replay"]).all() and (table["replay"] <= 2 * table["halved"]).all()
     falls = [falling(e) - falling(e + 1) for e in range(1, 45)]
@@ -65,7 +64,7 @@ def test_thresholds_are_the_nearest_on_either_side(settings):
     epochs = hidden.groupby((hidden["lambda"] / hidden["epsilon"]).round(6))["epoch"].mean()
     halved, others = epochs.index[epochs <= 45 / 2], epochs.index[epochs > 45 / 2]
     assert len(halved) > 1 and len(others) > 1
-    row = stopping_artefact.thresholds(found).set_index("width").loc[260]
+    row = comparisons.thresholds(found).set_index("width").loc[260]
     assert (row["not_yet"], row["halved"]) == (max(others), min(halved))
 
 
@@ -75,7 +74,7 @@ def test_summary_by_hand():
         | {"mse": [0.3, 0.5, 0.1], "unguided_mse": [0.2, 0.2, np.nan], "unguided_common_mse": 0.7}
         | {"variant": "base", "width": 100, "lambda": 1.0}
     )
-    (row,) = stopping_artefact.summary(runs).to_dict("records")
+    (row,) = comparisons.summary(runs).to_dict("records")
     low, high = stats.ttest_1samp([0.1, 0.3], 0).confidence_interval()
     means = {"n": 3, "stopping_epoch": 24, "unguided_epoch": 45, "replayed_epoch": 12, "compared": 2, "mse": 0.4}
     means |= {"stopped_baseline": 0.2, "difference_low": low, "difference_high": high}
@@ -84,7 +83,7 @@ def test_summary_by_hand():
 
 def test_where_a_target_is_not_reached_there_is_no_interval(settings):
     runs = frame_of(settings, made(settings, speed=lambda run: 0.01 if run["form"] == "exact" else 1.0))
-    table = stopping_artefact.time_to_quality(runs).set_index(["variant", "width", "lambda"])
+    table = comparisons.time_to_quality(runs).set_index(["variant", "width", "lambda"])
     slow, same = table.loc[("exact-base", 100, 1.0)], table.loc[("base", 100, 1.0)]
     assert slow["reached"] == 0 and slow[["epochs", "low", "high"]].isna().all()
     assert slow["common_mse"] > slow["unguided_common_mse"]
@@ -97,14 +96,14 @@ def test_one_run_that_does_not_get_there_leaves_no_interval():
         {"epochs_to_target": [20, 22, np.nan], "unguided_to_target": [30, 31, 32], "target": 0.1}
         | {"variant": "base", "width": 100, "lambda": 1.0, "common_mse": 0.1, "unguided_common_mse": 0.1}
     )
-    (row,) = stopping_artefact.time_to_quality(runs).to_dict("records")
+    (row,) = comparisons.time_to_quality(runs).to_dict("records")
     assert (row["n"], row["reached"]) == (3, 2) and np.isnan([row["low"], row["high"], row["epochs"]]).all()
 
 
 def test_determinants_compare_the_last_common_epoch(settings):
     records = made(settings, lambda run: 20 if run["form"] == "exact" else 45, lambda run: 1 + (run["form"] == "log"))
     found = pairs.of_variants(records, settings, FAMILY)
-    table = stopping_artefact.determinants(found).set_index(["variant", "width", "lambda"])
+    table = comparisons.determinants(found).set_index(["variant", "width", "lambda"])
     assert table.loc[("exact-base", 260, 1.0), ["initial", "unguided", "guided"]].tolist() == [-100, -80, -80]
     assert table.loc[("log-base", 260, 1.0), ["unguided", "guided"]].tolist() == [-55, -10]
     assert table.loc[("log-base", 260, 1.0), ["low", "high"]].tolist() == [45, 45]  # guided minus unguided
@@ -124,7 +123,7 @@ def test_guided_runs_that_outlast_the_unguided_stand_beside_longer_ones(settings
         seeds = {Run(FAMILY, run).seed("weights") for run in (pair.guided["run"], pair.unguided["run"])}
         assert seeds == {unguided.seed("weights")}
 
-    table = stopping_artefact.equal_epochs(pairs.frame(found)).set_index(["width", "lambda"])
+    table = comparisons.equal_epochs(pairs.frame(found)).set_index(["width", "lambda"])
     assert table.index.tolist() == [(260, x) for x in (1e-4, 0.001, 0.01, 1.0)] and (table["n"] == 4).all()
     ends = [(60 + k) * (1 + 1e-3 * k) for k in range(4)]
     same, faster = table.loc[(260, 0.01)], table.loc[(260, 1.0)]
@@ -176,4 +175,4 @@ def test_the_threshold_is_that_of_the_plain_sum(settings):
     found = pairs.of_variants(made(settings, epochs), settings, FAMILY)
     plain = [pair for pair in found if pair.variant != "keras-mean"]
     assert len(plain) < len(found)
-    pd.testing.assert_frame_equal(stopping_artefact.thresholds(found), stopping_artefact.thresholds(plain))
+    pd.testing.assert_frame_equal(comparisons.thresholds(found), comparisons.thresholds(plain))

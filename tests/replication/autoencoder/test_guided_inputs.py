@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from replication.autoencoder.guided_inputs import BY_RULE, chosen, seen
+from replication.autoencoder.training.guided_inputs import BY_RULE, chosen, seen
 from replication.core.errors import UserError
 from replication.inputs.settings import RULES
 
 
 def test_what_is_seen_is_what_numpy_counts(monkeypatch):
-    monkeypatch.setattr("replication.autoencoder.guided_inputs.CHUNK", 7)
+    monkeypatch.setattr("replication.autoencoder.training.guided_inputs.CHUNK", 7)
     images = torch.randint(0, 4, (50, 9), generator=torch.Generator().manual_seed(0), dtype=torch.uint8) * 60
     found = seen(images)
     assert found.lit_I.tolist() == np.count_nonzero(images.numpy(), axis=0).tolist()

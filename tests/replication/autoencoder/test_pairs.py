@@ -3,7 +3,7 @@
 import pytest
 from autoencoder_runs import FAMILY, frame_of, made, small_grid
 
-from replication.autoencoder import pairs
+from replication.autoencoder.statistics import pairs
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +42,12 @@ def test_the_last_common_epoch_of_a_guided_run_that_lasts_longer(settings):
     runs = frame_of(settings, made(settings, lambda run: 60 if run["lambda"] else 45))
     assert runs["common_mse"].to_numpy() == pytest.approx(runs["unguided_common_mse"].to_numpy())
     assert (runs["change"] == runs["unguided_change"]).all() and runs["unguided_mse"].isna().all()
+
+
+def test_an_epoch_without_a_number_is_no_mse_to_reach(settings):
+    whole = made(settings)
+    torn = [
+        r | {"history": r["history"] | {"validation_mse": [float("nan"), *r["history"]["validation_mse"][1:]]}}
+        for r in whole
+    ]
+    assert frame_of(settings, torn)["target"].tolist() == frame_of(settings, whole)["target"].tolist()

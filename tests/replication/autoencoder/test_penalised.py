@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from entropy_guidance import dense_entropy_change, exact_dense_entropy_change
-from replication.autoencoder.penalised import penalised_change, scale_change
+from replication.autoencoder.training.penalised import penalised_change, scale_change
 
 
 def test_each_form_has_its_change():

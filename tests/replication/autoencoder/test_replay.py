@@ -9,8 +9,8 @@ from autoencoder_runs import FAMILY, by_batches, made, small_grid
 
 from replication import data as datasets
 from replication.autoencoder import grid as autoencoder
-from replication.autoencoder import replay
-from replication.autoencoder import train as replicas
+from replication.autoencoder.statistics import replay
+from replication.autoencoder.training import train as replicas
 from replication.core.runs import make_record, of_grid
 from replication.data import digits, photographs, shapes
 

@@ -6,7 +6,7 @@ import torch
 
 from replication import data as datasets
 from replication.autoencoder import square_part
-from replication.autoencoder import train as replicas
+from replication.autoencoder.training import train as replicas
 from replication.core import paths
 from replication.core import settings as settings_module
 from replication.data.images import pixels

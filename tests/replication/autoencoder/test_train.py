@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from replication.autoencoder import train as replicas
-from replication.autoencoder.penalised import penalised_change
+from replication.autoencoder.training import train as trainer
+from replication.autoencoder.training.penalised import penalised_change
 from replication.core.errors import UserError
 from replication.core.runs import Run, read_table
 from replication.data import mnist
@@ -85,7 +85,7 @@ def by_hand(inputs, width, x):
 
 
 def finished(runs, images, device):
-    return [record for epoch in replicas.train(runs, images, device) for record in epoch.finished]
+    return [record for epoch in trainer.train(runs, images, device) for record in epoch.finished]
 
 
 def train(runs, images):
@@ -118,7 +118,7 @@ def test_equals_the_plain_loop(make_run, images, changes):
 
 
 def test_trajectory_to_1e_10(make_run, images, monkeypatch):
-    monkeypatch.setattr(replicas, "make_record", lambda run, _, history, *__: {"key": run.key, **history})
+    monkeypatch.setattr(trainer, "make_record", lambda run, _, history, *__: {"key": run.key, **history})
     run = make_run(lambda_=0.01)
     [record] = finished([run], images, CPU)
     assert record["validation_mse"] == pytest.approx(plain_training(run, images), rel=1e-10)
@@ -139,7 +139,7 @@ def test_autograd_and_the_written_gradient_agree(make_run, images, monkeypatch, 
     """Autograd is what a GPU trains with, the written-out gradient what a CPU does."""
     run = make_run(**changes)
     written = train([run], images)[run.key]["history"]
-    monkeypatch.setattr(replicas, "Backpropagation", lambda *_: None)
+    monkeypatch.setattr(trainer, "Backpropagation", lambda *_: None)
     assert train([run], images)[run.key]["history"] == {
         name: pytest.approx(values, rel=1e-8) for name, values in written.items()
     }
@@ -149,7 +149,7 @@ def test_autograd_and_the_written_gradient_agree(make_run, images, monkeypatch, 
 def test_numbers_do_not_depend_on_the_stack(make_run, images, monkeypatch, written):
     """Different lambda, form, seed, monitor and stopping epoch in one stack: each as if alone."""
     if not written:
-        monkeypatch.setattr(replicas, "Backpropagation", lambda *_: None)
+        monkeypatch.setattr(trainer, "Backpropagation", lambda *_: None)
     runs = [
         make_run(max_epochs=20, min_delta=delta, replicate=replicate, lambda_=lambda_, **changes)
         for delta in (0.02,)
@@ -213,7 +213,7 @@ def test_a_large_constant_in_a_float32_loss_hides_improvement(make_run, images):
 def test_the_running_mean_is_summed_up_in_float32(make_run, images):
     """Batch by batch, as keras.metrics.Mean does: coarser than float32(MSE) + float32(penalty)."""
     run = make_run(precision="float32", monitor="keras")
-    stack = replicas._Stack([run], images, CPU)
+    stack = trainer._Stack([run], images, CPU)
     v = pixels(images.validation_images).float() / 255
     y = stack.models.reconstruct(v[None], run["output_activation"])[0].detach()
     coarser = []
@@ -259,7 +259,7 @@ def test_a_record_tells_the_guided_inputs_and_both_changes(make_run, images):
 
 def test_inputs_that_are_not_there_are_refused_before_training(make_run, images):
     with pytest.raises(UserError, match="width 5 needs 5 guided inputs that are always zero"):
-        replicas.stack_size(make_run(0.1, form="log", inputs="dead-only"), images, CPU)
+        trainer.stack_size(make_run(0.1, form="log", inputs="dead-only"), images, CPU)
 
 
 def test_metrics_describe_the_history(make_run, images):
@@ -304,15 +304,23 @@ def test_gpu_agrees_with_cpu(width, replicates, make_run, images):
 def test_a_small_batch_of_determinants_is_filled_up():
     weights = torch.randn(4, 6, 9, dtype=torch.float64, requires_grad=True)
     rows = torch.tensor([2])
-    plain, filled = penalised_change("log", weights[rows]), replicas._batched_change("log", weights, rows)
+    plain, filled = penalised_change("log", weights[rows]), trainer._batched_change("log", weights, rows)
     assert torch.equal(plain, filled)
     assert torch.equal(*(torch.autograd.grad(change.sum(), weights)[0] for change in (plain, filled)))
 
 
 def test_a_record_tells_the_best_epoch_and_what_ended_training(make_run):
     for patience, stopped in ((2, 1), (3, 0)):  # early stopping in the very last epoch is early stopping
-        replica = replicas._Replica(make_run(patience=patience, max_epochs=4), 0.0)
+        replica = trainer._Replica(make_run(patience=patience, max_epochs=4), 0.0)
         ended = [replica.end_epoch(mse, mse, 0.0, mse) for mse in (0.5, 0.3, 0.4, 0.4)]
         metrics = replica.record({})["metrics"]
         assert ended == [False, False, False, True]
         assert (metrics["best_epoch"], metrics["best_validation_mse"], metrics["stopped_early"]) == (2, 0.3, stopped)
+
+
+def test_an_epoch_without_a_number_is_not_the_best(make_run):
+    replica = trainer._Replica(make_run(max_epochs=3), 0.0)
+    for mse in (float("nan"), 0.3, 0.4):
+        replica.end_epoch(mse, mse, 0.0, mse)
+    metrics = replica.record({})["metrics"]
+    assert (metrics["best_epoch"], metrics["best_validation_mse"]) == (2, 0.3)

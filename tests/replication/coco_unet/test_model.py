@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from entropy_guidance import selection
-from replication.coco_unet.model import UNet, keras_layers, layers_by_number
+from replication.coco_unet.training.model import UNet, keras_layers, layers_by_number
 
 PLACEMENTS = ([2], [2, 3], [3, 7, 11, 15], [3, 7, 11, 15, 19, 24, 29, 34, 39])
 

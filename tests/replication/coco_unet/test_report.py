@@ -3,14 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-
-from replication.coco_unet import claims as unet_claims
-from replication.coco_unet import grid as unet
-from replication.coco_unet import report
-from replication.coco_unet import train as segmentation
-from replication.coco_unet.masks import encode_image, encode_mask
-from replication.core import paths
 from replication.core.families import grid
+
+from replication.coco_unet import grid as unet
+from replication.coco_unet.report import sections as report
+from replication.coco_unet.statistics import claims as unet_claims
+from replication.coco_unet.training import task as segmentation
+from replication.coco_unet.training.masks import encode_image, encode_mask
+from replication.core import paths
 from replication.core.runs import Store, make_record, write_table
 from replication.core.settings import load
 from replication.profiles import record as profiles

@@ -82,6 +82,8 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 ctypes = executors.ctypes
+"""
+HANDED_BACK = """
 ctypes.CDLL(None).mallopt(executors.M_MMAP_THRESHOLD, 1 << 17)  # what glibc starts with, and keeps where it pays
 print(faults())
 executors.keep_freed_memory()
@@ -92,9 +94,32 @@ print(faults())
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc hands freed pages back like this")
 def test_freed_memory_is_kept():
-    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
-    handed_back, kept = map(int, done.stdout.split())
+    handed_back, kept = map(int, said_by(FAULTS + HANDED_BACK).split())
     assert handed_back > 20 * 1000 and kept < 100  # 4 MB are 1,024 pages
+
+
+REFUSED = """
+class Older:  # glibc, which takes no threshold above 32 MiB
+    def __init__(self, _):
+        self.mallopt = lambda name, value: name != executors.M_MMAP_THRESHOLD and real.mallopt(name, value)
+
+real, ctypes.CDLL = ctypes.CDLL(None), Older
+executors.keep_freed_memory()
+faults()
+print(faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc hands freed pages back like this")
+def test_a_refused_threshold_costs_nothing():
+    """Glibc's own thresholds grow with what is freed, until either of them is set."""
+    assert int(said_by(FAULTS + REFUSED)) < 100
+
+
+def said_by(script):
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not done.stderr
+    return done.stdout
 
 
 def test_nothing_is_begun_after_the_deadline(make_run):

@@ -30,6 +30,15 @@ def test_the_key_depends_on_every_setting_and_the_version(make_run, monkeypatch)
     assert make_run().key not in keys
 
 
+def test_runs_are_equal_exactly_if_their_keys_are(make_run):
+    """Python takes 1, 1.0 and True for equal, JSON and the key do not."""
+    runs_ = [make_run(patience=value) for value in (1, 1.0, True)]
+    assert make_run() == make_run() and len({make_run(), make_run()}) == 1
+    assert len({run.key for run in runs_}) == len(set(runs_)) == 3
+    assert all((a == b) == (a is b) for a in runs_ for b in runs_)
+    assert make_run() != make_run().key and runs_[0] not in runs_[1:]
+
+
 def test_unique_keeps_the_first_of_each_in_order(make_run):
     a, b = make_run(), make_run(lambda_=0.1)
     assert unique(iter([b, a, b, make_run()])) == [b, a]

@@ -3,7 +3,7 @@ import time
 import pytest
 import torch
 
-from replication.autoencoder import train as replicas
+from replication.autoencoder.training import train as replicas
 from replication.core import executors, sweep
 from replication.core.executors import OutOfTime
 from replication.core.runs import Store, make_record, read_table, write_table

@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 
 from replication.core import paths
-from replication.cost import claims as step_cost
-from replication.cost import report as section_module
+from replication.cost.report import sections as section_module
+from replication.cost.statistics import claims as step_cost
 
 
 def measured(*ratios, batches=(512, 512, 32, 32), widths=(100, 260, 100, 260)):

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from replication.imagenette import augmentation
+from replication.imagenette.training import augmentation
 
 SIDE = 24
 CASES = [

@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from replication.core.families import grid
 from torchvision.models import resnet50, vgg16
 
 from entropy_guidance import selection
 from replication.core import paths
 from replication.core.errors import UserError
-from replication.core.families import grid
 from replication.core.runs import Store, make_record, write_table
 from replication.core.settings import CLASSIFIERS, load
-from replication.imagenette import claims as classifiers_claims
 from replication.imagenette import grid as classifiers
+from replication.imagenette.statistics import claims as classifiers_claims
 from replication.published_tables import audit as published_audit
 
 PUBLISHED = pd.read_csv(paths.PUBLISHED / "table2.csv")

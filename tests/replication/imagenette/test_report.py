@@ -9,7 +9,7 @@ from replication.core import paths
 from replication.core.runs import make_record, write_table
 from replication.core.settings import CLASSIFIERS, load
 from replication.imagenette import grid as classifiers
-from replication.imagenette import report
+from replication.imagenette.report import sections as report
 
 
 @pytest.fixture

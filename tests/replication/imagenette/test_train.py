@@ -12,9 +12,9 @@ from replication.core import paths
 from replication.core.errors import UserError
 from replication.core.runs import Run, Store
 from replication.data.mapped import MappedSet
-from replication.imagenette import augmentation
-from replication.imagenette import model as classifiers
-from replication.imagenette import train as classification
+from replication.imagenette.training import augmentation
+from replication.imagenette.training import model as classifiers
+from replication.imagenette.training import task as classification
 from replication.training import large_models as single
 
 CPU = torch.device("cpu")

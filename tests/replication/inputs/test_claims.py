@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from replication.core import settings as settings_module
 from replication.core.runs import make_record
-from replication.inputs import claims, grid, pairs
-from replication.inputs.settings import inputs_grid
+from replication.core.settings import load
+from replication.inputs import grid
+from replication.inputs.settings import read
+from replication.inputs.statistics import claims, pairs
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
 FAMILY = "inputs-mnist"
@@ -30,10 +31,9 @@ ARMS = {
 
 @pytest.fixture(scope="module")
 def arms():
-    loaded = settings_module.load("paper", PARAMS)
     made = {"dataset": "mnist", "batch_size": 512, "max_epochs": 40, "replicates": 10, "arms": ARMS}
-    settings = dataclasses.replace(loaded, inputs_grids={FAMILY: inputs_grid(made, "scales.paper")})
-    return grid.arms(settings, FAMILY)
+    loaded = load("paper", PARAMS)
+    return grid.arms(read(dataclasses.replace(loaded, of_scale={**loaded.of_scale, FAMILY: made}), FAMILY))
 
 
 def falling(epoch):

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from replication import data
-from replication.autoencoder import guided_inputs, train
-from replication.autoencoder.model import Autoencoders
+from replication.autoencoder.training import guided_inputs, train
+from replication.autoencoder.training.model import Autoencoders
 from replication.core.runs import read_table
 from replication.core.settings import load
 from replication.data.images import pixels
-from replication.inputs import figures, record
+from replication.inputs import record
+from replication.inputs.report import figures
 
 CPU = torch.device("cpu")
 PARAMS = Path(__file__).parents[3] / "params.yaml"
@@ -82,11 +83,11 @@ def test_a_view_shows_the_pixels_of_both_blocks():
 
 @pytest.mark.usefixtures("own_store")
 def test_the_record_of_a_scale(monkeypatch, images):
-    settings = load("demo", PARAMS)
+    loaded = load("demo", PARAMS)
     monkeypatch.setattr(data, "load", lambda _: images)
-    grid = settings.inputs_grids["inputs-mnist"]
-    small = {name: replace(arm, widths=(5,)) for name, arm in grid.arms.items()}
-    own = replace(settings, inputs_grids={"inputs-mnist": replace(grid, arms=small, max_epochs=4)})
+    arms = {"unguided": {"widths": [5], "lambdas": [0.0]}, "leading": {"widths": [5], "lambdas": [0.01]}}
+    grid = {"dataset": "digits", "batch_size": 16, "max_epochs": 4, "replicates": 1, "arms": arms}
+    own = replace(loaded, of_scale={**loaded.of_scale, "inputs-mnist": grid})
     threads = torch.get_num_threads()
     path = record.write(own)
     assert torch.get_num_threads() == threads

@@ -9,9 +9,9 @@ from torch import nn
 from replication.core.errors import UserError
 from replication.core.paths import PARAMS
 from replication.core.settings import load
-from replication.profiles import claims as profile_claims
 from replication.profiles import record as profiles
 from replication.profiles import zoo
+from replication.profiles.statistics import claims as profile_claims
 
 ROOT = PARAMS.absolute().parent
 

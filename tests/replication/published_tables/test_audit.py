@@ -13,7 +13,7 @@ from scipy import stats
 
 from replication.__main__ import main
 from replication.published_tables import audit as published_audit
-from replication.published_tables import report
+from replication.published_tables.report import sections as report
 
 ROOT = Path(__file__).parents[3]
 PUBLISHED = ROOT / "data" / "published"

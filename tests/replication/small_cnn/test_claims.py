@@ -13,10 +13,10 @@ from replication.core import paths
 from replication.core import published as published_data
 from replication.core import settings as settings_module
 from replication.core.runs import make_record, of_grid, read_table, write_table
-from replication.small_cnn import claims as small_cnn_claims
 from replication.small_cnn import grid as small_cnn
-from replication.small_cnn import placebos as small_cnn_placebos
-from replication.small_cnn import report
+from replication.small_cnn.report import sections as report
+from replication.small_cnn.statistics import claims as small_cnn_claims
+from replication.small_cnn.statistics import placebos as small_cnn_placebos
 from replication.statistics import power
 
 ROOT = Path(__file__).parents[3]

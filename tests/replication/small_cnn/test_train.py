@@ -10,8 +10,8 @@ from torch import nn
 from entropy_guidance import EntropyGuidance
 from replication.core.runs import Run
 from replication.data.images import ImageSet
-from replication.small_cnn import train as small_cnn
-from replication.small_cnn.model import feature_sides
+from replication.small_cnn.training import train as small_cnn
+from replication.small_cnn.training.model import feature_sides
 
 CPU = torch.device("cpu")
 

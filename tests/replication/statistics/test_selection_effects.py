@@ -27,6 +27,15 @@ def test_pooled_spread():
     assert np.mean([s.low <= 2 <= s.high for s in spreads]) == pytest.approx(0.95, abs=0.015)
 
 
+def test_a_gain_without_variance_is_no_test():
+    """A candidate that is better by the same in every row; Holm's correction counts the other alone."""
+    cells = pd.DataFrame({0.0: [0.5, 0.75, 1.0], 0.1: [1.0, 1.25, 1.5], 1.0: [0.6, 0.8, 1.3]})
+    tests = effects.column_tests(cells, 0.0).set_index("candidate")
+    assert np.isnan(tests.loc[0.1, ["p", "p_holm"]].astype(float)).all()
+    assert tests.loc[1.0, "p_holm"] == tests.loc[1.0, "p"] < 1
+    assert np.isnan(effects.p_after_choice(float("nan"), 6, 10))
+
+
 def test_column_tests_equal_the_formula():
     cells = table(np.random.default_rng(2).normal(size=(6, 4)), (0.0, 0.1, 1.0, 10.0))
     tests = effects.column_tests(cells, 0.0)

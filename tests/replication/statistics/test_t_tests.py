@@ -6,6 +6,7 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.weightstats import DescrStatsW
 
 from replication.statistics.t_tests import (
+    holm,
     mean_over_groups,
     paired_difference,
     paired_t_test,
@@ -49,7 +50,7 @@ def test_pooled_t_test():
     assert pooled_t_test(a, b) == pytest.approx(stats.ttest_ind(a, b).pvalue)
     assert pooled_t_test([60, 60, 60], [59, 60, 60]) == pytest.approx(0.374, abs=1e-3)  # no warning
     assert pooled_t_test([8, 8, 8], [8, 8, 8]) == 1
-    assert pooled_t_test([8, 8, 8], [9, 9, 9]) == 0
+    assert np.isnan(pooled_t_test([8, 8, 8], [9, 9, 9]))
     assert np.isnan(pooled_t_test([8], [9, 9]))
 
 
@@ -72,6 +73,28 @@ def test_pairwise_tests_of_paired_samples():
     (row,) = pairwise_tests(samples, paired=True).to_dict("records")
     assert row["p"] == pytest.approx(stats.ttest_rel(samples[0.0], samples[1.0]).pvalue)
     assert paired_t_test([0.1 + 0.2, 0.3], [0.3, 0.3]) == 1  # equal but for rounding
+    assert np.isnan(paired_t_test([1.5, 2.5, 3.5], [1.0, 2.0, 3.0]))
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_samples_without_variance_are_no_proof_of_a_difference(paired):
+    """Three runs that all stop at epoch 8 and three at 9 may be one more that stops at 8."""
+    table = pairwise_tests({0.0: [9, 9, 9], 0.1: [8, 8, 8], 1.0: [8, 8, 8], 10.0: [8, 9, 1]}, paired=paired)
+    table = table.set_index(["a", "b"])
+    for label in (0.1, 1.0):
+        assert np.isnan(table.loc[(0.0, label), ["p", "p_holm"]].astype(float)).all()
+        assert table.loc[(0.0, label), ["sign", "sign_holm"]].tolist() == ["no variance"] * 2
+    assert table.loc[(0.1, 1.0), "p"] == 1 and table.loc[(0.1, 1.0), "sign"] == ""
+    tested = table["p"].notna()
+    assert tested.sum() == 4  # and Holm's correction counts these alone
+    smallest = table.loc[tested, "p"].idxmin()
+    assert table.loc[smallest, "p_holm"] == pytest.approx(min(1, 4 * table.loc[smallest, "p"]))
+
+
+def test_holm_leaves_out_what_is_no_test():
+    p = [0.03, np.nan, 0.001, 0.2]
+    np.testing.assert_allclose(holm(p), [0.06, np.nan, 0.003, 0.2])
+    assert np.isnan(holm([np.nan, np.nan])).all() and len(holm([])) == 0
 
 
 def test_a_sign_may_go_with_holms_correction():

@@ -10,8 +10,8 @@ from replication.core import paths
 from replication.core.settings import Theory, load
 from replication.report import page
 from replication.theory import experiment as theory
-from replication.theory import figures as theory_figures
-from replication.theory import report as theory_section
+from replication.theory.report import figures as theory_figures
+from replication.theory.report import sections as theory_section
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
 

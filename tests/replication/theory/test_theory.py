@@ -12,7 +12,6 @@ from torch.nn import functional as F
 
 from entropy_guidance import convolution_matrix
 from replication.core.settings import Theory
-from replication.theory import claims as theory_claims
 from replication.theory import experiment as theory
 from replication.theory.layers import (
     CLASSES,
@@ -23,6 +22,7 @@ from replication.theory.layers import (
     rational_log_abs_det,
     zero_padded_matrix,
 )
+from replication.theory.statistics import claims as theory_claims
 from replication.theory.witness import witness
 
 SMALL = Theory(layers=2, filters=3, samples=200, repeats=2)

@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from replication.coco_unet import masks
-from replication.coco_unet import train as segmentation
-from replication.coco_unet.model import UNet
+from replication.coco_unet.training import masks
+from replication.coco_unet.training import task as segmentation
+from replication.coco_unet.training.model import UNet
 from replication.core import paths
 from replication.core.errors import UserError
 from replication.core.runs import Run, Store
@@ -196,6 +196,23 @@ def test_a_damaged_checkpoint_is_named(data):
         next(single.train([run], data, CPU))
 
 
+def test_a_checkpoint_for_which_there_is_no_memory_is_kept(data, monkeypatch):
+    """It is read into the host's memory: a full GPU does not touch it."""
+    run = make_run()
+    next(single.train([run], data, CPU))
+    path = Store(paths.store()).checkpoint(run.key)
+    asked = {}
+
+    def full(_, **options):
+        asked.update(options)
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4503 bytes.")
+
+    monkeypatch.setattr(torch, "load", full)
+    with pytest.raises(UserError, match=rf"cannot read .*{path.name}.*keep it\. Free some memory"):
+        next(single.train([run], data, CPU))
+    assert asked["map_location"] == "cpu" and path.exists()
+
+
 def test_paired_runs_share_weights_order_and_dropout(data):
     """A penalty that moves nothing leaves the trajectory of the unguided run."""
     free = finish(make_run(monitor="base", form="none"), data)["history"]
@@ -317,3 +334,4 @@ def test_the_watched_total_rounds_as_the_training_does():
 def test_the_best_epoch_counts_from_1():
     found = segmentation.best({"validation_loss": [0.3, 0.1, 0.2, 0.1]})
     assert found == {"best_epoch": 2, "best_validation_loss": 0.1}
+    assert segmentation.best({"validation_loss": [float("nan"), 0.3, 0.1]})["best_epoch"] == 3

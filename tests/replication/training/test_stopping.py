@@ -1,9 +1,10 @@
 import math
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replication.training.stopping import stopping_epoch
+from replication.training.stopping import best_epoch, stopping_epoch
 
 curves = st.lists(st.floats(0, 1), max_size=60)
 
@@ -45,3 +46,17 @@ def test_a_constant_loss_stops_after_patience_plus_one():
 
 def test_nan_is_no_improvement():
     assert stopping_epoch([1.0, 0.5] + [math.nan] * 7, patience=7, min_delta=0.0) == 9
+
+
+@given(st.lists(st.floats(0, 1) | st.sampled_from([math.nan, math.inf, -math.inf]), max_size=20))
+def test_the_best_epoch_is_the_first_of_the_lowest_that_are_numbers(values):
+    epoch, value = best_epoch(values)
+    finite = np.array(values)[np.isfinite(values)]
+    if not len(finite):
+        assert math.isnan(epoch) and math.isnan(value)
+    else:
+        assert value == finite.min() and values.index(value) == epoch - 1
+
+
+def test_a_first_epoch_without_a_number_is_not_the_best():
+    assert best_epoch([math.nan, 0.5, 0.2, math.nan, 0.2]) == (3, 0.2)

@@ -1,0 +1,99 @@
+"""Settings of the autoencoders (paper, section 5.2; data/published/assumptions.yaml for what it leaves open)."""
+
+from typing import Literal
+
+import msgspec
+
+from replication.core.schema import Lambdas, NotNegative, Positive, Struct, Whole, Widths, mistake
+from replication.core.settings import Parameters
+from replication.core.variants import Variant, read_variants
+
+
+class Training(Struct, frozen=True, kw_only=True):
+    """How one autoencoder is trained."""
+
+    form: Literal["reciprocal", "log", "exact", "scale"]  # scale: a control of the exact form
+    epsilon: Positive  # in units of |det W_sq|
+    monitor: Literal["total", "base", "keras"]  # keras: the total as Keras's running mean rounds it
+    precision: Literal["float32", "float64"]
+    output_activation: Literal["sigmoid", "linear"]
+    learning_rate: Positive
+    patience: Whole  # epochs
+    min_delta: NotNegative  # of the watched loss
+
+
+class Grid(Struct, frozen=True, kw_only=True):
+    """Which autoencoders are trained at one scale, and what depends on the size of its data."""
+
+    dataset: str
+    widths: Widths  # hidden units
+    test_width: Whole  # of the printed test table
+    lambdas: Lambdas
+    replicates: Whole
+    batch_size: Whole  # images
+    max_epochs: Whole
+    unstopped_widths: Widths
+    variant_widths: Widths  # of the control and of the variants
+    variant_replicates: Whole  # the control has as many as the grid
+
+
+class Calibration(Struct, frozen=True, kw_only=True):
+    """Baseline settings to compare with the published baseline (lambda = 0 only)."""
+
+    widths: Widths
+    batch_sizes: tuple[Whole, ...]
+    min_deltas: tuple[NotNegative, ...]
+    replicates: Whole
+    max_epochs: Whole
+
+
+class AutoencoderSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that params.yaml says of one family of autoencoders, at one scale."""
+
+    family: str
+    scale: str
+    lambda_override: tuple[float, ...] | None
+    training: Training
+    grid: Grid
+    variants: dict[str, Variant]
+    calibration: Calibration
+
+    @property
+    def lambdas(self) -> tuple[float, ...]:
+        """What is trained: the user's choice, or the paper's lambda; the baseline 0 among them."""
+        return self.lambda_override or self.grid.lambdas
+
+
+def read(parameters: Parameters, family: str) -> AutoencoderSettings:
+    """Read and check the settings of one family.
+
+    Raises:
+        UserError: a parameter is unknown, missing, of another type or out of range, or two do not fit each other.
+    """
+    settings = AutoencoderSettings(
+        family=family,
+        scale=parameters.scale,
+        lambda_override=parameters.lambda_override,
+        training=parameters.read(Training, "autoencoder"),
+        grid=parameters.grid(Grid, family),
+        variants=read_variants(parameters.section("variants"), "variants", Training),
+        calibration=parameters.read(Calibration, "calibration"),
+    )
+    _check(settings.grid, parameters.where(family))
+    return settings
+
+
+def _check(grid: Grid, where: str) -> None:
+    """What no field says of itself."""
+    for name in ("unstopped_widths", "variant_widths"):
+        if off := sorted(set(getattr(grid, name)) - set(grid.widths)):
+            raise mistake(f"{where}.{name}", f"{', '.join(map(str, off))} is not among the grid's widths")
+    if grid.test_width not in grid.widths:
+        raise mistake(f"{where}.test_width", f"{grid.test_width} is not among the grid's widths")
+    if grid.variant_replicates > grid.replicates:
+        raise mistake(
+            f"{where}.variant_replicates",
+            f"{grid.variant_replicates}, but the unguided runs that variants stand beside have {grid.replicates}",
+        )
+    if 0 not in grid.lambdas:
+        raise mistake(f"{where}.lambdas", "the baseline 0 is missing")

@@ -1,0 +1,238 @@
+"""What the command line does with families and their runs. Commands import what they need themselves: neither --help
+nor a mistake should wait the seconds that torch takes.
+"""
+
+import argparse
+import sys
+from typing import Any
+
+from replication.core import paths, strict_json
+from replication.core.errors import UserError
+from replication.core.family import Family, calibration_name, find, findings_of, parts_of, room_names
+from replication.core.runs import Run, Store, current, read_current, read_table
+from replication.core.settings import Parameters, load
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Prepare the data set that plays a role, and write its manifest."""
+    from replication import data
+
+    parameters = load(options.scale)
+    name = parameters.dataset_of_role(options.role)
+    if name is None:
+        print(data.none(parameters.scale, options.role))
+    else:
+        print(data.prepare(parameters.scale, options.role, name))
+
+
+def sweep(options: argparse.Namespace) -> int:
+    """Train what a family's grid misses."""
+    family = find(load(options.scale), options.family)
+    if waiting := family.planned - len(family.grid):
+        print(
+            f"{waiting} further runs of {family.name} can be described once it is known which layers they guide: "
+            f"`python -m replication layers --scale {family.scale} --family {family.name}` finds out",
+            file=sys.stderr,
+        )
+    return _train(options, family, family.grid, family.name)
+
+
+def calibrate(options: argparse.Namespace) -> int:
+    """Train a family's calibration, and show the candidates."""
+    family = find(load(options.scale), options.family)
+    runs = family.calibrations
+    name = calibration_name(family.name)
+    status = _train(options, family, runs, name)
+    assert family.calibration is not None
+    table = family.calibration.table(family.settings, read_current(family.calibration_table))
+    if table.empty:
+        print("No baseline is trained yet.")
+        return status
+    print("Baselines, nearest to the published one first:")
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    return status
+
+
+def statistics(options: argparse.Namespace) -> None:
+    """Compute the findings of a family, or of a study."""
+    parameters = load(options.scale)
+    if options.part in parameters.families:
+        parts: list[Any] = [find(parameters, options.part)]
+    else:
+        rooms = [name for name in room_names(parameters) if name not in parameters.families.values()]
+        studies = {part.name: part for name in rooms for part in parts_of(parameters, name)}
+        if options.part not in studies:
+            known = ", ".join([*parameters.families, *studies])
+            raise UserError(f"no part {options.part!r}: choose one of {known}")
+        parts = [studies[options.part]]
+    for part in parts:
+        found = findings_of(part)
+        print(f"{part.name} at scale {part.scale}: {len(found.tables)} tables in data/statistics/{part.scale}")
+
+
+def verdicts(options: argparse.Namespace) -> None:
+    """Decide every claim."""
+    from replication.core import board
+
+    parameters = load(options.scale)
+    folder = board.write(parameters, board.exhibits(parameters))
+    print(f"The verdicts are in {folder / 'claims.json'}, the metrics beside them.")
+
+
+def report(options: argparse.Namespace) -> None:
+    """Render the report, and decide the claims before."""
+    from replication.core import board
+    from replication.report import page
+
+    parameters = load(options.scale)
+    shown = board.exhibits(parameters)
+    board.write(parameters, shown)
+    print(page.write(parameters, shown))
+
+
+def status(options: argparse.Namespace) -> None:
+    """One line a family: how much of its grid exists, and on which data."""
+    parameters = load(options.scale)
+    present = Store(paths.store()).keys()
+    for name in parameters.families:
+        family = find(parameters, name)
+        keys = present | {record["key"] for record in read_current(family.table)}
+        done = sum(run.key in keys for run in family.grid)
+        print(f"{name:24} {done:6,} of {family.planned:6,} runs   {family.dataset or 'not at this scale'}")
+
+
+def runs_list(options: argparse.Namespace) -> None:
+    """One line a run of a family's grid."""
+    parameters = load(options.scale)
+    family = find(parameters, options.family or next(iter(parameters.families)))
+    store = Store(paths.store())
+    table = {record["key"]: record for record in read_current(family.table)}
+    present = store.keys() | table.keys()
+    names = family.grid[0].settings if family.grid else {}
+    telling = [name for name in names if len({run.settings.get(name) for run in family.grid}) > 1]
+    for run in family.grid:
+        state = "missing"
+        if run.key in present:
+            metrics = (table.get(run.key) or store[run.key])["metrics"]
+            state = "  ".join(f"{name} {value:.5g}" for name, value in list(metrics.items())[:3])
+        said = (f"{name} {run[name]}" for name in telling if name in run.settings)
+        print("  ".join([run.key, *said, state]))
+    print(f"{sum(run.key in present for run in family.grid)} of {family.planned} runs finished")
+
+
+def runs_show(options: argparse.Namespace) -> None:
+    """Everything recorded about one run."""
+    store = Store(paths.store())
+    tables = sorted(paths.RUNS.glob("*/*.jsonl"))
+    recorded = [record for table in tables if not table.stem.startswith("profile-") for record in read_current(table)]
+    found = {record["key"]: record for record in recorded}
+    found |= {key: store[key] for key in store.keys() - found.keys() if key.startswith(options.key)}
+    matches = [record for key, record in found.items() if key.startswith(options.key)]
+    if len(matches) != 1:
+        raise UserError(f"{len(matches)} finished runs have a key that begins with {options.key!r}; see `runs list`")
+    print(strict_json.dumps(matches[0], indent=2))
+
+
+def runs_merge(options: argparse.Namespace) -> None:
+    """Take finished runs from tables of other machines."""
+    store = Store(paths.store())
+    for file in options.files:
+        if not file.exists():
+            raise UserError(f"no file {file}")
+        records = read_table(file)
+        usable = current(records)
+        print(
+            f"{file}: {len(records)} runs, {store.add_missing(usable)} new, "
+            f"{len(records) - len(usable)} from another version of the training code"
+        )
+    print("Write them into a family's table with `python -m replication sweep --family ... --minutes 0`.")
+
+
+def runs_clear(options: argparse.Namespace) -> None:
+    """Delete the runs and tables of a scale."""
+    parameters = load(options.scale)
+    store = Store(paths.store())
+    deleted = set()
+    for name in parameters.families:
+        deleted |= _cleared(parameters, name, store)
+    print(
+        f"{len(deleted)} runs of scale {parameters.scale} deleted. "
+        "`git checkout data/runs` brings committed tables back"
+    )
+
+
+def _cleared(parameters: Parameters, name: str, store: Store) -> set[str]:
+    """Keys of the runs of one family that were finished."""
+    family = find(parameters, name)
+    runs = {run.key for run in family.grid}
+    if family.calibration is not None:
+        runs |= {run.key for run in family.calibrations}
+    finished = runs & store.keys()
+    for table in (family.table, family.calibration_table):
+        finished |= {record["key"] for record in read_table(table)}
+        table.unlink(missing_ok=True)
+    for key in runs | finished:
+        store.delete(key)
+    return finished
+
+
+def _train(options: argparse.Namespace, family: Family[Any], runs: list[Run], name: str) -> int:
+    from replication.core.sweep import choose_device
+    from replication.core.sweep import sweep as train_missing
+
+    outcome = train_missing(
+        runs,
+        paths.table(family.scale, name),
+        Store(paths.store()),
+        trainer=family.trainer,
+        device=choose_device(options.device),
+        minutes=options.minutes,
+        shard=_shard(options.shard),
+        only=_only(options.only, runs),
+        workers=options.workers,
+    )
+    print(f"{name} at scale {family.scale}: {outcome}")
+    if outcome.interrupted:
+        print("Stopped. Every finished run is kept; the same command goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _shard(text: str) -> tuple[int, int]:
+    try:
+        part, parts = (int(number) for number in text.split("/"))
+    except ValueError:
+        part = parts = 0
+    if not 1 <= part <= parts:
+        raise UserError(f"--shard is I/N with 1 <= I <= N, for example 2/4; got {text!r}")
+    return part, parts
+
+
+def _only(texts: list[str], runs: list[Run]) -> dict[str, set[float | str]]:
+    """--only NAME=VALUE,VALUE: the values, as the runs have them; `unsaid` chooses runs that do not say NAME."""
+    from replication.core.sweep import setting
+
+    chosen: dict[str, set[float | str]] = {}
+    for text in texts:
+        name, _, values = text.partition("=")
+        known = sorted({name for run in runs for name in run.settings})
+        if name not in known:
+            raise UserError(f"--only {text}: no such setting. Known: {', '.join(known)}")
+        there = {setting(run, name) for run in runs}
+        chosen.setdefault(name, set())
+        for value in values.split(","):
+            found = {v for v in there if str(v) == value or (is_float(value) and v == float(value))}
+            if not found:
+                among = ", ".join(str(v) for v in sorted(there, key=lambda v: (isinstance(v, str), v)))
+                raise UserError(f"--only {text}: no run of the grid has {name} {value!r}. It has: {among}")
+            chosen[name] |= found
+    return chosen
+
+
+def is_float(text: str) -> bool:
+    """Whether a text is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
