@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "guided-inputs",
         "what guided inputs see of the images, and where the change of the determinant comes from",
-        _study("replication.inputs.record:write", "What the guided inputs see is in"),
+        _study("replication.inputs.training.record:write", "What the guided inputs see is in"),
     )
     add(
         "published-audit",

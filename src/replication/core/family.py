@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from replication.report.section import Section
 
 WITHOUT_FAMILIES = ("theory", "profiles", "cost", "published_tables")
-SHARED_CODE = ("core", "statistics", "training")  # packages that every part's statistics may depend on
+SHARED_CODE = ("core", "statistics", "training")  # packages that every part's statistics may depend on,
+ROOM_CODE = ("statistics", "training")  # and folders of its room
 
 S = TypeVar("S")
 
@@ -80,6 +81,7 @@ class Family(Generic[S]):
     statistics_of: Callable[["Family[S]", S], Findings]
     calibration: Calibration[S] | None = None
     also_from: tuple[Path, ...] = ()  # what else the statistics read: files under data/published, say
+    builds_on: tuple[str, ...] = ()  # other rooms whose code they use
 
     @cached_property
     def grid(self) -> list[Run]:
@@ -133,7 +135,7 @@ class Family(Generic[S]):
     @property
     def inputs(self) -> list[Path]:
         tables = [self.table, self.calibration_table]
-        return [*tables, *self.also_from, *code_of(self.room)]
+        return [*tables, *self.also_from, *code_of(self.room, *self.builds_on)]
 
     @property
     def described(self) -> bytes:
@@ -153,13 +155,14 @@ class Study:
     room: str
     scale: str
     reads: tuple[Path, ...]
+    builds_on: tuple[str, ...] = ()
     compute: Callable[[], Findings]
     settings: Any = None
     stand_in: bool = False  # whether its numbers come from stand-in data
 
     @property
     def inputs(self) -> list[Path]:
-        return [*self.reads, *code_of(self.room)]
+        return [*self.reads, *code_of(self.room, *self.builds_on)]
 
     @property
     def described(self) -> bytes:
@@ -216,11 +219,14 @@ def calibration_name(family: str) -> str:
     return f"{family}-calibration"
 
 
-def code_of(room_name: str) -> list[Path]:
-    """The code that the statistics of a room's parts may run."""
+def code_of(*rooms: str) -> list[Path]:
+    """The code that the statistics of a room's parts may run: all but what draws and writes."""
     here = Path(__file__).parents[1]
-    own = Path(import_module(package_of(room_name)).__path__[0])
-    return [here / name for name in SHARED_CODE] + [own]
+    found = [here / name for name in SHARED_CODE]
+    for name in rooms:
+        own = Path(import_module(package_of(name)).__path__[0])
+        found += sorted(path for path in own.iterdir() if path.suffix == ".py" or path.name in ROOM_CODE)
+    return found
 
 
 def findings_of(part: Part) -> Findings:

@@ -2,13 +2,14 @@
 size does it (H10).
 """
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, fields
 
 from replication.core import describe
 from replication.core.runs import Run, unique
-from replication.inputs.settings import LEADING, Arm, InputsSettings
+from replication.inputs.settings import Arm, InputsSettings
 
-UNSAID = {"inputs": LEADING, "rate_factor": 1.0, "weight_factor": 1.0}  # as the published runs: not in a description
+OWN = ("inputs", "rate_factor", "weight_factor")  # settings that the published runs do not have
+DEFAULT = {field.name: field.default for field in fields(Arm)}
 
 
 def grid(settings: InputsSettings) -> list[Run]:
@@ -20,25 +21,28 @@ def arms(settings: InputsSettings) -> dict[str, list[Run]]:
     """The runs of each arm, at those of its lambda that the user has not left out."""
     return {
         name: [
-            make_run(settings, arm, width, lambda_, replicate)
+            make_run(settings, arm, width=width, lambda_=lambda_, replicate=replicate)
             for width in arm.widths
             for lambda_ in arm.lambdas
             if settings.lambda_override is None or lambda_ in settings.lambda_override
             for replicate in range(settings.grid.replicates)
         ]
-        for name, arm in settings.arms.items()
+        for name, arm in settings.grid.arms.items()
     }
 
 
-def make_run(settings: InputsSettings, arm: Arm, width: int, lambda_: float, replicate: int) -> Run:
-    """One autoencoder of an arm, trained as the published ones but to the last epoch."""
+def make_run(settings: InputsSettings, arm: Arm, *, width: int, lambda_: float, replicate: int) -> Run:
+    """One autoencoder of an arm, trained as the published ones but to the last epoch.
+
+    What an arm has as the published runs do is not in the description.
+    """
     chosen = settings.grid
     described = {
         "dataset": chosen.dataset,
         "width": width,
         "lambda": lambda_,
         "replicate": replicate,
-        **asdict(settings.training),
+        **asdict(settings.published),
         "form": arm.form,
         "monitor": "base",
         "patience": chosen.max_epochs,
@@ -46,6 +50,7 @@ def make_run(settings: InputsSettings, arm: Arm, width: int, lambda_: float, rep
         "batch_size": chosen.batch_size,
         "max_epochs": chosen.max_epochs,
     }
-    own = {name: getattr(arm, name) for name in UNSAID if lambda_ != 0 or name != "inputs"}
-    told = {name: value for name, value in own.items() if value != UNSAID[name]}
-    return Run(settings.family, describe.blanked(described, monitor="base") | told)
+    own = {name: getattr(arm, name) for name in OWN if getattr(arm, name) != DEFAULT[name]}
+    if lambda_ == 0:
+        own.pop("inputs", None)
+    return Run(settings.family, describe.blanked(described, monitor="base") | own)

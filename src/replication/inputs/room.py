@@ -24,6 +24,7 @@ def family(parameters: Parameters, name: str) -> Family[InputsSettings]:
         trainer="replication.autoencoder.training.train",
         statistics_of=late.function(f"{HERE}.statistics.findings:statistics"),
         also_from=(paths.record(parameters.scale, RECORD),),
+        builds_on=("autoencoder",),
     )
 
 

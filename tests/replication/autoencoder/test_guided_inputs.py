@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from replication.autoencoder.inputs import RULES
 from replication.autoencoder.training.guided_inputs import BY_RULE, chosen, seen
 from replication.core.errors import UserError
-from replication.inputs.settings import RULES
 
 
 def test_what_is_seen_is_what_numpy_counts(monkeypatch):

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from replication.autoencoder.inputs import canonical
 from replication.core.errors import UserError
 from replication.core.family import find
 from replication.core.runs import read_table
 from replication.core.settings import load
 from replication.inputs import grid as inputs
-from replication.inputs.settings import canonical, read
+from replication.inputs.settings import read
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
 FAMILY = "inputs-mnist"

@@ -14,8 +14,8 @@ from replication.autoencoder.training.model import Autoencoders
 from replication.core.runs import read_table
 from replication.core.settings import load
 from replication.data.images import pixels
-from replication.inputs import record
 from replication.inputs.report import figures
+from replication.inputs.training import record
 
 CPU = torch.device("cpu")
 PARAMS = Path(__file__).parents[3] / "params.yaml"

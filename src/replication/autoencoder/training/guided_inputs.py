@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from replication.autoencoder.inputs import DEAD_ONLY, LEADING, MOST_VARIABLE, RAREST
 from replication.core.errors import UserError
 from replication.core.runs import Run
 from replication.data.images import ImageSet, pixels
-from replication.inputs.settings import DEAD_ONLY, LEADING, MOST_VARIABLE, RAREST
 
 CHUNK = 2000  # images held as numbers
 
