@@ -4,6 +4,7 @@ import json
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from replication.report.section import runs_about
 
 CPU = torch.device("cpu")
 KEYS = {"device", "torch", "stack", "date", "threads", "commit", "processor", "instructions", "capability"}
+ROOT = Path(__file__).parents[3]
 MODULE = "src/replication/core/provenance.py"
 
 
@@ -110,12 +112,14 @@ def test_the_blas(text, expected):
 def test_old_records_are_read_as_before():
     old = {"device": "cpu x86_64", "torch": "2.12.1", "stack": "1"}
     assert recorded(old, "commit") == NOT_RECORDED and recorded(old, "torch") == "2.12.1"
-    about = runs_about("paper", "cnn-mnist", [{"environment": old, "seconds": 50.0}], 1)
-    assert (
-        about
-        == "1 of the 1 runs of this scale's grid exist, 50 seconds of training in all, on cpu x86_64, torch 2.12.1."
-    )
-    new = old | environment(CPU, 1)
-    assert f"on {new['device']}, torch {torch.__version__}." in runs_about(
-        "paper", "cnn-mnist", [{"environment": new, "seconds": 50.0}], 1
-    )
+    about = runs_about(SimpleNamespace(records=[{"environment": old, "seconds": 50.0}], planned=1))
+    said = "1 of the 1 runs of this scale's grid exist, 50 seconds of training in all, on cpu x86_64, torch 2.12.1."
+    assert about == said
+    new = {"environment": old | environment(CPU, 1), "seconds": 50.0}
+    found = runs_about(SimpleNamespace(records=[new], planned=1))
+    assert f"on {new['environment']['device']}, torch {torch.__version__}." in found
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout")
+def test_this_checkout_is_recorded():
+    assert environment(CPU, 1)["commit"].startswith(git(ROOT, "rev-parse", "HEAD"))

@@ -27,6 +27,7 @@ STYLES: dict[str, dict[str, Any]] = {  # of an arm
     "rarest": {"color": "tab:brown", "label": "rarest"},
     EXACT: {"color": "tab:green", "label": "exact form"},
 }
+MSE_TICKS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 DASHES = {0.0001: ":", 0.01: "-", 1.0: "--"}  # of a lambda
 
 
@@ -74,7 +75,7 @@ def touched(views: Sequence[View], curves: Mapping[str, Mapping[str, Sequence[Re
     for column, shown in enumerate(views):
         for row, image in enumerate((shown.mean, shown.variance)):
             axes = figure.add_subplot(grid[row, column])
-            axes.imshow(image / 255 if image.ndim == 3 else image, cmap="gray")
+            axes.imshow(image / 255 if image.ndim == 3 else image, cmap="gray", vmin=0)
             _shade(axes, shown.leading, PAPERS)
             if row:
                 _shade(axes, shown.variable, OURS)
@@ -86,6 +87,8 @@ def touched(views: Sequence[View], curves: Mapping[str, Mapping[str, Sequence[Re
         for arm, records in by_arm.items():
             axes.plot(*_mean_history(records), **STYLES[arm])
         axes.set(yscale="log", ylabel="validation MSE", xlabel="epoch" if row == len(curves) - 1 else "")
+        low, high = axes.get_ylim()
+        axes.set_yticks([tick for tick in MSE_TICKS if low <= tick <= high])
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())
         count_epochs(axes.xaxis)

@@ -99,7 +99,7 @@ def comparisons(runs: pd.DataFrame, planned: Mapping[str, int], guided: str = VA
     for width, measure, control in product(WIDTHS, MEASURES, controls):
         here = ends[ends["width"] == width]
         ours, theirs = _by_value(here[here["arm"] == guided], measure), _by_value(control.among(here), measure)
-        if len(ours.columns) < planned[guided] or theirs.empty:
+        if ours.empty or theirs.empty or len(ours.columns) < planned[guided]:
             continue
         best, rival = ours[:CHOICE].mean().idxmin(), theirs[:CHOICE].mean().idxmin()
         a, b = ours.loc[CHOICE:, best], theirs.loc[CHOICE:, rival]
