@@ -7,10 +7,12 @@ from statistics import geometric_mean
 
 import pandas as pd
 import pytest
+from rooms import needs
 
-from replication.autoencoder import grid as autoencoder
-from replication.core import settings
+from replication.autoencoder import grid
+from replication.core.family import find
 from replication.core.runs import read_table
+from replication.core.settings import load
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
@@ -72,8 +74,9 @@ def test_newtons_iteration_is_the_committed_measurement():
 
 
 def test_how_many_small_cnns_train_in_an_hour():
-    scale = settings.load("paper", ROOT / "params.yaml")
-    batch, epochs = scale.cnn.batch_size, scale.cnn_grids["cnn-cifar10"].epochs
+    needs("small_cnn")
+    settings = find(load("paper", ROOT / "params.yaml"), "cnn-cifar10").settings
+    batch, epochs = settings.training.batch_size, settings.grid.epochs
     cells = benchmark("small-cnn").set_index(["blocks", "width", "batch", "way"])
     seconds = cells.loc[(1, 32, batch, "the trainer"), "core_seconds_an_epoch"]
     trainings = int(3600 / (epochs * seconds))
@@ -351,11 +354,8 @@ def test_what_the_norm_alone_does_on_mnist_is_the_reports():
 
 def large_lambda(family):
     """Guided runs of the published protocol, lambda of 0.01 or more, widths from 60 on."""
-    planned = {
-        run.key
-        for run in autoencoder.paper_grid(settings.load("paper", ROOT / "params.yaml"), family)
-        if run["lambda"] >= 0.01 and run["width"] >= 60
-    }
+    settings = find(load("paper", ROOT / "params.yaml"), family).settings
+    planned = {run.key for run in grid.paper_grid(settings) if run["lambda"] >= 0.01 and run["width"] >= 60}
     return [record for record in read_table(ROOT / f"data/runs/paper/{family}.jsonl") if record["key"] in planned]
 
 

@@ -3,6 +3,7 @@
 import argparse
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +80,17 @@ def _parser() -> argparse.ArgumentParser:
         _study("replication.inputs.training.record:write", "What the guided inputs see is in"),
     )
     add(
+        "corner-zeros",
+        "how often guided weights meet a zero on real images, in every network of the paper",
+        _corner_zeros,
+    )
+    add(
         "published-audit",
         "what the published Tables 1 to 3 can support, from their numbers alone (no training)",
         _study("replication.published_tables.audit:write", "The audit of the published tables is"),
     )
     statistics = add("statistics", "tables, tests and verdicts of a family or study as data", commands.statistics)
-    statistics.add_argument("part", metavar="PART", help="a family, or theory, profiles, cost or published-audit")
+    statistics.add_argument("part", metavar="PART", help="a family, or theory, profiles, cost, table2, published-audit")
     add("verdicts", "the verdict on every claim, from the statistics", commands.verdicts)
     add("report", "render the report of a scale from its run tables alone", commands.report)
     add("status", "how much of every family's grid exists", commands.status)
@@ -100,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
             scale=False,
         )
     )
-    _runs(add("runs", "list, show, merge or clear finished runs", None, scale=False))
+    _runs(add("runs", "list, show, check, merge or clear finished runs", None, scale=False))
     scale = add(
         "set-scale",
         "write the scale into params.yaml",
@@ -122,9 +128,14 @@ def _runs(runs: argparse.ArgumentParser) -> None:
     merge = verbs.add_parser("merge", help="take finished runs from tables of other machines into the store")
     merge.add_argument("files", nargs="+", type=Path, metavar="FILE")
     merge.set_defaults(command=commands.runs_merge)
+    check = verbs.add_parser(
+        "check", help="whether the records of a scale agree with themselves and with one another; status 1 if not"
+    )
+    check.add_argument("--repeat", type=_number_of("runs"), metavar="N", help="train N of them again, cheapest first")
+    check.set_defaults(command=commands.runs_check)
     clear = verbs.add_parser("clear", help="delete the runs and the tables of a scale, committed ones too")
     clear.set_defaults(command=commands.runs_clear)
-    for verb in (listing, clear):
+    for verb in (listing, check, clear):
         _scale_option(verb)
 
 
@@ -144,7 +155,7 @@ def _training_options(parser: argparse.ArgumentParser) -> None:
         help="train only these, for example width=100,260; may be repeated",
     )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--workers", type=_workers, help="processes on the CPU (default: one a core)")
+    parser.add_argument("--workers", type=_number_of("processes"), help="processes on the CPU (default: one a core)")
 
 
 def _profile_options(parser: argparse.ArgumentParser) -> None:
@@ -166,6 +177,11 @@ def _study(place: str, said: str) -> object:
     """A command that writes a record and says where it is."""
     write = late.function(place)
     return lambda options: print(f"{said} {write(load(options.scale))}.")
+
+
+def _corner_zeros(options: argparse.Namespace) -> None:
+    for message in late.function("replication.corner_zeros.record:write")(load(options.scale)):
+        print(message)
 
 
 def _profile_stage(options: argparse.Namespace) -> None:
@@ -197,10 +213,13 @@ def _minutes(text: str) -> float:
     return float(text)
 
 
-def _workers(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a number of processes, 1 or more, is expected, not {text!r}")
-    return int(text)
+def _number_of(what: str) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        if not text.isdecimal() or int(text) < 1:
+            raise argparse.ArgumentTypeError(f"a number of {what}, 1 or more, is expected, not {text!r}")
+        return int(text)
+
+    return convert
 
 
 if __name__ == "__main__":

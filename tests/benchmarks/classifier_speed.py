@@ -13,7 +13,7 @@ Four ways take turns, so that all meet the same load of the machine; the table g
 The share is that of the arithmetic of forward and backward pass in what the device can do: the data sheet's dense
 bfloat16 rate of the cards that are known here, else the rate of a large matrix product in the same precision.
 
-With `--write` the table is data/benchmarks/classifiers.csv.
+With `--write` the table is data/benchmarks/networks.csv.
 """
 
 import argparse
@@ -36,11 +36,11 @@ from replication.core.runs import Run
 from replication.core.sweep import cores
 from replication.data import imagenette
 from replication.data.mapped import MappedSet
-from replication.imagenette.training import model as classifiers
-from replication.imagenette.training import task as classification
+from replication.imagenette.training import model as networks
+from replication.imagenette.training import task
 from replication.training.large_models import _Training
 
-OUT = Path("data/benchmarks/classifiers.csv")
+OUT = Path("data/benchmarks/networks.csv")
 RAW = Path("data/raw/imagenette2")
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12}  # dense bfloat16, data sheets of the SXM cards
 PRODUCT = {"cpu": 2048, "cuda": 8192}  # side of the large matrix product
@@ -110,8 +110,8 @@ def reference(options: argparse.Namespace, network: str, files: list[Path], devi
             yield from loader
 
     batches = forever()
-    model = classifiers.build(network, dropout=0.5)
-    classifiers.initialise_(model, "he-normal", 0)
+    model = networks.build(network, dropout=0.5)
+    networks.initialise_(model, "he-normal", 0)
     model.to(device).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     criterion = nn.CrossEntropyLoss()
@@ -148,7 +148,7 @@ def seconds(way: Callable[[], None], device: torch.device) -> float:
 def flops_per_image(network: str, size: int) -> float:
     """Of forward and backward pass, in operations (a multiplication and an addition are two)."""
     with torch.device("meta"):
-        model = classifiers.build(network)
+        model = networks.build(network)
         with FlopCounterMode(display=False) as counter:
             model(torch.empty(1, 3, size, size)).sum().backward()
     return counter.get_total_flops()
@@ -172,7 +172,7 @@ def measure(options: argparse.Namespace, network: str, device: torch.device) -> 
     files = files[:: max(1, len(files) // (options.batch * options.steps))][: options.batch * options.steps]
     data = decoded(files, options.size)
     with torch.device("meta"):
-        model = classifiers.build(network)
+        model = networks.build(network)
     widest = "1-2"
     if network == "resnet50":
         chosen = selection.by_role(model, "pre-skip", torch.empty(1, 3, 64, 64))
@@ -184,7 +184,7 @@ def measure(options: argparse.Namespace, network: str, device: torch.device) -> 
     }
     ways = {"reference": reference(options, network, files, device)}
     for name, layers in placements.items():
-        ways[name] = trained(_Training(make_run(options, network, layers), data, device, classification))
+        ways[name] = trained(_Training(make_run(options, network, layers), data, device, task))
     for way in ways.values():
         seconds(way, device)  # warm
     measured = np.array([[seconds(way, device) for way in ways.values()] for _ in range(options.repeats)])

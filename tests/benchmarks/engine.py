@@ -32,10 +32,11 @@ from machine import processor, product_rate
 from torch import nn
 
 from replication import data as datasets
-from replication.autoencoder import grid as autoencoder
-from replication.autoencoder.training import train as replicas
-from replication.core import settings
+from replication.autoencoder import grid
+from replication.autoencoder.settings import read
+from replication.autoencoder.training import train as trainer
 from replication.core.runs import Run
+from replication.core.settings import load
 from replication.data.images import ImageSet
 
 INPUTS, TRAIN, VALIDATION = 784, 60_000, 10_000
@@ -46,21 +47,21 @@ Epochs = Iterator[Any]  # advances by one epoch of every model
 
 
 def runs(width: int, batch: int, models: int, lambda_: float = 0.0, **changes: Any) -> list[Run]:
-    loaded = settings.load("paper")
+    settings = read(load("paper"), "autoencoder-mnist")
     changes |= {"batch_size": batch, "monitor": "base", "min_delta": 0.0, "patience": 1000}
-    return [autoencoder.make_run(loaded, "autoencoder-mnist", width, lambda_, k, **changes) for k in range(models)]
+    return [grid.make_run(settings, width, lambda_, k, **changes) for k in range(models)]
 
 
 def ours(width: int, batch: int, images: ImageSet, models: int = 1) -> Epochs:
-    return replicas.train(runs(width, batch, models), images, torch.device("cpu"))
+    return trainer.train(runs(width, batch, models), images, torch.device("cpu"))
 
 
 def autograd(width: int, batch: int, images: ImageSet) -> Epochs:
     """The trainer as it is on a GPU, without CUDA graphs: products through autograd."""
-    written, replicas.Backpropagation = replicas.Backpropagation, lambda *_: None  # type: ignore[assignment,misc]
+    written, trainer.Backpropagation = trainer.Backpropagation, lambda *_: None  # type: ignore[assignment,misc]
     epochs = ours(width, batch, images)
     yield next(epochs)
-    replicas.Backpropagation = written  # type: ignore[misc]
+    trainer.Backpropagation = written  # type: ignore[misc]
     yield from epochs
 
 
@@ -188,7 +189,7 @@ def guidance_table(n: int, width: int, batch: int) -> pd.DataFrame:
     """One cell: single steps of each kind of guidance, in turn."""
     images = datasets.load("mnist")
     stacks = [
-        replicas._Stack(runs(width, batch, 1, **changes), images, torch.device("cpu")) for changes in GUIDED.values()
+        trainer._Stack(runs(width, batch, 1, **changes), images, torch.device("cpu")) for changes in GUIDED.values()
     ]
     order = torch.randperm(TRAIN)[None]
     rows = []

@@ -31,11 +31,13 @@ from machine import processor, product_rate
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from replication.core import executors, settings
+from replication.core import executors
+from replication.core.settings import load
 from replication.data.images import ImageSet
-from replication.small_cnn import grid as experiment
-from replication.small_cnn.training import train as small_cnn
-from replication.small_cnn.training.model import feature_sides
+from replication.small_cnn import grid
+from replication.small_cnn.geometry import feature_sides
+from replication.small_cnn.settings import CIFAR10, read
+from replication.small_cnn.training import train as trainer
 
 OUT = Path("data/benchmarks/small-cnn.csv")
 IMAGES = 50_000
@@ -100,12 +102,9 @@ def plain(blocks: int, width: int, batch: int, *, late: bool = False, last: bool
 
 
 def ours(blocks: int, width: int, batch: int, models: int = 1, lambda_: float = 0.0, **changes: str) -> Step:
-    loaded, family = settings.load("paper"), "cnn-cifar10"
-    runs = [
-        experiment.make_run(loaded, family, (blocks, width), lambda_, k, batch_size=batch, **changes)
-        for k in range(models)
-    ]
-    stack = small_cnn._Stack(runs, images(), torch.device("cpu"))
+    settings = read(load("paper"), CIFAR10)
+    runs = [grid.make_run(settings, (blocks, width), lambda_, k, batch_size=batch, **changes) for k in range(models)]
+    stack = trainer._Stack(runs, images(), torch.device("cpu"))
     stack.part = min(stack.part, max(1, 32 // models))
     batches = iter(())
 

@@ -21,7 +21,7 @@ from machine import processor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from replication.coco_unet.training import task as segmentation
+from replication.coco_unet.training import task
 from replication.core.runs import Run
 from replication.core.sweep import cores
 from replication.data import mapped
@@ -99,10 +99,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = draw(Path(folder) / "noise", options.images, options.size)
         trainings = {
-            name: _Training(make_run(options, network), data, device, segmentation)
+            name: _Training(make_run(options, network), data, device, task)
             for name, network in (("this trainer", "unet"), ("this trainer, smp's U-Net", "smp-unet"))
         }
-        model = segmentation.build(make_run(options, "unet")).to(device)
+        model = task.build(make_run(options, "unet")).to(device)
         optimizer = torch.optim.Adam(model.parameters())
         workers = cores() if device.type == "cuda" else 0
         loader = DataLoader(

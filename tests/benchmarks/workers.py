@@ -23,13 +23,17 @@ from machine import processor
 from unet_speed import draw
 
 from replication.autoencoder import grid as autoencoder
+from replication.autoencoder import settings as autoencoder_settings
 from replication.coco_unet import grid as unet
+from replication.coco_unet import settings as unet_settings
 from replication.core import executors, settings
+from replication.core.family import find
 from replication.core.runs import Run
 from replication.core.sweep import cores
 from replication.data.images import ImageSet
 from replication.data.mapped import MappedSet
 from replication.small_cnn import grid as small_cnn
+from replication.small_cnn import settings as small_cnn_settings
 from replication.training import trainer
 
 OUT = Path("data/benchmarks/workers.csv")
@@ -37,15 +41,17 @@ WARM_UP = 2  # epochs
 
 
 def autoencoders(width: int) -> Run:
-    return autoencoder.make_run(settings.load("paper"), "autoencoder-mnist", width, 0.0, 0, patience=1000)
+    own = autoencoder_settings.read(settings.load("paper"), "autoencoder-mnist")
+    return autoencoder.make_run(own, width, 0.0, 0, patience=1000)
 
 
 def small_cnns(blocks: int, width: int) -> Run:
-    return small_cnn.make_run(settings.load("paper"), "cnn-cifar10", (blocks, width), 0.0, 0, epochs=1000)
+    own = small_cnn_settings.read(settings.load("paper"), small_cnn_settings.CIFAR10)
+    return small_cnn.make_run(own, (blocks, width), 0.0, 0, epochs=1000)
 
 
 def u_net() -> Run:
-    return unet.make_run(settings.load("paper"), "unet-coco-sample", 0.0, patience=1000)
+    return unet.make_run(unet_settings.read(settings.load("paper"), "unet-coco-sample"), 0.0, patience=1000)
 
 
 def images(shape: tuple[int, ...], train: int, validation: int) -> ImageSet:
@@ -94,7 +100,8 @@ def work(name: str, threads: int, turns: Barrier) -> None:
     run = model.run()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DVC_ROOT"] = folder  # checkpoints
-        epochs = trainer(run.family).train([run], model.data(model.share, Path(folder)), torch.device("cpu"))
+        trains = trainer.find(find(settings.load("paper"), run.family).trainer)
+        epochs = trains.train([run], model.data(model.share, Path(folder)), torch.device("cpu"))
         while True:
             turns.wait()
             next(epochs)

@@ -1,25 +1,26 @@
 """Made-up records of MNIST autoencoders, for the tests of pairs, replays, tables and verdicts."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
 import torch
+from msgspec.structs import replace
 
-from replication.autoencoder import grid as autoencoder
+from replication.autoencoder import grid
+from replication.autoencoder.settings import AutoencoderSettings, read
 from replication.autoencoder.statistics import pairs
-from replication.core import settings as settings_module
 from replication.core.runs import make_record
+from replication.core.settings import load
 
 FAMILY = "autoencoder-mnist"
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 
 
-def small_grid():
+def small_grid() -> AutoencoderSettings:
     """Settings of the paper scale with two widths, five lambda and four replicates."""
-    loaded = settings_module.load("paper", PARAMS)
-    grid = dataclasses.replace(
-        loaded.autoencoder_grids[FAMILY],
+    settings = read(load("paper", PARAMS), FAMILY)
+    small = replace(
+        settings.grid,
         widths=(100, 260),
         unstopped_widths=(260,),
         variant_widths=(100, 260),
@@ -27,7 +28,7 @@ def small_grid():
         replicates=4,
         variant_replicates=4,
     )
-    return dataclasses.replace(loaded, autoencoder_grids={FAMILY: grid})
+    return replace(settings, grid=small)
 
 
 def falling(epoch):
@@ -37,19 +38,20 @@ def falling(epoch):
 def made(settings, epochs=lambda _: 45, speed=lambda _: 1.0):
     """A record for each run: its MSE falls `speed(run)` times as fast as unguided, for `epochs(run)` epochs."""
     records = []
-    for run in autoencoder.grid(settings, FAMILY):
+    for run in grid.grid(settings):
         wobble = 1 + 1e-3 * run["replicate"]
         history = {
             "validation_mse": [falling(speed(run) * wobble * epoch) for epoch in range(1, epochs(run) + 1)],
             "entropy_change": [-100.0 + speed(run) * epoch for epoch in range(1, epochs(run) + 1)],
         }
-        metrics = {"stopping_epoch": epochs(run), "stopped_early": 1, "initial_entropy_change": -100.0}
+        metrics = {"stopping_epoch": epochs(run), "stopped_early": 1, "validation_mse": history["validation_mse"][-1]}
+        metrics["initial_entropy_change"] = -100.0
         records.append(make_record(run, metrics, history, 1, {}))
     return records
 
 
 def frame_of(settings, records):
-    return pairs.frame(pairs.of_variants(records, settings, FAMILY))
+    return pairs.frame(pairs.of_variants(records, settings))
 
 
 def artefact(run):

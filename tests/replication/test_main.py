@@ -1,16 +1,20 @@
 """The command line's own decisions."""
 
 import json
+from pathlib import Path
 
 import pytest
+from rooms import needs, needs_a_report, needs_all
 
-from replication.__main__ import _only, main
+from replication.__main__ import main
 from replication.core import paths
+from replication.core.commands import _only
 from replication.core.errors import UserError
-from replication.core.families import calibration_family, calibration_grid, grid, planned
+from replication.core.family import calibration_name, find
 from replication.core.runs import Store, make_record, read_table, write_table
 from replication.core.settings import load
 
+ROOT = Path(__file__).parents[2]
 FAMILY = "autoencoder-mnist"
 
 
@@ -37,7 +41,8 @@ def test_only_takes_values_as_the_runs_have_them(make_run):
 
 @pytest.mark.usefixtures("project")
 def test_clear_forgets_runs_that_no_table_has(capsys):
-    runs = grid(load("demo"), FAMILY)
+    needs_all()
+    runs = find(load("demo"), FAMILY).grid
     store, table = Store(paths.store()), paths.table("demo", FAMILY)
     in_table, alone = (make_record(run, {}, {}, 1, {}) for run in runs[:2])
     for record in (in_table, alone):
@@ -50,7 +55,8 @@ def test_clear_forgets_runs_that_no_table_has(capsys):
 
 @pytest.mark.usefixtures("project")
 def test_clear_forgets_calibrations_that_a_killed_sweep_left():
-    [run, *_] = calibration_grid(load("demo"), FAMILY)
+    needs_all()
+    [run, *_] = find(load("demo"), FAMILY).calibrations
     store = Store(paths.store())
     store.put(make_record(run, {}, {}, 1, {}))
     assert main(["runs", "clear", "--scale", "demo"]) == 0 and store.keys() == set()
@@ -94,13 +100,13 @@ def test_a_table_is_written_without_data(capsys):
 
 @pytest.mark.usefixtures("project")
 def test_runs_are_listed_and_shown_from_the_tables_alone(capsys):
-    settings = load("demo")
-    [first, *_], [other, *_] = grid(settings, FAMILY), calibration_grid(settings, FAMILY)
-    for run, name in ((first, FAMILY), (other, calibration_family(FAMILY))):
+    family = find(load("demo"), FAMILY)
+    first, other = family.grid[0], family.calibrations[0]
+    for run, name in ((first, FAMILY), (other, calibration_name(FAMILY))):
         write_table(paths.table("demo", name), [make_record(run, {"stopping_epoch": 9}, {}, 1, {})])
     assert main(["runs", "list", "--scale", "demo", "--family", FAMILY]) == 0
     said = capsys.readouterr().out
-    assert "stopping_epoch 9" in said and said.endswith(f"1 of {len(grid(settings, FAMILY))} runs finished\n")
+    assert "stopping_epoch 9" in said and said.endswith(f"1 of {len(family.grid)} runs finished\n")
     for run in (first, other):
         assert main(["runs", "show", run.key[:12]]) == 0
         assert json.loads(capsys.readouterr().out)["run"]["width"] == run["width"]
@@ -111,8 +117,10 @@ def test_runs_are_listed_and_shown_from_the_tables_alone(capsys):
 @pytest.mark.usefixtures("project")
 def test_runs_that_wait_for_others_are_counted_and_named(capsys):
     """ResNet-50's empirical rows, whose layers an unguided run tells."""
+    needs("imagenette")
     family = "resnet50-imagenette"
-    here, whole = len(grid(load("demo"), family)), planned(load("demo"), family)
+    found = find(load("demo"), family)
+    here, whole = len(found.grid), found.planned
     assert 0 < here < whole
     assert main(["sweep", "--scale", "demo", "--family", family, "--only", "row=empirical", "--minutes", "0"]) == 0
     assert f"{whole - here} further runs of {family} can be described once" in capsys.readouterr().err
@@ -130,7 +138,22 @@ def test_two_networks_share_one_data_set(capsys):
 
 
 @pytest.mark.usefixtures("project")
+def test_what_the_command_line_cannot_find(capsys):
+    assert main(["sweep", "--family", "no-such"]) == 2
+    assert capsys.readouterr().err.startswith("error: no family 'no-such': params.yaml has autoencoder-mnist, ")
+    assert main(["prepare", "letters"]) == 2
+    assert capsys.readouterr().err.startswith("error: no family uses 'letters': choose one of cifar10, ")
+    assert main(["calibrate", "--family", "inputs-mnist"]) == 2
+    assert "inputs-mnist has no calibration" in capsys.readouterr().err
+    assert main(["set-scale", "huge"]) == 2
+    assert capsys.readouterr().err == "error: unknown scale 'huge' in params.yaml: choose one of demo, paper\n"
+
+
+@pytest.mark.usefixtures("project")
 def test_a_damaged_record_says_how_to_make_it_anew(capsys):
+    needs_a_report()
+    paths.PUBLISHED.parent.mkdir()
+    paths.PUBLISHED.symlink_to(ROOT / paths.PUBLISHED)
     path = paths.record("demo", "theory")
     path.parent.mkdir(parents=True)
     path.write_text("xx")
@@ -147,5 +170,6 @@ def test_a_damaged_record_says_how_to_make_it_anew(capsys):
     ],
 )
 def test_profile_says_first_what_it_cannot_write(options, message, capsys):
+    needs("profiles")
     assert main(["profile", "small-vgg", *options]) == 2
     assert capsys.readouterr() == ("", f"error: {message}\n")

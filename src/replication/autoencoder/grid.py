@@ -104,4 +104,4 @@ def calibration_grid(settings: AutoencoderSettings) -> list[Run]:
 
 def frame(records: Iterable[Record]) -> "pd.DataFrame":
     """One row a run: see `describe.frame`."""
-    return describe.frame(records, ["width", "lambda", "monitor", *METRICS])
+    return describe.frame(records, ["width", "lambda", "replicate", "monitor", *METRICS])

@@ -1,54 +1,51 @@
 """U-Nets on COCO, paper section 5.5: the grid behind Table 3 and Figure 10."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+from msgspec.structs import asdict
 
+from replication.coco_unet.settings import UNetSettings
 from replication.core import describe
 from replication.core.runs import Record, Run, unique
-from replication.core.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def make_run(settings: Settings, family: str, lambda_: float, **changes: Any) -> Run:
+def make_run(settings: UNetSettings, lambda_: float, **changes: Any) -> Run:
     """One U-Net."""
-    grid = settings.unet_grids[family]
+    chosen = settings.grid
     described = {
-        "dataset": grid.dataset,
-        "widths": "-".join(map(str, grid.widths)),
+        "dataset": chosen.dataset,
+        "widths": "-".join(map(str, chosen.widths)),
         "lambda": lambda_,
         "replicate": 0,
-        "placement": grid.placement,
-        **vars(settings.unet),
-        "precision": grid.precision,
-        "batch_size": grid.batch_size,
-        "max_epochs": grid.max_epochs,
+        "placement": chosen.placement,
+        **asdict(settings.training),
+        "precision": chosen.precision,
+        "batch_size": chosen.batch_size,
+        "max_epochs": chosen.max_epochs,
         **changes,
     }
-    return Run(family, describe.blanked(described, placement="none", reduction="none", monitor="base"))
+    return Run(settings.family, describe.blanked(described, placement="none", reduction="none", monitor="base"))
 
 
-def grid(settings: Settings, family: str) -> list[Run]:
-    """Table 3, its control (early stopping on the MSE alone), more unguided seeds, and the first placements.
-
-    In the order in which they are worth having.
-    """
-    if family not in settings.unet_grids:
-        return []
-    chosen = settings.unet_grids[family]
-    lambdas = settings.lambdas_of(chosen)
-    runs = [make_run(settings, family, lambda_) for lambda_ in lambdas]
-    runs += [make_run(settings, family, lambda_, monitor="base") for lambda_ in lambdas]
-    runs += [make_run(settings, family, 0.0, replicate=replicate) for replicate in range(chosen.unguided_replicates)]
+def grid(settings: UNetSettings) -> list[Run]:
+    """Table 3, its control (early stopping on the MSE alone), more unguided seeds, and the first placements."""
+    chosen, lambdas = settings.grid, settings.lambdas
+    runs = [make_run(settings, lambda_) for lambda_ in lambdas]
+    runs += [make_run(settings, lambda_, monitor="base") for lambda_ in lambdas]
+    runs += [make_run(settings, 0.0, replicate=replicate) for replicate in range(chosen.unguided_replicates)]
     runs += [
-        make_run(settings, family, lambda_, placement=placement)
+        make_run(settings, lambda_, placement=placement)
         for placement in chosen.first_placements or ()
         for lambda_ in lambdas
     ]
     return unique(runs)
 
 
-def frame(records: Iterable[Record]) -> pd.DataFrame:
+def frame(records: Iterable[Record]) -> "pd.DataFrame":
     """One row a run (see `describe.frame`), by lambda."""
     table = describe.frame(records, ["lambda", "replicate", "placement", "monitor", "key"])
     return table.sort_values(["lambda", "replicate"], ignore_index=True)

@@ -1,11 +1,13 @@
 """The board: the verdict on every claim of the paper and on every hypothesis, from the findings of all parts."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from replication.core import paths, published, strict_json
+from replication.core.errors import UserError
 from replication.core.family import Part, Room, findings_of, parts_of, room, room_names
 from replication.core.files import reading, write_text
 from replication.core.findings import Findings
@@ -76,7 +78,7 @@ def read_claims(scale: str) -> list[dict[str, Any]]:
     """claims.json as `write` left it."""
     path = paths.reports(scale) / "claims.json"
     with reading(path, "`python -m replication verdicts` makes it anew"):
-        claims: list[dict[str, Any]] = strict_json.loads(path.read_text())
+        claims: list[dict[str, Any]] = json.loads(path.read_text())  # null is no number here
     return claims
 
 
@@ -85,7 +87,8 @@ def _claims(shown: list[Exhibit]) -> list[dict[str, Any]]:
     given: dict[str, Any] = {}
     for exhibit in shown:
         for claim, verdict in exhibit.verdicts().items():
-            assert claim not in given, f"two rooms decide {claim}"
+            if claim in given:
+                raise UserError(f"two rooms decide claim {claim}, one of them {exhibit.room.title}: leave it to one")
             given[claim] = asdict(verdict)
     return [
         {"rule": None, "amended": None} | claim | given.get(claim["id"], asdict(NOT_TESTED))

@@ -4,12 +4,13 @@ nor a mistake should wait the seconds that torch takes.
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 from replication.core import paths, strict_json
 from replication.core.errors import UserError
-from replication.core.family import Family, calibration_name, find, findings_of, parts_of, room_names
-from replication.core.runs import Run, Store, current, read_current, read_table
+from replication.core.family import Family, Study, calibration_name, find, findings_of, parts_of, room_names
+from replication.core.runs import Record, Run, Store, current, read_current, read_table
 from replication.core.settings import Parameters, load
 
 
@@ -59,8 +60,8 @@ def statistics(options: argparse.Namespace) -> None:
     if options.part in parameters.families:
         parts: list[Any] = [find(parameters, options.part)]
     else:
-        rooms = [name for name in room_names(parameters) if name not in parameters.families.values()]
-        studies = {part.name: part for name in rooms for part in parts_of(parameters, name)}
+        every = [part for name in room_names(parameters) for part in parts_of(parameters, name)]
+        studies = {part.name: part for part in every if isinstance(part, Study)}
         if options.part not in studies:
             known = ", ".join([*parameters.families, *studies])
             raise UserError(f"no part {options.part!r}: choose one of {known}")
@@ -131,6 +132,50 @@ def runs_show(options: argparse.Namespace) -> None:
     if len(matches) != 1:
         raise UserError(f"{len(matches)} finished runs have a key that begins with {options.key!r}; see `runs list`")
     print(strict_json.dumps(matches[0], indent=2))
+
+
+def runs_check(options: argparse.Namespace) -> int:
+    """Print what each check looked at, then each finding, then what a repetition gave; 1 if there is a finding."""
+    from replication.core import checks
+    from replication.core.files import reading
+
+    parameters = load(options.scale)
+    tables = [paths.table(parameters.scale, name) for name in _tables(parameters)]
+    texts = {}
+    for path in [*filter(Path.exists, tables), *sorted(paths.store().glob("*.json"))]:
+        with reading(path, "restore it with git, or delete it"):
+            texts[str(path)] = path.read_text()
+    held, parsed = checks.read(texts)
+    outcomes = [parsed, *checks.check(held)]
+    print(*outcomes, sep="\n")
+    for outcome in outcomes:
+        for finding in outcome.findings:
+            print(f"{outcome.kind}  {finding}")
+    if options.repeat:
+        _repeat(parameters, [one.record for one in held], options.repeat)
+    return int(any(outcome.findings for outcome in outcomes))
+
+
+def _tables(parameters: Parameters) -> list[str]:
+    """Names of every family's table, its calibration's too."""
+    return [name for family in parameters.families for name in (family, calibration_name(family))]
+
+
+def _repeat(parameters: Parameters, records: list[Record], number: int) -> None:
+    from replication.core import checks, repeats
+
+    chosen = repeats.cheapest(list({record["key"]: record for record in records}.values()), number)
+    if len(chosen) < number:
+        print(f"repeated: {len(chosen)} runs, for no others have data here (`prepare` gets them)")
+    largest = []
+    for recorded, again in repeats.repeat(parameters, chosen):
+        found = checks.differences(recorded, again)
+        largest += found
+        where = checks.made_on(recorded, again)
+        print(f"repeated  {recorded['family']}  {recorded['key']}  {checks.said(found)}. {where}", flush=True)
+    if chosen:
+        worst = max(largest, key=lambda difference: difference.largest, default="none")
+        print(f"repeated: {len(chosen)} runs; largest difference: {worst}")
 
 
 def runs_merge(options: argparse.Namespace) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from replication.report.section import Section
 
-WITHOUT_FAMILIES = ("theory", "profiles", "cost", "published_tables")
+WITHOUT_FAMILIES = ("theory", "profiles", "cost", "published_tables", "corner_zeros")
 SHARED_CODE = ("core", "statistics", "training")  # packages that every part's statistics may depend on,
 ROOM_CODE = ("statistics", "training")  # and folders of its room
 
@@ -203,8 +203,18 @@ def room_names(parameters: Parameters) -> list[str]:
 
 
 def room(name: str) -> Room:
-    """Import a room."""
-    found: Room = import_module(f"{package_of(name)}.room").ROOM
+    """Import a room.
+
+    Raises:
+        UserError: its package has no module `room`.
+    """
+    place = f"{package_of(name)}.room"
+    try:
+        found: Room = import_module(place).ROOM
+    except ModuleNotFoundError as error:
+        if error.name != place:
+            raise
+        raise UserError(f"the room {name} has no module {place}: write it, with an object ROOM") from None
     return found
 
 

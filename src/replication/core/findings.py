@@ -5,30 +5,38 @@ from findings, and from the histories of runs where a figure shows them.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from replication.core import paths, strict_json
 from replication.core.files import reading, write_text
+
+if TYPE_CHECKING:  # pandas takes half a second to import, which --help should not wait
+    import pandas as pd
 
 REMEDY = "delete it: `python -m replication statistics` makes it anew"
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Tables by name, and whatever else the page says of a part."""
+    """Tables by name, and whatever else the page says of a part.
 
-    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    The file keeps columns with their types, not the index of a table. In columns of objects, and in facts, a number
+    that is not finite comes back as None.
+    """
+
+    tables: "Mapping[str, pd.DataFrame]" = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)  # numbers, texts, lists and mappings of them
     metrics: Mapping[str, float] = field(default_factory=dict)  # for metrics.json
 
-    def table(self, name: str) -> pd.DataFrame:
+    def table(self, name: str) -> "pd.DataFrame":
         """A table; an empty one where there was nothing to compute it from."""
+        import pandas as pd
+
         return self.tables.get(name, pd.DataFrame())
 
     def write(self, path: Path, digest: str) -> None:
@@ -77,20 +85,30 @@ def file_of(scale: str, part: str) -> Path:
     return paths.statistics(scale) / f"{part}.json"
 
 
-def _packed(table: pd.DataFrame) -> dict[str, Any]:
+def _packed(table: "pd.DataFrame") -> dict[str, Any]:
     """Columns by name, each with its type: integers, floats and booleans come back as what they were."""
     return {
-        str(name): {"type": str(column.dtype), "values": column.astype(object).tolist()}
+        str(name): {"type": str(column.dtype), "values": _said(column.astype(object).tolist(), column.dtype.kind)}
         for name, column in table.items()
     }
 
 
+def _said(values: list[Any], kind: str) -> list[Any]:
+    """Values as JSON can have them. It knows no infinity: among floats, a text stands for it."""
+    return [str(value) if kind == "f" and math.isinf(value) else value for value in values]
+
+
 def _plain(value: Any) -> Any:
     """numpy's numbers as Python's; a set, which has no order, as a sorted list."""
-    return sorted(value) if isinstance(value, set | frozenset) else value.item()
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    number = value.item()
+    return None if isinstance(number, float) and not math.isfinite(number) else number
 
 
-def _unpacked(packed: Mapping[str, Any]) -> pd.DataFrame:
+def _unpacked(packed: Mapping[str, Any]) -> "pd.DataFrame":
+    import pandas as pd
+
     columns = {}
     for name, column in packed.items():
         values, type_ = column["values"], column["type"]

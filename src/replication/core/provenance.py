@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 NOT_RECORDED = "not recorded"
+MODULE = "src/replication/core/provenance.py"
 CODE = ("src", "params.yaml")  # what decides numbers; a sweep itself changes its tables
 VECTORS = re.compile(r"avx\w*|fma|amx\w*|asimd\w*|sve\w*|sse4_2")  # as /proc/cpuinfo names instructions
 CPUINFO = Path("/proc/cpuinfo")
@@ -57,9 +58,7 @@ def _of_this_process() -> dict[str, str]:
 def commit(folder: Path) -> str:
     """The commit that the code in a folder was checked out from."""
     try:
-        _git(
-            folder, "ls-files", "--error-unmatch", "src/replication/core/provenance.py"
-        )  # else: within another's repository
+        _git(folder, "ls-files", "--error-unmatch", MODULE)  # else: within another's repository
         found = _git(folder, "rev-parse", "HEAD")
         return found + " (changed)" * bool(_git(folder, "status", "--porcelain", "--", *CODE))
     except (OSError, subprocess.SubprocessError):  # no git, no checkout, no commit yet, or one of somebody else's

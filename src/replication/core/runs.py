@@ -47,7 +47,7 @@ class Run:
     @cached_property
     def key(self) -> str:
         """16 hexadecimal digits: a hash of the description and of TRAINING_VERSION."""
-        return _hash({"family": self.family, "version": TRAINING_VERSION, **self.settings})[:16]
+        return key_of(self.family, TRAINING_VERSION, self.settings)
 
     def seed(self, purpose: str) -> int:
         """Seed of the random generator for one purpose (`weights`, `order`), the same whatever the guidance."""
@@ -59,6 +59,11 @@ class Run:
 
     def __hash__(self) -> int:
         return hash(self.key)
+
+
+def key_of(family: str, version: int, settings: Mapping[str, Any]) -> str:
+    """The key of a run that some version of the training code made."""
+    return _hash({"family": family, "version": version, **settings})[:16]
 
 
 def _hash(mapping: Mapping[str, Any]) -> str:
@@ -132,10 +137,15 @@ def make_record(
         "version": TRAINING_VERSION,
         "run": dict(run.settings),
         "metrics": dict(metrics),
-        "history": {name: [float(f"{value:.9g}") for value in values] for name, values in history.items()},
+        "history": {name: [nine_digits(value) for value in values] for name, values in history.items()},
         "seconds": round(seconds, 3),
         "environment": dict(environment),
     }
+
+
+def nine_digits(value: float) -> float:
+    """The value with so many significant digits, as histories keep it."""
+    return float(f"{value:.9g}")
 
 
 def read_table(path: Path) -> list[Record]:

@@ -6,7 +6,8 @@ of a value that does not fit where it is, what was expected and what was found.
 
 import math
 import re
-from typing import Annotated, Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, inspect
@@ -24,9 +25,16 @@ Widths = Annotated[tuple[Whole, ...], Some]
 Lambdas = Annotated[tuple[Lambda, ...], Some]
 
 LARGEST = 2**53  # whole numbers up to it are exact as floats, too
-PATH = re.compile(r" - at `\$(.*?)`$")
+LONGEST = 60  # characters of a value that a message shows
+PATH = re.compile(r" - at (?:`key` in )?`\$(.*?)`$")
 MISSING = re.compile(r"Object missing required field `(.*?)`")
-UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`")
+UNKNOWN = "Object contains unknown field"
+WORDS = {
+    inspect.NoneType: "null",
+    inspect.StrType: "a text",
+    inspect.BoolType: "true or false",
+    inspect.VarTupleType: "a list",
+}
 
 T = TypeVar("T")
 
@@ -43,7 +51,7 @@ def mistake(where: str, said: str) -> UserError:
 def mapping(raw: Any, where: str) -> dict[str, Any]:
     """What was read, if it is a mapping with names for keys."""
     if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
-        raise mistake(where, f"expected a mapping of names, got {_shown(raw)}")
+        raise mistake(where, f"expected a mapping of names, got {shown(raw)}")
     return raw
 
 
@@ -51,7 +59,7 @@ def check_keys(raw: Any, expected: set[str], where: str) -> None:
     """Raise UserError unless this is a mapping that has these keys and no others."""
     keys = set(mapping(raw, where))
     if unknown := sorted(keys - expected):
-        raise mistake(where, f"unknown parameter {', '.join(unknown)}. Known: {', '.join(sorted(expected))}")
+        raise _unknown(where, unknown, sorted(expected))
     if missing := sorted(expected - keys):
         raise mistake(where, f"missing parameter {', '.join(missing)}")
 
@@ -65,9 +73,9 @@ def read_as(type_: type[T], raw: Any, where: str) -> T:
     Raises:
         UserError: a field is unknown or missing, or a value has another type or lies out of range.
     """
-    if issubclass(type_, msgspec.Struct):
-        mapping(raw, where)
     check_numbers(raw, where)
+    if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+        mapping(raw, where)
     try:
         return msgspec.convert(raw, type_)
     except msgspec.ValidationError as error:
@@ -82,7 +90,7 @@ def read_some(struct: type[msgspec.Struct], raw: Any, where: str, *known: str) -
     """Values for some fields of a struct, by name. `known`: what else a message may name."""
     types = {field.name: field.type for field in msgspec.structs.fields(struct)}
     if unknown := sorted(mapping(raw, where).keys() - types.keys()):
-        raise mistake(where, f"unknown parameter {', '.join(unknown)}. Known: {', '.join([*known, *types])}")
+        raise _unknown(where, unknown, [*known, *types])
     part = msgspec.defstruct("Part", [(name, types[name]) for name in raw], forbid_unknown_fields=True)
     return msgspec.structs.asdict(read_as(part, raw, where))
 
@@ -91,61 +99,92 @@ def check_numbers(value: Any, where: str) -> None:
     """Refuse NaN, infinity and whole numbers that a float cannot hold, wherever in a value they stand."""
     if isinstance(value, dict):
         for name, item in value.items():
-            check_numbers(item, f"{where}.{name}")
+            check_numbers(item, f"{where}.{named(name)}")
     elif isinstance(value, list):
         for item in value:
             check_numbers(item, where)
     elif isinstance(value, float) and not math.isfinite(value):
         raise mistake(where, f"expected a finite number, got {value}")
     elif isinstance(value, int) and abs(value) > LARGEST:
-        raise mistake(where, f"expected a number up to {LARGEST}, got one of {len(str(abs(value)))} digits")
+        raise mistake(where, f"expected a number up to {LARGEST} in size, got a larger one")
 
 
-def _explained(said: str, type_: type, raw: Any, where: str) -> UserError:
+def named(name: Any) -> str:
+    """A name as a message shows it."""
+    return name if isinstance(name, str) and name.isprintable() and len(name) <= LONGEST else shown(name)
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+
+
+def _unknown(where: str, unknown: list[str], known: list[str]) -> UserError:
+    return mistake(where, f"unknown parameter {', '.join(map(named, unknown))}. Known: {', '.join(known)}")
+
+
+def _explained(said: str, type_: Any, raw: Any, where: str) -> UserError:
     """The message of msgspec in our words."""
-    steps = re.findall(r"\w+|\[\d+\]|\[\.\.\.\]", match[1]) if (match := PATH.search(said)) else []
-    declared, value = inspect.type_info(type_), raw
-    place = where
-    for step in steps:
-        declared, value = _entered(declared, value, step)
-        place += "" if step.startswith("[") else f".{step}"
-    if match := UNKNOWN.match(said):
-        known = [field.name for field in declared.fields] if isinstance(declared, inspect.StructType) else []
-        return mistake(place, f"unknown parameter {match[1]}. Known: {', '.join(known)}")
+    place, value = where, raw
+    for step in re.findall(r"\w+|\[\d+\]|\[\.\.\.\]", match[1]) if (match := PATH.search(said)) else []:
+        type_, value, name = _entered(_plain(type_), value, step)
+        place += name and f".{named(name)}"
+    declared = inspect.type_info(type_)
+    if said.startswith(UNKNOWN):
+        known = fields_of(_plain(type_))
+        return _unknown(place, sorted(value.keys() - set(known)), list(known))
     if match := MISSING.match(said):
         return mistake(place, f"missing parameter {match[1]}")
-    if isinstance(declared, inspect.LiteralType):
-        return mistake(place, f"got {_shown(value)}, choose one of {', '.join(map(str, declared.values))}")
-    return mistake(place, f"expected {_wanted(declared)}, got {_shown(value)}")
+    if get_origin(_plain(type_)) is Literal:
+        choices = [*map(str, get_args(_plain(type_))), *["null"] * isinstance(declared, inspect.UnionType)]
+        return mistake(place, f"got {shown(value)}, choose one of {', '.join(choices)}")
+    wanted = "a list that is not empty" if value == [] else _wanted(declared)
+    return mistake(place, f"expected {wanted}, got {shown(value)}")
 
 
-def _entered(declared: inspect.Type, value: Any, step: str) -> tuple[inspect.Type, Any]:
-    """The declared type and the value one step further down the path of a message."""
-    declared = _without_none(declared)
-    if step == "[...]" and isinstance(declared, inspect.DictType):
-        return declared.value_type, value  # msgspec does not name the key
-    if step.startswith("[") and isinstance(declared, inspect.VarTupleType):
-        return declared.item_type, value[int(step[1:-1])]
-    assert isinstance(declared, inspect.StructType)
-    field = next(field for field in declared.fields if field.name == step)
-    return field.type, value[step]
+def _entered(type_: Any, value: Any, step: str) -> tuple[Any, Any, str]:
+    """The type and the value one step further down the path of a message, and the name of the step if it has one."""
+    if step == "[...]":  # an item of a mapping: msgspec does not say which
+        of = get_args(type_)[1]
+        name = next(name for name, item in value.items() if not _fits(item, of))
+        return of, value[name], name
+    if step.startswith("["):
+        return get_args(type_)[0], value[int(step[1:-1])], ""
+    field = next(field for field in msgspec.structs.fields(type_) if field.name == step)
+    return field.type, value[step], step
 
 
-def _without_none(declared: inspect.Type) -> inspect.Type:
-    if not isinstance(declared, inspect.UnionType):
-        return declared
-    return next(part for part in declared.types if not isinstance(part, inspect.NoneType))
+def _fits(value: Any, type_: Any) -> bool:
+    try:
+        msgspec.convert(value, type_)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _plain(type_: Any) -> Any:
+    """A type without its range, and without None beside it."""
+    if get_origin(type_) is Annotated:
+        return _plain(get_args(type_)[0])
+    if get_origin(type_) in (Union, UnionType):
+        return _plain(next(part for part in get_args(type_) if part is not type(None)))
+    return type_
 
 
 def _wanted(declared: inspect.Type) -> str:
     """A declared type in words."""
     if isinstance(declared, inspect.UnionType):
-        return f"null or {_wanted(_without_none(declared))}"
+        null_first = sorted(declared.types, key=lambda part: not isinstance(part, inspect.NoneType))
+        words = dict.fromkeys(map(_wanted, null_first))
+        if "a number" in words:
+            words.pop("a whole number", None)
+        return " or ".join(words)
     if isinstance(declared, inspect.IntType):
         return "a positive whole number" if declared.ge == 1 else "a whole number"
     if isinstance(declared, inspect.FloatType):
         return _wanted_number(declared)
-    return {inspect.StrType: "a text", inspect.VarTupleType: "a list"}.get(type(declared), "a mapping of names")
+    return WORDS.get(type(declared), "a mapping of names")
 
 
 def _wanted_number(declared: inspect.FloatType) -> str:
@@ -153,8 +192,3 @@ def _wanted_number(declared: inspect.FloatType) -> str:
         return "a positive number"
     text = "a number" if declared.ge is None else "a number, not negative"
     return text if declared.lt is None else f"{text} and below {declared.lt:g}"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from replication.core import paths
 from replication.core.errors import UserError
-from replication.core.schema import check_keys, check_numbers, mapping, mistake, read_as
+from replication.core.schema import check_keys, check_numbers, mapping, mistake, named, read_as, shown
 
 SHARED = {"scale", "lambda", "families", "scales"}
 STUDIES = ("theory", "profiles")  # rooms without families that a scale has settings for
@@ -62,7 +62,7 @@ class Parameters:
             return None
         name = mapping(grid, self.where(family)).get("dataset")
         if not isinstance(name, str):
-            raise mistake(f"{self.where(family)}.dataset", f"expected a text, got {name!r}")
+            raise mistake(f"{self.where(family)}.dataset", f"expected a text, got {shown(name)}")
         return name
 
     def dataset_of_role(self, role: str) -> str | None:
@@ -103,7 +103,7 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Parameters:
     scales = mapping(raw["scales"], "scales")
     scale = raw["scale"] if scale is None else scale
     if not isinstance(scale, str) or scale not in scales:
-        raise UserError(f"unknown scale {scale!r} in {path}: choose one of {', '.join(map(str, scales))}")
+        raise UserError(f"unknown scale {shown(scale)} in {path}: choose one of {', '.join(map(named, scales))}")
     of_scale = mapping(scales[scale], f"scales.{scale}")
     overriding = of_scale.keys() & sections
     check_keys(of_scale, {*families, *STUDIES, *overriding}, f"scales.{scale}")
@@ -124,10 +124,21 @@ def read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"no {path} here: run this command in the project's folder") from None
     except YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from None
+        raise UserError(f"{path} is not valid YAML: {_problem(error)}") from None
+    except ValueError as error:  # bytes that are no text, or a number too long to be read
+        raise UserError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path} must hold a mapping of parameters")
+    for name, value in raw.items():
+        check_numbers(value, named(name))
     return raw
+
+
+def _problem(error: YAMLError) -> str:
+    """What is wrong, and where, in one line."""
+    if isinstance(error, MarkedYAMLError) and error.problem and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}: {error.problem.splitlines()[0]}"
+    return str(error).splitlines()[0]
 
 
 def set_scale(scale: str, path: Path = paths.PARAMS) -> None:
@@ -160,6 +171,8 @@ def sections_of(room: str) -> tuple[str, ...]:
         raise mistake("families", f"no room {room!r}: it is a package beside replication.core, or one of your own")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    if not hasattr(module, "SECTIONS"):
+        raise mistake("families", f"{room} is no room: its package does not name the SECTIONS that are its own")
     return tuple(module.SECTIONS)
 
 
@@ -176,9 +189,9 @@ def _families(raw: dict[str, Any]) -> dict[str, str]:
     families = mapping(raw["families"], "families")
     for name, room in families.items():
         if not isinstance(room, str):
-            raise mistake(f"families.{name}", f"expected the name of a room, got {room!r}")
+            raise mistake(f"families.{named(name)}", f"expected the name of a room, got {shown(room)}")
         if not role_of(name):
-            raise mistake(f"families.{name}", "a family's name is KIND-DATA, for example autoencoder-mnist")
+            raise mistake(f"families.{named(name)}", "a family's name is KIND-DATA, for example autoencoder-mnist")
     return families
 
 
@@ -188,6 +201,5 @@ def _lambda_override(value: Any) -> tuple[float, ...] | None:
         return None
     values = value if isinstance(value, list) else [value]
     if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
-        raise mistake("lambda", f"expected null, a number or a list of numbers, got {value!r}")
-    check_numbers(values, "lambda")
+        raise mistake("lambda", f"expected null, a number or a list of numbers, got {shown(value)}")
     return tuple(sorted({0.0, *(float(v) for v in values)}))

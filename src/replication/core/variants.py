@@ -6,7 +6,18 @@ import msgspec
 
 from replication.core.errors import UserError
 from replication.core.runs import PAIRED_SETTINGS
-from replication.core.schema import Lambdas, Number, Struct, fields_of, mapping, mistake, read_as, read_some
+from replication.core.schema import (
+    Lambdas,
+    Number,
+    Struct,
+    fields_of,
+    mapping,
+    mistake,
+    named,
+    read_as,
+    read_some,
+    shown,
+)
 
 
 class Variant(Struct, frozen=True, kw_only=True):
@@ -26,12 +37,12 @@ def read_variants(raw: dict[str, Any], where: str, training: type[msgspec.Struct
     Raises:
         UserError: a variant changes what its unguided runs would have to share, or something that does not exist.
     """
-    return {name: _variant(value, f"{where}.{name}", training) for name, value in raw.items()}
+    return {name: _variant(value, f"{where}.{named(name)}", training) for name, value in raw.items()}
 
 
 def _variant(raw: Any, where: str, training: type[msgspec.Struct]) -> Variant:
     if "lambdas" not in mapping(raw, where):
-        raise mistake(where, f"expected a mapping with lambdas, got {raw!r}")
+        raise mistake(where, f"expected a mapping with lambdas, got {shown(raw)}")
     changes = {name: value for name, value in raw.items() if name != "lambdas"}
     if other := sorted(set(fields_of(training)) & changes.keys() - PAIRED_SETTINGS):
         raise UserError(

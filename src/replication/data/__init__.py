@@ -40,6 +40,11 @@ def load(name: str) -> "ImageSet | MappedSet":
     return ImageSet.read(path)
 
 
+def is_there(name: str) -> bool:
+    """Whether a data set can be loaded without a download, in seconds: it is prepared, or a stand-in."""
+    return name in STAND_INS or any((paths.PREPARED / file).exists() for file in (name, f"{name}.safetensors"))
+
+
 def _read(name: str) -> "ImageSet":
     if name not in NAMES:
         raise _unknown(name)

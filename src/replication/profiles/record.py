@@ -11,13 +11,15 @@ from torch import nn
 
 from entropy_guidance import conv_entropy_change, profile, selection
 from replication import data as datasets
-from replication.coco_unet import grid as unet
 from replication.core import paths, strict_json
 from replication.core.errors import UserError
+from replication.core.family import find
 from replication.core.files import reading, write_text
 from replication.core.runs import Store
-from replication.core.settings import UNETS, ProfileGrid, Settings
+from replication.core.settings import Parameters
 from replication.data.images import ImageSet
+from replication.profiles.settings import Profiled
+from replication.profiles.settings import read as read_settings
 
 Layer = dict[str, Any]
 SEED = 0
@@ -30,23 +32,23 @@ def record_path(scale: str, network: str) -> Path:
     return paths.table(scale, f"profile-{network}")
 
 
-def write(settings: Settings, network: str) -> list[str]:
+def write(parameters: Parameters, network: str) -> list[str]:
     """Profile every kind of weights that can be had and write the record; lines for the user.
 
     One line a convolution. Weights that cannot be had now keep the lines that the record has of them.
     """
-    chosen = settings.profiles[network]
-    path = record_path(settings.scale, network)
+    chosen = read_settings(parameters)[network]
+    path = record_path(parameters.scale, network)
     layers: dict[str, list[Layer]] = {weights: [] for weights in chosen.weights} | _by_weights(read_record(path))
     messages = []
     for weights in chosen.weights:
         try:
-            model, source = load_network(settings, chosen, weights)
+            model, source = load_network(parameters, chosen, weights)
         except UserError as error:
             kept = "its recorded profile is kept" if layers[weights] else "its profile is left out"
             messages.append(f"{network}, {weights} weights: {kept}. {error}")
             continue
-        name = "unet" if chosen.network in UNETS else chosen.network
+        name = network if _is_family(parameters, chosen.network) else chosen.network
         before = selection.by_role(model, "pre-skip", torch.empty(1, 3, 64, 64)) if name == "resnet50" else ()
         layers[weights] = describe_layers(model, before, network=name, weights=weights, source=source)
         messages.append(f"{network}, {weights} weights ({source}): {len(layers[weights])} convolutions")
@@ -59,7 +61,7 @@ def write(settings: Settings, network: str) -> list[str]:
 
 def read_record(path: Path) -> list[Layer]:
     """Layers of a record; [] where there is none."""
-    with reading(path, "delete it and run `python -m replication profiles`, or restore it with git"):
+    with reading(path, "delete it and run `python -m replication profile-stage`, or restore it with git"):
         return [dict(strict_json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
 
 
@@ -119,7 +121,12 @@ def _by_weights(layers: list[Layer]) -> dict[str, list[Layer]]:
     return grouped
 
 
-def load_network(settings: Settings, chosen: ProfileGrid, weights: str) -> tuple[nn.Module, str]:
+def _is_family(parameters: Parameters, network: str) -> bool:
+    """Whether a network is that of a family of U-Nets."""
+    return parameters.families.get(network) == "coco_unet"
+
+
+def load_network(parameters: Parameters, chosen: Profiled, weights: str) -> tuple[nn.Module, str]:
     """A network with the weights that are named, and where these are from.
 
     Raises:
@@ -128,8 +135,8 @@ def load_network(settings: Settings, chosen: ProfileGrid, weights: str) -> tuple
     from replication.profiles import small_vgg_training as classifier
     from replication.profiles import zoo  # torchvision takes seconds to import, which readers of a record need not wait
 
-    if chosen.network in UNETS:
-        return _unet(settings, chosen.network, weights)
+    if _is_family(parameters, chosen.network):
+        return _unet(parameters, chosen.network, weights)
     torch.manual_seed(SEED)
     model = zoo.build(chosen.network)
     if weights == "trained":
@@ -142,25 +149,29 @@ def load_network(settings: Settings, chosen: ProfileGrid, weights: str) -> tuple
     return model, zoo.load_weights(model, chosen.network, source, seed=SEED)
 
 
-def _unet(settings: Settings, family: str, weights: str) -> tuple[nn.Module, str]:
+def _unet(parameters: Parameters, name: str, weights: str) -> tuple[nn.Module, str]:
     """The family's network: random, or as its unguided run (`sample`: the sample's) left it in the store."""
-    from replication.coco_unet.training import task as segmentation
+    from replication.coco_unet.training import task
     from replication.profiles import zoo
 
-    family += "-sample" if weights == "sample" else ""
-    run = next(run for run in unet.grid(settings, family) if run["lambda"] == 0)
-    model = segmentation.build(run)
+    family = find(parameters, f"{name}-sample" if weights == "sample" else name)
+    run = next((run for run in family.grid if run["lambda"] == 0), None)
+    if run is None:
+        raise UserError(f"scale {parameters.scale} has no run of {family.name} without guidance")
+    model = task.build(run)
     if weights == "random":
-        return model, zoo.load_weights(model, family, "random", seed=SEED)
+        return model, zoo.load_weights(model, family.name, "random", seed=SEED)
     store = Store(paths.store())
     path = store.weights(run.key)
     if not path.exists():
-        command = f"python -m replication sweep --scale {settings.scale} --family {family} --only lambda=0"
-        raise UserError(f"no weights of the unguided run of {family} here; `{command}` trains it where its data are")
-    zoo.load_weights(model, family, str(path))
+        command = f"python -m replication sweep --scale {parameters.scale} --family {family.name} --only lambda=0"
+        raise UserError(
+            f"no weights of the unguided run of {family.name} here; `{command}` trains it where its data are"
+        )
+    zoo.load_weights(model, family.name, str(path))
     metrics = store[run.key]["metrics"]
     return model, (
-        f"unguided run of {family}, {run['widths']} filters, {metrics['train_images']} images, "
+        f"unguided run of {family.name}, {run['widths']} filters, {metrics['train_images']} images, "
         f"{metrics['stopping_epoch']} epochs, validation IoU {metrics['iou']:.3f}"
     )
 

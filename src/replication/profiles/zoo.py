@@ -8,18 +8,14 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
-import h5py
-import numpy as np
 import torch
 import torchvision
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
-from replication.coco_unet.training.model import UNet
-from replication.core import paths
+from replication.core import late, paths
 from replication.core.errors import UserError
 from replication.data.download import fetch
-from replication.profiles.small_vgg import SmallVGG
+from replication.profiles import weights_file
 
 
 def _smp_unet() -> nn.Module:
@@ -30,8 +26,8 @@ def _smp_unet() -> nn.Module:
 
 
 OWN: dict[str, Callable[[], nn.Module]] = {
-    "unet": UNet,
-    "small-vgg": SmallVGG,
+    "unet": late.function("replication.coco_unet.training.model:UNet"),
+    "small-vgg": late.function("replication.profiles.small_vgg:SmallVGG"),
     "smp-unet": _smp_unet,
 }
 
@@ -110,7 +106,7 @@ def load_weights(model: nn.Module, name: str, weights: str, *, seed: int = 0) ->
         path = Path(weights)
         if not path.is_file():
             raise UserError(f"no file {path}. --weights takes a file, or one of random, keras, torchvision")
-    if path.suffix in (".h5", ".hdf5"):
+    if weights_file.is_keras(path):
         _load_keras(model, name, path)
     else:
         _load_state_dict(model, path)
@@ -155,12 +151,7 @@ def _load_torchvision(model: nn.Module, name: str) -> str:
 
 
 def _load_state_dict(model: nn.Module, path: Path) -> None:
-    try:
-        loaded: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-        state = {name.removeprefix("module."): tensor for name, tensor in loaded.get("state_dict", loaded).items()}
-    except Exception as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{path} cannot be read as a state dict (.pt, .pth or .safetensors): {reason}") from None
+    state = weights_file.state_dict(path)
     try:
         model.load_state_dict(state)
     except (RuntimeError, TypeError) as error:
@@ -170,7 +161,7 @@ def _load_state_dict(model: nn.Module, path: Path) -> None:
 def _load_keras(model: nn.Module, name: str, path: Path) -> None:
     """Copy the convolutions of a Keras file: kernels (p, q, in, out) become (out, in, p, q)."""
     modules = {key: module for key, module in model.named_modules() if isinstance(module, nn.Conv2d)}
-    kernels = _keras_convolutions(path)
+    kernels = {key: layer for key, layer in weights_file.keras(path).items() if layer[0].ndim == 4}
     if name == "resnet50":
         kernels = {_resnet_name(key): value for key, value in kernels.items()}
     elif len(kernels) == len(modules):  # a plain chain: both count from the input
@@ -196,22 +187,6 @@ def _load_keras(model: nn.Module, name: str, path: Path) -> None:
             setattr(model.get_submodule(parent), child, nn.Identity())
 
 
-def _keras_convolutions(path: Path) -> dict[str, tuple[Tensor, Tensor | None]]:
-    """Layer name -> (kernel (O, I, p, q), bias (O,) or None), in the file's order."""
-    found = {}
-    try:
-        with h5py.File(path) as file:
-            root = file.get("model_weights", file)
-            for layer in (_text(name) for name in root.attrs["layer_names"]):
-                arrays = [np.asarray(root[layer][_text(name)]) for name in root[layer].attrs["weight_names"]]
-                if arrays and arrays[0].ndim == 4:
-                    kernel = torch.from_numpy(arrays[0]).permute(3, 2, 0, 1)
-                    found[layer] = (kernel, torch.from_numpy(arrays[1]) if len(arrays) > 1 else None)
-    except (OSError, LookupError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} cannot be read as a Keras weights file: {error}") from None
-    return found
-
-
 def _resnet_name(layer: str) -> str:
     """Keras's name of a ResNet convolution -> torchvision's; `conv3_block1_0_conv` -> `layer2.0.downsample.0`.
 
@@ -227,7 +202,3 @@ def _resnet_name(layer: str) -> str:
     else:
         return layer
     return f"layer{stage}.{block}." + (f"conv{place}" if place else "downsample.0")
-
-
-def _text(name: bytes | str) -> str:
-    return name.decode() if isinstance(name, bytes) else name

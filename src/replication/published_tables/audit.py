@@ -14,8 +14,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from replication.core import paths, published, strict_json
-from replication.core.files import write_text
-from replication.core.settings import Settings
+from replication.core.files import reading, write_text
+from replication.core.settings import Parameters
 from replication.statistics import power, selection_effects
 from replication.statistics.t_tests import ALPHA, paired_difference
 
@@ -29,11 +29,23 @@ ROW = ["model", "training", "guided_layers"]  # what tells the rows of Table 2 a
 Part = dict[str, Any]
 
 
-def write(settings: Settings) -> Path:
+def write(parameters: Parameters) -> Path:
     """Write data/runs/<scale>/published-audit.json, atomically; the path."""
-    path = paths.record(settings.scale, NAME)
+    path = paths.record(parameters.scale, NAME)
     write_text(path, strict_json.dumps(audit(), indent=1) + "\n")
     return path
+
+
+def read(scale: str) -> Part:
+    """The record of a scale, empty where there is none."""
+    path = paths.record(scale, NAME)
+    if not path.exists():
+        return {}
+    with reading(path, f"`python -m replication {NAME} --scale {scale}` writes it anew"):
+        record = dict(strict_json.loads(path.read_text()))
+        if missing := {"facts", "table1", "table2", "table3"} - record.keys():
+            raise KeyError(*missing)
+    return record
 
 
 def audit() -> Part:

@@ -8,10 +8,10 @@ from typing import Any, Generic, TypeVar
 import pandas as pd
 from matplotlib.figure import Figure
 
-from replication.core import paths, published
+from replication.core import published
 from replication.core.family import Family
-from replication.core.files import reading
 from replication.core.findings import Findings
+from replication.core.made_apart import made_apart
 from replication.core.verdict import Hypothesis
 from replication.report import figures
 
@@ -50,13 +50,6 @@ def write_table(folder: Path, name: str, title: str, table: pd.DataFrame, note: 
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, index=False, float_format="%.6g")
     return TableEntry(title, path, table, note)
-
-
-def measurements(name: str) -> pd.DataFrame:
-    """data/benchmarks/NAME.csv, empty where nothing is measured."""
-    path = paths.BENCHMARKS / f"{name}.csv"
-    with reading(path, "restore it: `git checkout data/benchmarks`"):
-        return pd.read_csv(path) if path.exists() else pd.DataFrame()
 
 
 @dataclass(frozen=True)
@@ -103,10 +96,15 @@ def _hypothesis(found: Sequence[Hypothesis], note: str) -> str:
     if "amended" in entry:
         rule, since = f"{rule}\n\nAmended: {entry['amended']}", ", amended since"
     lines = "\n".join(
-        f"- **{undecided_by(note, one.verdict).capitalize()}** on `{one.family}`: {one.evidence}." for one in found
+        f"- **{undecided_by(note, one.verdict).capitalize()}**{on(one.family)}: {one.evidence}." for one in found
     )
     said = f"**{found[0].name}.** {entry['hypothesis']}\n\n{lines}"
     return said + "\n\n" + folded(rule, f"The rule, written {entry['written']}{since}")
+
+
+def on(family: str) -> str:
+    """Whose runs a hypothesis was decided on, where it names a family."""
+    return f" on `{family}`" if family else ""
 
 
 def folded(text: str, summary: str) -> str:
@@ -120,7 +118,7 @@ def undecided_by(note: str, verdict: str) -> str:
 
 
 def runs_about(family: Family[Any]) -> str:
-    """How much of a family's grid exists, where it was trained, and how to train the rest."""
+    """How much of a family's grid exists, where it was trained, how to train the rest, and how its pairs were made."""
     records, planned = family.records, family.planned
     text = f"{len(records)} of the {planned} runs of this scale's grid exist"
     if records:
@@ -130,7 +128,8 @@ def runs_about(family: Family[Any]) -> str:
     if len(records) < planned:
         command = f"python -m replication sweep --scale {family.scale} --family {family.name}"
         text += f" What is missing is not tested. `{command}` trains it."
-    return text
+    pairs = made_apart(records)
+    return f"{text} {pairs}" if pairs.number else text
 
 
 def _time(seconds: float) -> str:

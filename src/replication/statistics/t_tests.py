@@ -89,11 +89,11 @@ def pairwise_tests(samples: Mapping[float, Sequence[float]], *, paired: bool = F
     ]
     table = pd.DataFrame(rows, columns=["a", "b", "difference", "p"])
     table["p_holm"] = holm(table["p"])
-    enough = np.array([min(len(samples[a]), len(samples[b])) > 1 for a, b in combinations(samples, 2)], dtype=bool)
+    several = np.array([min(len(samples[a]), len(samples[b])) > 1 for a, b in combinations(samples, 2)], dtype=bool)
     for p, sign in (("p", "sign"), ("p_holm", "sign_holm")):
         direction = np.where(table["difference"] > 0, "+", "-")
         table[sign] = np.where(table[p] < ALPHA, direction, "")
-        table.loc[table[p].isna() & enough, sign] = NO_VARIANCE
+        table.loc[table[p].isna() & table["difference"].notna() & several, sign] = NO_VARIANCE
     return table
 
 

@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 
 from entropy_guidance import conv_entropy_change, exact_conv_entropy_change
+from replication.core import paths
 from replication.core.files import reading, write_text
-from replication.core.settings import Theory
+from replication.core.settings import Parameters
 from replication.theory.layers import CORNERS, Row, glorot, random_layers, stream
+from replication.theory.settings import Theory
+from replication.theory.settings import read as read_settings
 from replication.theory.witness import witness
 
 FILTER_IMAGE = (8, 8)
@@ -25,6 +28,14 @@ NAMED_FILTERS = {
     "binomial blur": ((1 / 16, 1 / 8, 1 / 16), (1 / 8, 1 / 4, 1 / 8), (1 / 16, 1 / 8, 1 / 16)),
 }
 TABLES = ("layers", "witness", "filters")
+NAME = "theory"
+
+
+def write(parameters: Parameters) -> Path:
+    """Do every experiment and write data/runs/<scale>/theory.json; the path."""
+    path = paths.record(parameters.scale, NAME)
+    save(run(read_settings(parameters)), path)
+    return path
 
 
 def run(settings: Theory) -> dict[str, list[Row]]:
@@ -55,7 +66,7 @@ def _filter_row(filter_: Tensor) -> Row:
     }
 
 
-def write(record: dict[str, list[Row]], path: Path) -> None:
+def save(record: dict[str, list[Row]], path: Path) -> None:
     """Write a record: one row a line, seven significant digits, -inf as null."""
     tables = []
     for name, rows in record.items():
@@ -64,8 +75,9 @@ def write(record: dict[str, list[Row]], path: Path) -> None:
     write_text(path, "{\n" + ",\n".join(tables) + "\n}\n")
 
 
-def read(path: Path) -> dict[str, list[Row]]:
-    """A record's rows; none where there is no file."""
+def read(scale: str) -> dict[str, list[Row]]:
+    """The rows of a scale's record; none where there is no file."""
+    path = paths.record(scale, NAME)
     if not path.exists():
         return {name: [] for name in TABLES}
     with reading(path, "`python -m replication theory` writes it anew"):

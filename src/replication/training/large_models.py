@@ -1,7 +1,7 @@
 """Train one large model at a time, with early stopping; continued from its last epoch after a kill.
 
 The loop knows neither images nor labels. What is learned, from which data and how success is measured is a task's
-business, a module beside this one.
+business: a module `task` of its room.
 
 Each epoch draws its order, its augmentation and its dropout from seeds of its own, so that a training that was killed
 and continued gives the numbers of one that was not: on a CPU to the last digit, on a GPU but for rounding, since its
@@ -73,46 +73,39 @@ class Task(Protocol):
         """What a record of the trained model holds beside metrics and history. `counts` as in `metrics`."""
 
 
-def stack_key(run: Run) -> tuple[Any, ...]:
-    """One kind of network after the other, paired runs side by side."""
-    return (run.family, run["dataset"])
+class LargeModels:
+    """The `Trainer` of one task."""
 
+    def __init__(self, task: Task) -> None:
+        self.task = task
 
-def stack_size(run: Run, data: MappedSet, device: torch.device) -> int:  # noqa: ARG001
-    """One."""
-    return 1
+    def stack_key(self, run: Run) -> tuple[Any, ...]:
+        """One kind of network after the other, paired runs side by side."""
+        return (run.family, run["dataset"])
 
+    def stack_size(self, run: Run, data: MappedSet, device: torch.device) -> int:  # noqa: ARG002
+        """One."""
+        return 1
 
-def one_thread(run: Run) -> bool:
-    """For a narrow network: its layers are too small to be worth the threads' waiting for one another."""
-    return _task(run.family).one_thread(run)
+    def one_thread(self, run: Run) -> bool:
+        """For a narrow network: its layers are too small to be worth the threads' waiting for one another."""
+        return self.task.one_thread(run)
 
+    def cost(self, run: Run) -> float:  # noqa: ARG002
+        """Equal: there is nothing to gain from an order."""
+        return 1.0
 
-def cost(run: Run) -> float:  # noqa: ARG001
-    """Equal: there is nothing to gain from an order."""
-    return 1.0
+    def train(self, runs: Sequence[Run], data: MappedSet, device: torch.device) -> Iterator[Epoch]:
+        """Train one run, epoch by epoch, from its checkpoint if there is one.
 
-
-def train(runs: Sequence[Run], data: MappedSet, device: torch.device) -> Iterator[Epoch]:
-    """Train one run, epoch by epoch, from its checkpoint if there is one.
-
-    Raises:
-        UserError: the checkpoint cannot be read, or the run asks for layers that its network does not have.
-    """
-    (run,) = runs
-    task = _task(run.family)
-    training = _Training(run, data, device, task)
-    training.resume()
-    while not training.finished:
-        yield training.epoch()
-
-
-def _task(family: str) -> Task:
-    from replication.coco_unet.training import task as segmentation
-    from replication.imagenette.training import task as classification
-
-    tasks: dict[str, Task] = {"unet": segmentation, "vgg16": classification, "resnet50": classification}
-    return tasks[family.partition("-")[0]]
+        Raises:
+            UserError: the checkpoint cannot be read, or the run asks for layers that its network does not have.
+        """
+        (run,) = runs
+        training = _Training(run, data, device, self.task)
+        training.resume()
+        while not training.finished:
+            yield training.epoch()
 
 
 class _Training:

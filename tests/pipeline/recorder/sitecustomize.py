@@ -18,11 +18,13 @@ if FOLDER and STAGE:
     def note(event: str, arguments: tuple[object, ...]) -> None:
         """Audit hook: files that are opened for reading."""
         if event == "open" and isinstance(arguments[0], str | os.PathLike) and "r" in str(arguments[1] or "r"):
-            opened.add(os.path.abspath(arguments[0]))
+            opened.add(str(Path(os.fsdecode(arguments[0])).absolute()))
 
     def leave() -> None:
         code = {module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
-        inside = sorted(str(Path(name).relative_to(root)) for name in opened | code if name.startswith(f"{root}{os.sep}"))
+        inside = sorted(
+            str(Path(name).relative_to(root)) for name in opened | code if name.startswith(f"{root}{os.sep}")
+        )
         (Path(FOLDER) / f"{os.getpid()}.txt").write_text("\n".join([STAGE, *inside]) + "\n")
 
     sys.addaudithook(note)

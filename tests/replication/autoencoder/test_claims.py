@@ -1,38 +1,46 @@
 """Verdicts on made-up records whose answer is plain."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 
-from replication.autoencoder import grid as autoencoder
-from replication.autoencoder.statistics import claims
-from replication.core import settings as settings_module
+from replication.autoencoder import grid
+from replication.autoencoder.settings import read
+from replication.autoencoder.statistics import calibration, claims
 from replication.core.runs import make_record, read_table
+from replication.core.settings import load
 from replication.statistics.t_tests import mean_over_groups
 
 FAMILY, CIFAR = "autoencoder-mnist", "autoencoder-cifar10"
 PARAMS = Path(__file__).parents[3] / "params.yaml"
 
 
+def small(family):
+    """Settings of a family with fewer widths, lambda and replicates."""
+    whole = read(load("paper", PARAMS), family)
+    fewer = replace(
+        whole.grid, widths=(80, 140, 200, 260), variant_widths=(260,), lambdas=(0.0, 1e-3, 0.1, 10.0), replicates=6
+    )
+    return replace(whole, grid=fewer)
+
+
 @pytest.fixture(scope="module")
 def settings():
-    loaded = settings_module.load("paper", PARAMS)
-    grids = {
-        family: dataclasses.replace(
-            grid, widths=(80, 140, 200, 260), variant_widths=(260,), lambdas=(0.0, 1e-3, 0.1, 10.0), replicates=6
-        )
-        for family, grid in loaded.autoencoder_grids.items()
-    }
-    return dataclasses.replace(loaded, autoencoder_grids=grids)
+    return small(FAMILY)
 
 
-def records(settings, epochs, mse, family=FAMILY):
+@pytest.fixture(scope="module")
+def cifar():
+    return small(CIFAR)
+
+
+def records(settings, epochs, mse):
     """A record for each run of the grid; `epochs(run)` and `mse(run, epoch)` say what it measured."""
     made = []
-    for run in autoencoder.grid(settings, family):
+    for run in grid.grid(settings):
         history = [mse(run, epoch) + 1e-6 * run["replicate"] for epoch in range(1, epochs(run) + 1)]
         metrics = {"stopping_epoch": len(history), "stopped_early": 1, "validation_mse": history[-1]}
         histories = {"validation_mse": history, "entropy_change": [0.0] * len(history)}
@@ -68,7 +76,7 @@ def better_when_guided(run, epoch):
 def test_an_artefact_reproduces_and_does_not_survive(settings):
     """Guided runs follow the unguided ones and only stop earlier, unless the MSE alone is watched."""
     made = records(settings, artefact, falling)
-    verdicts = claims.verdicts(made, settings, FAMILY)
+    verdicts = claims.verdicts(made, settings)
     assert (verdicts["C4"].verdict, verdicts["C4"].control) == ("reproduced", "does not survive")
     assert (verdicts["C5"].verdict, verdicts["C5"].control) == ("reproduced", "does not survive")
 
@@ -78,7 +86,7 @@ def test_beside_published_weighs_widths_alike(settings):
     made = records(settings, always_45, lambda run, epoch: falling(run, epoch) + run["width"] * 1e-5)
     lacking = [r for r in made if (r["run"]["width"], r["run"]["lambda"]) != (260, 1e-3)]
     fewer = [r for r in lacking if r["run"]["width"] != 140 or r["run"]["replicate"] < 2]
-    runs = autoencoder.frame([r for r in fewer if r["run"]["monitor"] != "base" or r["run"]["lambda"] == 0])
+    runs = grid.frame([r for r in fewer if r["run"]["monitor"] != "base" or r["run"]["lambda"] == 0])
     words = [
         {"what": group, "published": "", "value": "validation_mse", "group": group} for group in ("small", "large")
     ]
@@ -99,7 +107,7 @@ def test_a_seed_with_some_of_a_rows_lambda_does_not_count(settings):
     words = [{"what": "", "published": "", "value": "validation_mse", "group": "large"}]
 
     def row(found):
-        return next(claims.beside_published(autoencoder.frame(found), words).itertuples(index=False))
+        return next(claims.beside_published(grid.frame(found), words).itertuples(index=False))
 
     assert (row(large).n, row(lacking).n) == (18, 15)
     assert row(lacking).ours == row([r for r in large if r["run"]["replicate"] != 3]).ours
@@ -107,31 +115,31 @@ def test_a_seed_with_some_of_a_rows_lambda_does_not_count(settings):
     assert (row(scattered).ours, row(scattered).n, row(scattered).widths) == ("not run", 0, "")
 
 
-def test_c6_asks_the_same_of_cifar10(settings):
+def test_c6_asks_the_same_of_cifar10(cifar):
     """An artefact reproduces and does not survive; a real effect survives; 13 epochs or too many pairs are partly."""
 
     def verdict(epochs, mse=falling):
-        return claims.verdicts(records(settings, epochs, mse, CIFAR), settings, CIFAR)["C6"]
+        return claims.verdicts(records(cifar, epochs, mse), cifar)["C6"]
 
     assert (verdict(artefact).verdict, verdict(artefact).control) == ("reproduced", "does not survive")
     early = verdict(lambda run: 10 if large(run) else 45, better_when_guided)
     assert (early.verdict, early.control) == ("reproduced", "survives")
     assert verdict(lambda run: 13 if large(run) else 45).verdict == "partly"
     assert verdict(always_45).verdict == "not reproduced"
-    assert claims.verdicts([], settings, CIFAR)["C6"].verdict == "not tested"
+    assert claims.verdicts([], cifar)["C6"].verdict == "not tested"
 
 
 def test_runs_of_other_protocols_do_not_count(settings):
     made = records(settings, artefact, falling)
-    other = [autoencoder.make_run(settings, FAMILY, 260, 0.1, replicate, precision="float64") for replicate in range(6)]
+    other = [grid.make_run(settings, 260, 0.1, replicate, precision="float64") for replicate in range(6)]
     extra = [make_record(run, made[0]["metrics"], made[0]["history"], 1, {}) for run in other]
-    assert claims.verdicts(made + extra, settings, FAMILY) == claims.verdicts(made, settings, FAMILY)
+    assert claims.verdicts(made + extra, settings) == claims.verdicts(made, settings)
 
 
 def test_a_real_effect_survives(settings):
     """Guided runs stop early under either rule, at an MSE that the unguided run has not reached by then."""
     made = records(settings, lambda run: 10 if large(run) else 45, better_when_guided)
-    verdicts = claims.verdicts(made, settings, FAMILY)
+    verdicts = claims.verdicts(made, settings)
     assert verdicts["C4"].control == verdicts["C5"].control == "survives"
 
 
@@ -147,13 +155,13 @@ def test_groups_without_variance_are_not_told_apart():
 
 def test_no_effect_is_not_reproduced(settings):
     made = records(settings, always_45, falling)
-    verdicts = claims.verdicts(made, settings, FAMILY)
+    verdicts = claims.verdicts(made, settings)
     assert verdicts["C4"].verdict == verdicts["C5"].verdict == "not reproduced"
 
 
 def test_half_the_epochs_is_partly(settings):
     made = records(settings, lambda run: 20 if large(run) else 45, falling)
-    assert claims.verdicts(made, settings, FAMILY)["C4"].verdict == "partly"
+    assert claims.verdicts(made, settings)["C4"].verdict == "partly"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +174,7 @@ def test_half_the_epochs_is_partly(settings):
     ],
 )
 def test_c4_must_hold_at_every_width_and_lambda(settings, epochs, verdict):
-    assert claims.verdicts(records(settings, epochs, falling), settings, FAMILY)["C4"].verdict == verdict
+    assert claims.verdicts(records(settings, epochs, falling), settings)["C4"].verdict == verdict
 
 
 def third_group(factor):
@@ -189,17 +197,17 @@ def third_group(factor):
     ],
 )
 def test_each_part_of_c5(settings, epochs, mse, verdict):
-    assert claims.verdicts(records(settings, epochs, mse), settings, FAMILY)["C5"].verdict == verdict
+    assert claims.verdicts(records(settings, epochs, mse), settings)["C5"].verdict == verdict
 
 
 def test_the_control_of_c5_asks_for_one_percent(settings):
     made = records(settings, early_when_large, lambda run, epoch: falling(run, epoch) * (1.005 if large(run) else 1))
-    assert claims.verdicts(made, settings, FAMILY)["C5"].control == "does not survive"
+    assert claims.verdicts(made, settings)["C5"].control == "does not survive"
 
 
-def test_c6_must_more_than_halve_and_survive_both_controls(settings):
+def test_c6_must_more_than_halve_and_survive_both_controls(cifar):
     def c6(epochs, mse=falling):
-        return claims.verdicts(records(settings, epochs, mse, CIFAR), settings, CIFAR)["C6"]
+        return claims.verdicts(records(cifar, epochs, mse), cifar)["C6"]
 
     assert c6(lambda run: 22 if large(run) else 44).verdict == "not reproduced"
     of_c5_alone = c6(artefact, better_when_guided)
@@ -208,12 +216,12 @@ def test_c6_must_more_than_halve_and_survive_both_controls(settings):
 
 def test_the_tested_width_has_unguided_runs_too(settings):
     runs = pd.DataFrame({"width": [30, 50, 50], "lambda": [0.1, 0.1, 0.0]})
-    assert claims.tested_width(runs, settings, FAMILY) == 50
+    assert claims.tested_width(runs, settings) == 50
 
 
 def test_no_guidance_is_among_the_small_lambda(settings):
     made = records(settings, always_45, lambda run, _: 0.002 if run["lambda"] == 0 else 0.003)
-    runs = autoencoder.frame([r for r in made if r["run"]["monitor"] != "base" or r["run"]["lambda"] == 0])
+    runs = grid.frame([r for r in made if r["run"]["monitor"] != "base" or r["run"]["lambda"] == 0])
     groups = ("zero", "small", "large")
     words = [{"what": name, "published": "", "value": "validation_mse", "group": name} for name in groups]
     found = claims.beside_published(runs, words)
@@ -223,21 +231,18 @@ def test_no_guidance_is_among_the_small_lambda(settings):
 def test_few_runs_are_inconclusive_and_none_not_tested(settings):
     made = records(settings, always_45, falling)
     few = [record for record in made if record["run"]["replicate"] < 3]
-    assert claims.verdicts(few, settings, FAMILY)["C4"].verdict == "inconclusive"
-    none = claims.verdicts([], settings, FAMILY)
+    assert claims.verdicts(few, settings)["C4"].verdict == "inconclusive"
+    none = claims.verdicts([], settings)
     assert {v.verdict for v in none.values()} == {"not tested"}
     unguided = [record for record in made if record["run"]["lambda"] == 0]
-    assert claims.verdicts(unguided, settings, FAMILY)["C4"].verdict == "not tested"
+    assert claims.verdicts(unguided, settings)["C4"].verdict == "not tested"
 
 
 def test_calibration_reads_every_minimum_improvement_from_one_history(settings):
     # Falls in steps of 1/512 for 32 epochs, then stays: all numbers are exact in binary.
     history = [1 - min(epoch, 32) / 512 for epoch in range(1, 60)]
-    made = [
-        make_record(run, {}, {"validation_mse": history}, 1, {})
-        for run in autoencoder.calibration_grid(settings, FAMILY)
-    ]
-    table = autoencoder.calibration_table(made, (0.0, 3 / 512, 0.5)).set_index(["batch_size", "min_delta"])
+    made = [make_record(run, {}, {"validation_mse": history}, 1, {}) for run in grid.calibration_grid(settings)]
+    table = calibration.calibration_table(made, (0.0, 3 / 512, 0.5)).set_index(["batch_size", "min_delta"])
     assert table.loc[(128, 0.0), "stopping_epoch"] == 32 + 7
     # more than 3/512 below the best: at epochs 1, 5, 9, ..., 29
     assert table.loc[(128, 3 / 512), "stopping_epoch"] == 29 + 7
@@ -247,38 +252,38 @@ def test_calibration_reads_every_minimum_improvement_from_one_history(settings):
 
 
 def test_a_setting_that_never_stopped_cannot_be_chosen(settings):
-    runs = autoencoder.calibration_grid(settings, FAMILY)
+    runs = grid.calibration_grid(settings)
     made = [make_record(run, {}, {"validation_mse": [0.003] * 64}, 1, {}) for run in runs if run["batch_size"] == 64]
     near = [0.003 * 64 / epoch for epoch in range(1, 65)]
     made += [make_record(run, {}, {"validation_mse": near}, 1, {}) for run in runs if run["batch_size"] == 128]
-    table = autoencoder.calibration_table(made, (0.0,))
+    table = calibration.calibration_table(made, (0.0,))
     assert table["capped"].tolist() == [0, 2] and table["distance"][0] > table["distance"][1]
 
 
 def test_the_defaults_are_what_the_calibration_chose():
-    chosen = settings_module.load("paper", PARAMS)
+    chosen = read(load("paper", PARAMS), FAMILY)
     records_ = read_table(PARAMS.parent / "data/runs/paper/autoencoder-mnist-calibration.jsonl")
-    best = autoencoder.calibration_table(records_, chosen.calibration.min_deltas).iloc[0]
-    assert (chosen.autoencoder_grids[FAMILY].batch_size, chosen.autoencoder.min_delta) == (
+    best = calibration.calibration_table(records_, chosen.calibration.min_deltas).iloc[0]
+    assert (chosen.grid.batch_size, chosen.training.min_delta) == (
         best["batch_size"],
         best["min_delta"],
     )
 
 
 def test_baseline_distance():
-    assert autoencoder.baseline_distance(0.003, 50) == 0
-    assert autoencoder.baseline_distance(0.006, 50) == pytest.approx(autoencoder.baseline_distance(0.003, 20))
+    assert calibration.baseline_distance(0.003, 50) == 0
+    assert calibration.baseline_distance(0.006, 50) == pytest.approx(calibration.baseline_distance(0.003, 20))
 
 
 def test_only_cells_that_a_rule_compares_can_be_too_small(settings):
     """C4 and its control compare large lambda with none; C5 also rests on the tested width."""
     made = records(settings, artefact, falling)
     few = [r for r in made if not (r["run"]["lambda"] == 1e-3 and r["run"]["replicate"] > 0)]
-    verdicts = claims.verdicts(few, settings, FAMILY)
+    verdicts = claims.verdicts(few, settings)
     assert (verdicts["C4"].verdict, verdicts["C4"].control) == ("reproduced", "does not survive")
     assert verdicts["C5"].verdict == "inconclusive"
     at_80 = [r for r in made if not (r["run"]["width"] == 80 and r["run"]["replicate"] > 3)]
-    verdicts = claims.verdicts(at_80, settings, FAMILY)
+    verdicts = claims.verdicts(at_80, settings)
     assert (verdicts["C4"].verdict, verdicts["C5"].verdict) == ("reproduced", "inconclusive")
 
 
@@ -286,7 +291,7 @@ def test_a_width_that_lacks_a_lambda_does_not_count(settings):
     made = records(settings, artefact, falling)
 
     def verdicts(keep):
-        return claims.verdicts([r for r in made if keep(r["run"])], settings, FAMILY)
+        return claims.verdicts([r for r in made if keep(r["run"])], settings)
 
     two_of_three = verdicts(lambda run: run["width"] != 140 or run["lambda"] != 0.1)
     assert two_of_three["C4"].verdict == two_of_three["C5"].verdict == "partly"
@@ -305,7 +310,7 @@ def test_the_guided_runs_of_a_seed_are_one_number(settings):
         return falling(run, epoch) + (noise[run["replicate"]] if large(run) else 0)
 
     made = records(settings, lambda run: 9 if large(run) else 45, mse)
-    control = claims.verdicts(made, settings, FAMILY)["C5"]
+    control = claims.verdicts(made, settings)["C5"]
     assert control.control == "does not survive" and "n = 18 seeds with 36 guided runs" in control.control_evidence
 
 
@@ -318,7 +323,7 @@ def test_a_seed_with_some_of_the_differences_is_no_number_of_the_control(setting
     def mse(run, epoch):
         return falling(run, epoch) * (0.5 if run["replicate"] == 0 and large(run) else 1)
 
-    control = claims.verdicts(records(settings, epochs, mse), settings, FAMILY)["C5"]
+    control = claims.verdicts(records(settings, epochs, mse), settings)["C5"]
     assert "seed: 0 (95 % interval 0 to 0)" in control.control_evidence
     assert "n = 15 seeds with 30 guided runs; 6 guided runs are left out" in control.control_evidence
 
@@ -329,10 +334,10 @@ def test_a_seed_with_some_of_the_differences_is_no_number_of_the_control(setting
 )
 def test_the_borders_of_c4(settings, unguided, guided, verdict):
     made = records(settings, lambda run: guided if large(run) else unguided, falling)
-    assert claims.verdicts(made, settings, FAMILY)["C4"].verdict == verdict
+    assert claims.verdicts(made, settings)["C4"].verdict == verdict
 
 
 @pytest.mark.parametrize(("unguided", "verdict"), [(27, "reproduced"), (23, "partly")])  # MSE 0.0043 and 0.0050
 def test_the_small_lambdas_border_in_c5(settings, unguided, verdict):
     made = records(settings, lambda run: 9 if large(run) else unguided, falling)
-    assert claims.verdicts(made, settings, FAMILY)["C5"].verdict == verdict
+    assert claims.verdicts(made, settings)["C5"].verdict == verdict

@@ -6,14 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from autoencoder_runs import FAMILY, PARAMS, artefact, falling, frame_of, made, small_grid
+from msgspec.structs import replace
 from scipy import stats
 
-from replication.autoencoder import grid as autoencoder
+from replication.autoencoder import grid
 from replication.autoencoder.report import hypotheses as report
 from replication.autoencoder.statistics import comparisons, pairs
 from replication.core import paths
-from replication.core import settings as settings_module
+from replication.core.family import find, findings_of
 from replication.core.runs import Run, of_grid, read_table, write_table
+from replication.core.settings import load
+
+FAMILIES = (FAMILY, "autoencoder-cifar10")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +44,7 @@ def test_replays_are_compared_at_every_width():
 def test_earlier_targets(settings):
     """Guided runs of the exact form are twice as fast, so that they need half the epochs to any target."""
     records = made(settings, speed=lambda run: 2.0 if run["form"] == "exact" else 1.0)
-    table = comparisons.time_to_early_quality(pairs.of_variants(records, settings, FAMILY))
+    table = comparisons.time_to_early_quality(pairs.of_variants(records, settings))
     assert sorted(set(table["share"])) == [0.1, 0.2, 1 / 3, 0.5] and set(table["width"]) == {100, 260}
     for row in table.to_dict("records"):
         assert row["unguided_epochs"] == np.ceil(45 * row["share"]) and row["reached"] == row["n"] == 4
@@ -49,7 +53,7 @@ def test_earlier_targets(settings):
 
 
 def test_thresholds_bracket_the_prediction(settings):
-    found = pairs.of_variants(made(settings, artefact), settings, FAMILY)
+    found = pairs.of_variants(made(settings, artefact), settings)
     table = comparisons.thresholds(found)
     assert table["width"].tolist() == [100, 260] and table["n"].tolist() == [4, 4]
     assert (table["not_yet"] < table["replay"]).all() and (table["replay"] <= 2 * table["halved"]).all()
@@ -58,7 +62,7 @@ def test_thresholds_bracket_the_prediction(settings):
 
 
 def test_thresholds_are_the_nearest_on_either_side(settings):
-    found = pairs.of_variants(made(settings, artefact), settings, FAMILY)
+    found = pairs.of_variants(made(settings, artefact), settings)
     runs = pairs.frame(found)
     hidden = runs[runs["replayed_epoch"].notna() & (runs["width"] == 260)]
     epochs = hidden.groupby((hidden["lambda"] / hidden["epsilon"]).round(6))["epoch"].mean()
@@ -102,7 +106,7 @@ def test_one_run_that_does_not_get_there_leaves_no_interval():
 
 def test_determinants_compare_the_last_common_epoch(settings):
     records = made(settings, lambda run: 20 if run["form"] == "exact" else 45, lambda run: 1 + (run["form"] == "log"))
-    found = pairs.of_variants(records, settings, FAMILY)
+    found = pairs.of_variants(records, settings)
     table = comparisons.determinants(found).set_index(["variant", "width", "lambda"])
     assert table.loc[("exact-base", 260, 1.0), ["initial", "unguided", "guided"]].tolist() == [-100, -80, -80]
     assert table.loc[("log-base", 260, 1.0), ["unguided", "guided"]].tolist() == [-55, -10]
@@ -115,11 +119,11 @@ def test_guided_runs_that_outlast_the_unguided_stand_beside_longer_ones(settings
         return 200 if unstopped else 45 if run["lambda"] == 0 else 60 + run["replicate"]
 
     records = made(settings, epochs, lambda run: 2.0 if run["lambda"] == 1.0 else 1.0)
-    found = pairs.unstopped(records, settings, FAMILY)
+    found = pairs.unstopped(records, settings)
     assert {pair.variant for pair in found} == {"published"}
     assert {len(pair.unguided["history"]["validation_mse"]) for pair in found} == {200}
     for pair in found:
-        unguided = autoencoder.make_run(settings, FAMILY, 260, 0.0, pair.guided["run"]["replicate"])
+        unguided = grid.make_run(settings, 260, 0.0, pair.guided["run"]["replicate"])
         seeds = {Run(FAMILY, run).seed("weights") for run in (pair.guided["run"], pair.unguided["run"])}
         assert seeds == {unguided.seed("weights")}
 
@@ -134,17 +138,23 @@ def test_guided_runs_that_outlast_the_unguided_stand_beside_longer_ones(settings
     assert (faster["change"], faster["unguided_change"]) == (-100 + 2 * 61.5, -100 + 61.5)
 
 
+def section_of(settings, folder):
+    """Of two families with these settings."""
+    parameters = load("paper", PARAMS)
+    families = [
+        dataclasses.replace(find(parameters, name), settings=replace(settings, family=name)) for name in FAMILIES
+    ]
+    return report.section(families, {family.name: findings_of(family) for family in families}, folder, "")
+
+
 @pytest.mark.parametrize("changed", [{}, {"monitor": "base"}, {"form": "exact"}, {"form": "log"}])
 def test_the_section_renders_under_any_protocol(settings, tmp_path, monkeypatch, changed):
     """What `dvc exp run -S autoencoder.monitor=base` and its like leave to be shown."""
     monkeypatch.setattr(paths, "PUBLISHED", PARAMS.parent / "data/published")
     monkeypatch.chdir(tmp_path)
-    variant = dataclasses.replace(settings, autoencoder=dataclasses.replace(settings.autoencoder, **changed))
-    grids = dict.fromkeys(settings_module.AUTOENCODERS, settings.autoencoder_grids[FAMILY])
-    variant = dataclasses.replace(variant, autoencoder_grids=grids)
-    records = made(variant, artefact)
-    write_table(paths.table("paper", FAMILY), records)
-    section = report.section(variant, tmp_path / "report", "")
+    variant = replace(settings, training=replace(settings.training, **changed))
+    write_table(paths.table("paper", FAMILY), made(variant, artefact))
+    section = section_of(variant, tmp_path / "report")
     assert all(entry.path.exists() for entry in section.figures + section.tables) and section.figures
     told = [entry.frame["exact"].min() for entry in section.tables if "-replay" in entry.path.name]
     assert told == ([] if changed else [1.0])  # nothing is told where no constant hides the improvement
@@ -153,26 +163,25 @@ def test_the_section_renders_under_any_protocol(settings, tmp_path, monkeypatch,
 def test_the_section_renders_with_runs_in_float64_alone(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "PUBLISHED", PARAMS.parent / "data/published")
     monkeypatch.chdir(tmp_path)
-    grids = dict.fromkeys(settings_module.AUTOENCODERS, settings.autoencoder_grids[FAMILY])
-    both = dataclasses.replace(settings, autoencoder_grids=grids)
-    write_table(paths.table("paper", FAMILY), [r for r in made(both, artefact) if r["run"]["precision"] == "float64"])
-    section = report.section(both, tmp_path / "report", "")
+    records = [record for record in made(settings, artefact) if record["run"]["precision"] == "float64"]
+    write_table(paths.table("paper", FAMILY), records)
+    section = section_of(settings, tmp_path / "report")
     assert all(entry.path.exists() for entry in section.figures + section.tables) and section.figures
 
 
 def test_the_committed_runs_belong_to_the_grid():
     """Their keys must stay what they are, or hours of training are lost."""
-    loaded = settings_module.load("paper", PARAMS)
-    for family in settings_module.AUTOENCODERS:
+    loaded = load("paper", PARAMS)
+    for family in FAMILIES:
         records = read_table(PARAMS.parent / f"data/runs/paper/{family}.jsonl")
-        assert records and of_grid(records, autoencoder.grid(loaded, family)) == records
+        assert records and of_grid(records, find(loaded, family).grid) == records
 
 
 def test_the_threshold_is_that_of_the_plain_sum(settings):
     def epochs(run):
         return 5 if run["monitor"] == "keras" else 30 if run["lambda"] and run["monitor"] == "total" else 45
 
-    found = pairs.of_variants(made(settings, epochs), settings, FAMILY)
+    found = pairs.of_variants(made(settings, epochs), settings)
     plain = [pair for pair in found if pair.variant != "keras-mean"]
     assert len(plain) < len(found)
     pd.testing.assert_frame_equal(comparisons.thresholds(found), comparisons.thresholds(plain))

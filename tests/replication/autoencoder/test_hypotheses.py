@@ -15,7 +15,7 @@ def settings():
 
 @pytest.fixture(scope="module")
 def plan(settings):
-    return pairs.plan(settings, FAMILY)
+    return pairs.plan(settings)
 
 
 def test_each_part_of_h1_can_fail_alone(settings, plan):

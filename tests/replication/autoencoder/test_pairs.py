@@ -1,7 +1,7 @@
 """Which runs make a pair, and what is compared in one."""
 
 import pytest
-from autoencoder_runs import FAMILY, frame_of, made, small_grid
+from autoencoder_runs import frame_of, made, small_grid
 
 from replication.autoencoder.statistics import pairs
 
@@ -13,7 +13,7 @@ def settings():
 
 def test_pairs_share_their_seed_and_need_both_runs(settings):
     records = made(settings)
-    found = pairs.of_variants(records, settings, FAMILY)
+    found = pairs.of_variants(records, settings)
     guided = [record for record in records if record["run"]["lambda"] != 0]
     assert {pair.guided["key"] for pair in found} == {record["key"] for record in guided}
     assert all(
@@ -23,11 +23,11 @@ def test_pairs_share_their_seed_and_need_both_runs(settings):
     )
     assert {pair.variant for pair in found} == {"published", "base", *settings.variants}
     without = [r for r in records if r["run"]["lambda"] != 0 or r["run"]["replicate"] != 2]
-    assert {p.guided["run"]["replicate"] for p in pairs.of_variants(without, settings, FAMILY)} == {0, 1, 3}
+    assert {p.guided["run"]["replicate"] for p in pairs.of_variants(without, settings)} == {0, 1, 3}
 
 
 def test_baselines_are_in_float64_only_where_there_are_no_others(settings):
-    found = pairs.of_variants(made(settings), settings, FAMILY)
+    found = pairs.of_variants(made(settings), settings)
     for chosen, precision in ((found, "float32"), ([p for p in found if p.variant == "float64"], "float64")):
         runs = [record["run"] for record in pairs.baselines(chosen, 100)]
         assert [run["precision"] for run in runs] == [precision] * 4 and {run["width"] for run in runs} == {100}

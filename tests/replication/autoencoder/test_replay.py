@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from autoencoder_runs import FAMILY, by_batches, made, small_grid
+from autoencoder_runs import by_batches, made, small_grid
 
 from replication import data as datasets
-from replication.autoencoder import grid as autoencoder
+from replication.autoencoder import grid
 from replication.autoencoder.statistics import replay
-from replication.autoencoder.training import train as replicas
+from replication.autoencoder.training import train
 from replication.core.runs import make_record, of_grid
 from replication.data import digits, photographs, shapes
 
@@ -40,7 +40,7 @@ def test_keras_mean_rounds_as_its_sum_does():
 
 
 def test_replays_by_either_rounding(settings):
-    unguided = of_grid(made(settings), [r for r in autoencoder.paper_grid(settings, FAMILY) if r["lambda"] == 0])
+    unguided = of_grid(made(settings), [r for r in grid.paper_grid(settings) if r["lambda"] == 0])
     table = replay.by_rounding(unguided, [0.0, 0.01], 1e-7)
     assert table["n"].unique().tolist() == [4] and table["width"].unique().tolist() == [100, 260]
     for row in table.to_dict("records"):
@@ -55,7 +55,7 @@ def test_replays_by_either_rounding(settings):
 
 def test_other_minimum_improvements_by_hand(settings):
     """A watched MSE that falls by 0.1 %, of 0.5: less than 0.001 an epoch, more than 0."""
-    run = autoencoder.make_run(settings, FAMILY, 100, 0.0, 0, min_delta=0.0)
+    run = grid.make_run(settings, 100, 0.0, 0, min_delta=0.0)
     history = {"validation_mse": [0.5 - 0.0005 * epoch for epoch in range(20)], "entropy_change": [0.0] * 20}
     record = make_record(run, {}, history, 1.0, {})
     table = replay.other_protocols([record], [0.0, 1e-3], [0.0, 1.0], 1e-7).set_index(["min_delta", "lambda"])
@@ -110,7 +110,7 @@ def test_replay_tells_the_epoch_of_a_real_guided_training(make_run, images, monk
     )
     changes = {"precision": "float32", "max_epochs": 40, "learning_rate": 1e-3, "width": 144, "epsilon": 1e-7}
     runs = [make_run(**changes), make_run(lambda_=lambda_, monitor=monitor, **changes)]
-    records = {r["key"]: r for e in replicas.train(runs, large, torch.device("cpu")) for r in e.finished}
+    records = {r["key"]: r for e in train.train(runs, large, torch.device("cpu")) for r in e.finished}
     unguided, guided = records[runs[0].key], records[runs[1].key]
     watched = replay.keras_mean(runs[1]) if monitor == "keras" else replay.plain_sum
     predicted = replay.replayed_epoch(unguided, lambda_, 1e-7, watched)

@@ -6,9 +6,10 @@ import torch
 
 from replication import data as datasets
 from replication.autoencoder import square_part
-from replication.autoencoder.training import train as replicas
+from replication.autoencoder.training import train
 from replication.core import paths
-from replication.core import settings as settings_module
+from replication.core.family import find
+from replication.core.settings import load
 from replication.data.images import pixels
 
 
@@ -35,11 +36,12 @@ def test_chunks_change_nothing(monkeypatch):
 
 
 def test_written_for_every_family_and_read_again(tmp_path, monkeypatch):
-    settings = settings_module.load("demo")
+    parameters = load("demo")
     monkeypatch.setattr(paths, "record", lambda scale, name: tmp_path / f"{scale}-{name}.json")
     assert square_part.read("demo", "autoencoder-mnist").empty
-    square_part.write(settings)
-    for family, grid in settings.autoencoder_grids.items():
+    square_part.write(parameters)
+    for family in ("autoencoder-mnist", "autoencoder-cifar10"):
+        grid = find(parameters, family).settings.grid
         images = datasets.load(grid.dataset).train_images
         expected = square_part.seen(pixels(images), grid.widths)
         assert square_part.read("demo", family).to_numpy() == pytest.approx(expected.to_numpy())
@@ -52,7 +54,7 @@ def test_where_no_image_lights_the_square_part_guidance_changes_no_mse(make_run,
     assert square_part.seen(pixels(images.train_images), [4])["lit"].tolist() == [0]
     changes = {"width": 4, "max_epochs": 5, "monitor": "base", "patience": 5}
     runs = [make_run(**changes), make_run(lambda_=1e-3, form="log", **changes)]
-    records = {r["key"]: r for e in replicas.train(runs, images, torch.device("cpu")) for r in e.finished}
+    records = {r["key"]: r for e in train.train(runs, images, torch.device("cpu")) for r in e.finished}
     unguided, guided = (records[run.key]["history"] for run in runs)
     assert guided["validation_mse"] == pytest.approx(unguided["validation_mse"], rel=1e-12)
     assert guided["entropy_change"][-1] > unguided["entropy_change"][-1] + 0.01

@@ -13,6 +13,7 @@ from replication.core.errors import UserError
 from replication.core.executors import OutOfTime, in_process, local_workers
 
 FOREVER = float("inf")
+TRAINER = "replication.autoencoder.training.train"
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def digits(make_run, tmp_path, monkeypatch):
 
 
 def test_a_killed_worker_is_noticed(digits):
-    epochs = local_workers([[digits]], 1, FOREVER)
+    epochs = local_workers([[digits]], TRAINER, 1, FOREVER)
     assert next(epochs).number == 1
     [worker] = multiprocessing.active_children()
     worker.kill()
@@ -34,19 +35,19 @@ def test_a_killed_worker_is_noticed(digits):
 
 def test_an_error_in_a_worker_is_one_message(make_run):
     with pytest.raises(UserError, match="no data set 'no such data': write mnist"):
-        list(local_workers([[make_run(dataset="no such data")]], 1, FOREVER))
+        list(local_workers([[make_run(dataset="no such data")]], TRAINER, 1, FOREVER))
 
 
 @pytest.mark.usefixtures("digits")
 def test_an_unforeseen_error_in_a_worker_is_one_message_too(make_run):
     message = r"(?s)training failed: AttributeError: module 'torch' has no attribute 'float33'\n\nTraceback.*train\.py"
     with pytest.raises(UserError, match=message):
-        list(local_workers([[make_run(dataset="digits", precision="float33")]], 1, FOREVER))
+        list(local_workers([[make_run(dataset="digits", precision="float33")]], TRAINER, 1, FOREVER))
 
 
 def test_a_deadline_ends_the_workers(digits):
     with pytest.raises(OutOfTime):
-        list(local_workers([[digits]], 1, deadline=0))
+        list(local_workers([[digits]], TRAINER, 1, deadline=0))
     assert multiprocessing.active_children() == []
 
 
@@ -57,7 +58,7 @@ from replication.core.runs import Run
 
 if __name__ == "__main__":
     try:
-        list(local_workers([[Run("autoencoder-test", {"note": "x" * 100})]] * 5000, 1, deadline=0))
+        list(local_workers([[Run("autoencoder-test", {"note": "x" * 100})]] * 5000, "no.such.trainer", 1, deadline=0))
     except OutOfTime:
         print("out of time")
 """
@@ -124,4 +125,4 @@ def said_by(script):
 
 def test_nothing_is_begun_after_the_deadline(make_run):
     with pytest.raises(OutOfTime):
-        next(in_process([[make_run(dataset="no such data")]], torch.device("cpu"), deadline=0.0))
+        next(in_process([[make_run(dataset="no such data")]], TRAINER, torch.device("cpu"), deadline=0.0))

@@ -17,7 +17,6 @@ from replication.report.section import runs_about
 CPU = torch.device("cpu")
 KEYS = {"device", "torch", "stack", "date", "threads", "commit", "processor", "instructions", "capability"}
 ROOT = Path(__file__).parents[3]
-MODULE = "src/replication/core/provenance.py"
 
 
 def git(folder, *command):
@@ -28,8 +27,8 @@ def git(folder, *command):
 
 @pytest.fixture
 def checkout(tmp_path):
-    (tmp_path / MODULE).parent.mkdir(parents=True)
-    (tmp_path / MODULE).write_text("")
+    (tmp_path / provenance.MODULE).parent.mkdir(parents=True)
+    (tmp_path / provenance.MODULE).write_text("")
     (tmp_path / "params.yaml").write_text("scale: demo\n")
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", "-A")
@@ -65,11 +64,16 @@ def test_a_commit_and_whether_its_code_was_changed(checkout):
     assert commit(checkout) == f"{head} (changed)"
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="these tests are in no checkout")
+def test_a_record_has_the_commit_of_this_checkout():
+    assert environment(CPU, 1)["commit"].removesuffix(" (changed)") == git(ROOT, "rev-parse", "HEAD")
+
+
 def test_no_checkout_and_no_git_are_not_recorded(checkout, tmp_path_factory, monkeypatch):
     assert commit(tmp_path_factory.mktemp("nowhere")) == NOT_RECORDED
     installed = checkout / "venv/lib"  # in a folder that git leaves alone, within a checkout
-    (installed / MODULE).parent.mkdir(parents=True)
-    (installed / MODULE).write_text("")
+    (installed / provenance.MODULE).parent.mkdir(parents=True)
+    (installed / provenance.MODULE).write_text("")
     assert commit(installed) == NOT_RECORDED
     monkeypatch.setenv("PATH", "")
     assert commit(checkout) == NOT_RECORDED
@@ -112,14 +116,16 @@ def test_the_blas(text, expected):
 def test_old_records_are_read_as_before():
     old = {"device": "cpu x86_64", "torch": "2.12.1", "stack": "1"}
     assert recorded(old, "commit") == NOT_RECORDED and recorded(old, "torch") == "2.12.1"
-    about = runs_about(SimpleNamespace(records=[{"environment": old, "seconds": 50.0}], planned=1))
-    said = "1 of the 1 runs of this scale's grid exist, 50 seconds of training in all, on cpu x86_64, torch 2.12.1."
-    assert about == said
-    new = {"environment": old | environment(CPU, 1), "seconds": 50.0}
-    found = runs_about(SimpleNamespace(records=[new], planned=1))
-    assert f"on {new['environment']['device']}, torch {torch.__version__}." in found
 
 
-@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout")
-def test_this_checkout_is_recorded():
-    assert environment(CPU, 1)["commit"].startswith(git(ROOT, "rev-parse", "HEAD"))
+def test_the_report_says_where_runs_were_trained():
+    def about(environment):
+        record = {"environment": environment, "seconds": 50.0}
+        return runs_about(SimpleNamespace(scale="paper", name="cnn-mnist", records=[record], planned=1))
+
+    old = {"device": "cpu x86_64", "torch": "2.12.1", "stack": "1"}
+    assert about(old) == (
+        "1 of the 1 runs of this scale's grid exist, 50 seconds of training in all, on cpu x86_64, torch 2.12.1."
+    )
+    new = old | environment(CPU, 1)
+    assert f"on {new['device']}, torch {torch.__version__}." in about(new)

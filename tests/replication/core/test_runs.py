@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from replication.autoencoder import grid as autoencoder
+from replication.autoencoder import grid
+from replication.autoencoder.settings import read
 from replication.core import runs
 from replication.core.errors import UserError
 from replication.core.runs import Run, Store, current, make_record, read_current, read_table, unique, write_table
@@ -62,10 +63,10 @@ def test_seeds_are_paired_over_guidance_and_differ_otherwise(make_run):
 
 @pytest.mark.parametrize("changes", [{"form": "log"}, {"monitor": "base"}, {"epsilon": 0.1}])
 def test_unguided_runs_are_shared_between_variants(changes):
-    settings = load("paper", PARAMS)
+    settings = read(load("paper", PARAMS), "autoencoder-mnist")
 
     def key(lambda_, **changes):
-        return autoencoder.make_run(settings, "autoencoder-mnist", 100, lambda_, 0, **changes).key
+        return grid.make_run(settings, 100, lambda_, 0, **changes).key
 
     assert key(0.0, **changes) == key(0.0) and key(1.0, **changes) != key(1.0)
 

@@ -3,30 +3,31 @@ import time
 import pytest
 import torch
 
-from replication.autoencoder.training import train as replicas
+from replication.autoencoder.training import train
 from replication.core import executors, sweep
 from replication.core.executors import OutOfTime
 from replication.core.runs import Store, make_record, read_table, write_table
 from replication.training.trainer import Epoch
 
 CPU = torch.device("cpu")
+TRAINER = "replication.autoencoder.training.train"
 
 
 def test_the_minutes_end_a_sweep_and_the_table_holds_its_own_runs(make_run, tmp_path, monkeypatch):
     left = []
 
-    def late(stacks, workers, deadline):  # noqa: ARG001
+    def late(stacks, trainer, workers, deadline):  # noqa: ARG001
         left.append(deadline - time.time())
         raise OutOfTime
         yield
 
     monkeypatch.setattr(executors, "local_workers", late)
-    monkeypatch.setattr(sweep, "_stacks", lambda runs, _: [[run] for run in runs])
+    monkeypatch.setattr(sweep, "_stacks", lambda runs, *_: [[run] for run in runs])
     runs = [make_run(replicate=k) for k in range(3)]
     table, store = tmp_path / "t.jsonl", Store(tmp_path / "store")
     write_table(table, [make_record(runs[0], {}, {}, 1, {})])
     store.put(make_record(make_run(width=9), {}, {}, 1, {}))  # of another grid
-    outcome = sweep.sweep(runs, table, store, device=CPU, minutes=2)
+    outcome = sweep.sweep(runs, table, store, trainer=TRAINER, device=CPU, minutes=2)
     assert left == [pytest.approx(120, abs=10)]
     assert (outcome.trained, outcome.missing, outcome.interrupted) == (0, 2, False)
     assert str(outcome) == "3 runs: 1 known already, 0 trained now, 2 still missing"
@@ -38,31 +39,32 @@ def test_replicate_by_replicate_and_long_trainings_first(make_run, monkeypatch):
     runs = [make_run(lambda_, width=width, replicate=k) for width in (5, 9) for lambda_ in (1.0, 0.0) for k in (1, 0)]
 
     def order():
-        return [[(r["replicate"], r["width"], r["lambda"]) for r in stack] for stack in sweep._stacks(runs, CPU)]
+        return [[(r["replicate"], r["width"], r["lambda"]) for r in stack] for stack in sweep._stacks(runs, train, CPU)]
 
     expected = [(0, 9), (0, 9), (0, 5), (0, 5), (1, 9), (1, 9), (1, 5), (1, 5)]
     assert [stack[0][:2] for stack in order()] == expected
-    monkeypatch.setattr(replicas, "stack_size", lambda *_: 2)
+    monkeypatch.setattr(train, "stack_size", lambda *_: 2)
     assert order()[0] == [(0, 9, 0.0), (0, 9, 1.0)]  # a pair side by side
 
 
 def test_only_what_is_missing_is_trained_and_kept(make_run, tmp_path, monkeypatch):
     trained = []
 
-    def quick(stacks, workers, deadline):  # noqa: ARG001
+    def quick(stacks, trainer, workers, deadline):  # noqa: ARG001
+        assert trainer == TRAINER
         for [run] in stacks:
             trained.append(run)
             yield Epoch(1, 0, "", [make_record(run, {"stopping_epoch": 1}, {}, 1, {})])
 
     monkeypatch.setattr(executors, "local_workers", quick)
-    monkeypatch.setattr(sweep, "_stacks", lambda runs, _: [[run] for run in runs])
+    monkeypatch.setattr(sweep, "_stacks", lambda runs, *_: [[run] for run in runs])
     runs = [make_run(replicate=k) for k in range(4)]
     table, store = tmp_path / "t.jsonl", Store(tmp_path / "store")
     write_table(table, [make_record(runs[0], {}, {}, 1, {})])
     store.put(make_record(runs[1], {}, {}, 1, {}))
-    outcome = sweep.sweep(runs, table, store, device=CPU, only={"replicate": {0, 1, 2}})
+    outcome = sweep.sweep(runs, table, store, trainer=TRAINER, device=CPU, only={"replicate": {0, 1, 2}})
     assert trained == [runs[2]]
     assert (outcome.trained, outcome.missing, outcome.interrupted) == (1, 1, False)
     keys = {run.key for run in runs[:3]}
     assert store.keys() == {record["key"] for record in read_table(table)} == keys
-    assert sweep.sweep(runs, table, store, device=CPU).trained == 1 and trained == [runs[2], runs[3]]
+    assert sweep.sweep(runs, table, store, trainer=TRAINER, device=CPU).trained == 1 and trained == [runs[2], runs[3]]

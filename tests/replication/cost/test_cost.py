@@ -2,8 +2,9 @@ import pandas as pd
 import pytest
 
 from replication.core import paths
-from replication.cost.report import sections as section_module
-from replication.cost.statistics import claims as step_cost
+from replication.core.family import findings_of, parts_of, room
+from replication.core.settings import load
+from replication.cost.statistics import claims
 
 
 def measured(*ratios, batches=(512, 512, 32, 32), widths=(100, 260, 100, 260)):
@@ -29,16 +30,26 @@ def measured(*ratios, batches=(512, 512, 32, 32), widths=(100, 260, 100, 260)):
     ],
 )
 def test_c13(ratios, verdict, control):
-    found = step_cost.c13(measured(*ratios))
+    found = claims.c13(measured(*ratios))
     assert (found.verdict, found.control) == (verdict, control)
 
 
+def shown(parameters, folder):
+    """The verdict, and the section."""
+    parts = parts_of(parameters, "cost")
+    findings = {part.name: findings_of(part) for part in parts}
+    (section,) = room("cost").sections(parts, findings, folder, "")
+    return room("cost").verdicts(findings)["C13"], section
+
+
 def test_the_section_reads_the_committed_measurement(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "BENCHMARKS", tmp_path)
-    empty = section_module.section(tmp_path)
-    assert empty.tables == [] and empty.verdicts["C13"].verdict == "not tested"
+    parameters = load("paper")
+    monkeypatch.chdir(tmp_path)
+    verdict, empty = shown(parameters, tmp_path)
+    assert empty.tables == [] and verdict.verdict == "not tested"
     table = measured(1.0, 1.05, 1.2, 1.2).assign(hardware="a core", versions="python")
-    table.to_csv(tmp_path / "guidance.csv", index=False)
-    full = section_module.section(tmp_path)
-    assert full.verdicts["C13"].control == "does not survive"
+    paths.BENCHMARKS.mkdir(parents=True)
+    table.to_csv(paths.BENCHMARKS / "guidance.csv", index=False)
+    verdict, full = shown(parameters, tmp_path)
+    assert verdict.control == "does not survive"
     assert "a core" in full.tables[0].note and "hardware" not in full.tables[0].frame

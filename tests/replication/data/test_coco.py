@@ -103,6 +103,21 @@ def test_a_few_bad_images_are_named_and_many_are_refused(raw, tmp_path, monkeypa
     assert found.train_images[2].unique().tolist() == [4]
 
 
+def test_an_image_that_the_system_refuses_is_not_left_out(raw, tmp_path, monkeypatch):
+    """Too many open files, say: the data set would lack whole images, and differ from day to day."""
+    opened = Image.open
+
+    def refuse(path, *rest):
+        if path.name == "3.png":
+            raise OSError(24, "Too many open files")
+        return opened(path, *rest)
+
+    monkeypatch.setattr(coco, "LARGEST_LOSS", 0.2)
+    monkeypatch.setattr(Image, "open", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        read(raw, tmp_path / "prepared", train=8, validation=3)
+
+
 def test_only_images_that_may_be_passed_on_are_shown(raw, tmp_path):
     found = read(raw, tmp_path / "prepared", train=8, validation=3)
     licences = {101: 5, 102: 6, 103: 7}  # 6 is CC BY-ND

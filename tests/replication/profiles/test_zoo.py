@@ -1,50 +1,16 @@
 import math
 
-import h5py
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 import torchvision
+from keras_files import keras_arrays, small_vgg_shapes, write_keras
 from safetensors.torch import save_file
 from torch import nn
 
-from replication.__main__ import main
 from replication.core.errors import UserError
 from replication.data import download
 from replication.profiles import zoo
-from replication.profiles.small_vgg import SmallVGG
-
-
-def write_keras(path, convolutions, *, nested=False):
-    """A Keras weights file: layer -> (kernel (p, q, in, out), bias)."""
-    with h5py.File(path, "w") as file:
-        root = file.create_group("model_weights") if nested else file
-        root.attrs["layer_names"] = [name.encode() for name in ["input_1", *convolutions, "pool"]]
-        for name in ("input_1", "pool"):
-            root.create_group(name).attrs["weight_names"] = []
-        for name, (kernel, bias) in convolutions.items():
-            group = root.create_group(name)
-            group.attrs["weight_names"] = [f"{name}_W_1:0".encode(), f"{name}_b_1:0".encode()]
-            group[f"{name}_W_1:0"], group[f"{name}_b_1:0"] = kernel, bias
-
-
-def keras_arrays(shapes, seed=0):
-    generator = np.random.default_rng(seed)
-    return {
-        name: (
-            generator.normal(size=(*shape[2:], shape[1], shape[0])).astype(np.float32),
-            generator.normal(size=shape[0]).astype(np.float32),
-        )
-        for name, shape in shapes.items()
-    }
-
-
-def small_vgg_shapes():
-    return {
-        f"block_conv{k}": tuple(m.weight.shape)
-        for k, m in enumerate(m for m in SmallVGG().modules() if isinstance(m, nn.Conv2d))
-    }
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -162,24 +128,3 @@ def test_a_detection_network_builds_without_fetching_its_backbone(monkeypatch):
 
     monkeypatch.setattr(torchvision.models._api, "load_state_dict_from_url", refuse)
     assert isinstance(zoo.build("fcn_resnet50"), nn.Module)
-
-
-def test_the_profile_command(tmp_path, capsys):
-    write_keras(tmp_path / "weights.h5", arrays := keras_arrays(small_vgg_shapes()))
-    output, plot = tmp_path / "out" / "summary.csv", tmp_path / "plot.png"
-    arguments = ["profile", "small-vgg", "--weights", str(tmp_path / "weights.h5")]
-    assert main([*arguments, "--output", str(output), "--plot", str(plot)]) == 0
-    table = pd.read_csv(output)
-    assert list(table) == ["layer", "name", "n", "mean", "std", "q1", "median", "q3", "outliers_low", "outliers_high"]
-    corner = np.log(np.abs(arrays["block_conv2"][0][0, 0]))
-    assert table["mean"][2] == pytest.approx(corner.mean(), rel=1e-5)
-    assert table["n"][2] == corner.size
-    assert plot.stat().st_size > 10_000
-    assert "nats" in capsys.readouterr().out
-    diverged = zoo.build("small-vgg")
-    diverged.features[0].weight.data.fill_(torch.nan)
-    torch.save(diverged.state_dict(), tmp_path / "diverged.pt")
-    assert main(["profile", "small-vgg", "--weights", str(tmp_path / "diverged.pt")]) == 2
-    assert "layer 'features.0' has 144 weights that are not finite" in capsys.readouterr().err
-    assert main(["profile", "vgg99"]) == 2
-    assert "no network 'vgg99'" in capsys.readouterr().err

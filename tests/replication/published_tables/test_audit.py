@@ -12,8 +12,9 @@ import pytest
 from scipy import stats
 
 from replication.__main__ import main
+from replication.core.family import findings_of, parts_of, room
+from replication.core.settings import load
 from replication.published_tables import audit as published_audit
-from replication.published_tables.report import sections as report
 
 ROOT = Path(__file__).parents[3]
 PUBLISHED = ROOT / "data" / "published"
@@ -186,15 +187,22 @@ def test_the_command_writes_the_same_bytes_at_every_scale(tmp_path, monkeypatch)
 
 
 def test_the_report_needs_the_record_alone(tmp_path, monkeypatch):
+    parts = parts_of(load("paper", ROOT / "params.yaml"), "published_tables")
     monkeypatch.chdir(tmp_path)
-    (missing,) = report.sections("paper", tmp_path / "reports")
+
+    def shown():
+        findings = {part.name: findings_of(part) for part in parts}
+        assert room("published_tables").verdicts(findings) == {}
+        return room("published_tables").sections(parts, findings, tmp_path / "reports", "a note for stand-in data")
+
+    (missing,) = shown()
     assert "python -m replication published-audit --scale paper" in missing.about
     (tmp_path / "data" / "runs" / "paper").mkdir(parents=True)
     shutil.copy(COMMITTED, tmp_path / "data" / "runs" / "paper")
-    sections = report.sections("paper", tmp_path / "reports")
+    sections = shown()
     assert [len(section.tables) for section in sections] == [3, 4, 2]
     for section in sections:
-        assert not section.verdicts and not section.note
+        assert not section.note
         assert all(table.path.exists() and not table.frame.isna().any(axis=None) for table in section.tables)
         assert all(figure.path.exists() and figure.path.with_suffix(".svg").exists() for figure in section.figures)
         points = section.about.split("\n\n")[-1].strip().splitlines()

@@ -10,8 +10,8 @@ from torch import nn
 from entropy_guidance import EntropyGuidance
 from replication.core.runs import Run
 from replication.data.images import ImageSet
-from replication.small_cnn.training import train as small_cnn
-from replication.small_cnn.training.model import feature_sides
+from replication.small_cnn.geometry import anchor
+from replication.small_cnn.training import train as trainer
 
 CPU = torch.device("cpu")
 
@@ -87,7 +87,7 @@ def plain_training(run, images):
             return sum(run["lambda"] * model[int(name)].weight.square().sum() for name in kernels)
         if run["lambda"] == 0:
             return torch.zeros((), dtype=dtype)
-        own = {"form": run["form"], "epsilon": run["epsilon"], "anchor": small_cnn.anchor(run), "image_size": (8, 8)}
+        own = {"form": run["form"], "epsilon": run["epsilon"], "anchor": anchor(run), "image_size": (8, 8)}
         return EntropyGuidance(model, kernels, **own)()
 
     optimizer = torch.optim.Adam(model.parameters(), lr=run["learning_rate"], eps=1e-7)
@@ -108,13 +108,13 @@ def plain_training(run, images):
         with torch.no_grad():
             history["validation_loss"].append(nn.functional.cross_entropy(model(v), w).item())
             history["validation_accuracy"].append((model(v).argmax(1) == w).double().mean().item())
-    history["anchor_weight"] = [model[0].weight[..., *small_cnn.anchor(run)].abs().mean().item()]
+    history["anchor_weight"] = [model[0].weight[..., *anchor(run)].abs().mean().item()]
     history["first_layer_rms"] = [model[0].weight.square().mean().sqrt().item()]
     return history
 
 
 def finished(runs, images, device=CPU):
-    return {r["key"]: r for epoch in small_cnn.train(runs, images, device) for r in epoch.finished}
+    return {r["key"]: r for epoch in trainer.train(runs, images, device) for r in epoch.finished}
 
 
 CASES = [
@@ -131,8 +131,8 @@ CASES = [
 
 @pytest.mark.parametrize("changes", CASES)
 def test_equals_the_plain_loop_to_1e_10(make_cnn_run, colours, monkeypatch, changes):
-    monkeypatch.setattr(small_cnn, "CPU_PART", 10)  # parts of 10, 10 and 4 images
-    monkeypatch.setattr(small_cnn, "make_record", lambda run, _, history, *__: {"key": run.key, **history})
+    monkeypatch.setattr(trainer, "CPU_PART", 10)  # parts of 10, 10 and 4 images
+    monkeypatch.setattr(trainer, "make_record", lambda run, _, history, *__: {"key": run.key, **history})
     run = make_cnn_run(**changes)
     found, expected = finished([run], colours)[run.key], plain_training(run, colours)
     for name, values in expected.items():
@@ -147,7 +147,7 @@ def test_numbers_do_not_depend_on_the_stack(make_cnn_run, colours):
         for case in CASES
     ]
     runs += [make_cnn_run(replicate=1, blocks=2)]
-    assert len({small_cnn.stack_key(run) for run in runs}) == 1
+    assert len({trainer.stack_key(run) for run in runs}) == 1
     together = finished(runs, colours)
     for run in runs:
         alone = finished([run], colours)[run.key]
@@ -179,26 +179,13 @@ def test_guidance_moves_the_guided_weight(make_cnn_run, colours):
 def test_a_weight_of_zero_is_pulled_neither_way(make_cnn_run, colours):
     """Both penalties have a corner there; a NaN would end the training."""
     runs = [make_cnn_run(lambda_=0.1, form=form) for form in ("reciprocal", "log")]
-    stack = small_cnn._Stack(runs, colours, CPU)
+    stack = trainer._Stack(runs, colours, CPU)
     kernels = stack.models.kernels[0]
     kernels.data[:, 0, 0, 0, 0] = 0
     for kind, rows in stack.guided.items():
         stack._add_penalty_gradient(*kind, rows)
     assert (kernels.grad[:, 0, 0, 0, 0] == 0).all()
     assert (kernels.grad[:, 1:, :, 0, 0] * kernels.detach()[:, 1:, :, 0, 0] < 0).all()
-
-
-def test_random_anchors_are_neither_corner_nor_centre(make_cnn_run):
-    found = {small_cnn.anchor(make_cnn_run(0.1, anchor="random", replicate=k)) for k in range(60)}
-    assert found == {(i, j) for i in range(3) for j in range(3)} - {(0, 0), (1, 1)}
-
-
-@pytest.mark.parametrize(
-    ("side", "blocks", "padding", "expected"),
-    [(32, 3, "valid", [32, 15, 6, 2]), (32, 3, "same", [32, 16, 8, 4]), (28, 2, "valid", [28, 13, 5])],
-)
-def test_sides(side, blocks, padding, expected):
-    assert feature_sides(side, blocks, padding) == expected
 
 
 def test_float32_agrees_with_float64(make_cnn_run, colours):
@@ -221,15 +208,15 @@ def test_ties_of_a_flat_image_give_the_plain_gradient(make_cnn_run, colours):
 def test_gpu_agrees_with_cpu(make_cnn_run, colours, precision, rel):
     cases = [(0.0, "none"), (0.01, "reciprocal"), (0.01, "exact")]
     runs = [make_cnn_run(lambda_, form=form, precision=precision) for lambda_, form in cases]
-    assert small_cnn.stack_size(runs[0], colours, torch.device("cuda")) > 1
+    assert trainer.stack_size(runs[0], colours, torch.device("cuda")) > 1
     gpu = finished(runs, colours, torch.device("cuda"))
     for key, record in finished(runs, colours).items():
         assert gpu[key]["history"]["validation_loss"] == pytest.approx(record["history"]["validation_loss"], rel=rel)
 
 
 def test_a_record_tells_the_last_epoch_and_the_first_best_one(make_cnn_run, colours):
-    stack = small_cnn._Stack([make_cnn_run()], colours, CPU)
-    stack.histories = [{name: [0.1, 0.2, 0.3, 0.4] for name in small_cnn.HISTORIES}]
+    stack = trainer._Stack([make_cnn_run()], colours, CPU)
+    stack.histories = [{name: [0.1, 0.2, 0.3, 0.4] for name in trainer.HISTORIES}]
     stack.histories[0] |= {"validation_accuracy": [0.1, 0.6, 0.6, 0.5], "train_accuracy": [0.2, 0.3, 0.8, 0.7]}
     expected = {"validation_accuracy": 0.5, "train_accuracy": 0.7, "best_validation_accuracy": 0.6, "best_epoch": 2}
     assert stack._record(0)["metrics"] == expected | {"validation_loss": 0.4, "anchor_weight": 0.4}

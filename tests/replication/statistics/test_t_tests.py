@@ -91,6 +91,12 @@ def test_samples_without_variance_are_no_proof_of_a_difference(paired):
     assert table.loc[smallest, "p_holm"] == pytest.approx(min(1, 4 * table.loc[smallest, "p"]))
 
 
+@pytest.mark.parametrize("paired", [False, True])
+def test_a_diverged_run_leaves_its_sample_untested(paired):
+    (row,) = pairwise_tests({0.0: [1.0, 2.0, 4.0], 1.0: [1.0, np.nan, 2.0]}, paired=paired).to_dict("records")
+    assert np.isnan(row["p"]) and row["sign"] == row["sign_holm"] == ""
+
+
 def test_holm_leaves_out_what_is_no_test():
     p = [0.03, np.nan, 0.001, 0.2]
     np.testing.assert_allclose(holm(p), [0.06, np.nan, 0.003, 0.2])

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from replication.core import paths
-from replication.core.settings import Theory, load
+from replication.core.family import findings_of, parts_of, room
+from replication.core.settings import load
 from replication.report import page
-from replication.theory import experiment as theory
+from replication.theory import experiment
 from replication.theory.report import figures as theory_figures
-from replication.theory.report import sections as theory_section
+from replication.theory.settings import Theory
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
 
@@ -32,20 +33,41 @@ def test_the_drawn_losses_are_the_papers_formulas():
 
 
 @pytest.fixture
-def settings(tmp_path, monkeypatch):
+def parameters(tmp_path, monkeypatch):
     loaded = load("demo", PARAMS)
     monkeypatch.chdir(tmp_path)
     return loaded
 
 
-def test_the_section(settings):
-    theory.write(theory.run(Theory(layers=2, filters=5, samples=100, repeats=2)), paths.record("demo", "theory"))
-    section = theory_section.section(settings, Path("reports"))
+def shown(parameters):
+    """Findings, verdict and section."""
+    parts = parts_of(parameters, "theory")
+    findings = {part.name: findings_of(part) for part in parts}
+    (section,) = room("theory").sections(parts, findings, Path("reports"), "a note for stand-in data")
+    return findings["theory"], room("theory").verdicts(findings)["C1"], section
+
+
+def test_the_section(parameters):
+    rows = experiment.run(Theory(layers=2, filters=5, samples=100, repeats=2))
+    experiment.save(rows, paths.record("demo", "theory"))
+    found, verdict, section = shown(parameters)
     assert [figure.path.name for figure in section.figures] == ["figure2-losses.png", "theory-formulas.png"]
     assert all(f.path.exists() and f.path.with_suffix(".svg").exists() for f in section.figures)
     assert all(table.path.exists() and len(table.frame) for table in section.tables)
     assert "29 random layers, 30 small cases" in section.about and section.note == ""
-    assert section.verdicts["C1"].control == "does not survive"
+    assert verdict.control == "does not survive"
+    assert found.metrics == {"layers": 29, "witness": 30, "filters": 11}
+
+
+def test_infinities_survive_in_findings(parameters):
+    """A corner of zero has the logarithm -inf; a tall layer's output lies in a subspace."""
+    rows = experiment.run(Theory(layers=2, filters=5, samples=100, repeats=2))
+    experiment.save(rows, paths.record("demo", "theory"))
+    found, *_ = shown(parameters)
+    assert found.table("filters")["c11"][0] == -np.inf and found.table("filters")["c11"].dtype == float
+    classes = found.table("classes").set_index("class")
+    assert classes["plain_gap"]["dense, tall"] == np.inf
+    assert np.isnan(classes["determinant_error"]["convolution, equal channels"])
 
 
 def test_missing_values_are_empty_and_words_stay_whole():
@@ -54,8 +76,8 @@ def test_missing_values_are_empty_and_words_stay_whole():
     assert rows[0] == ["determinant", "n", "who"] and rows[2:] == [["1e-10", "3", "nan"], ["", "4", ""]]
 
 
-def test_without_a_record_it_says_so(settings):
-    section = theory_section.section(settings, Path("reports"))
-    assert section.verdicts["C1"].verdict == "not tested" and not section.tables
+def test_without_a_record_it_says_so(parameters):
+    _, verdict, section = shown(parameters)
+    assert verdict.verdict == "not tested" and not section.tables
     assert "`python -m replication theory --scale demo` has not run" in section.about
     assert [figure.path.name for figure in section.figures] == ["figure2-losses.png"]

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from entropy_guidance import convolution_matrix
-from replication.core.settings import Theory
-from replication.theory import experiment as theory
+from replication.core import paths
+from replication.theory import experiment
 from replication.theory.layers import (
     CLASSES,
     conv_row,
@@ -22,7 +23,8 @@ from replication.theory.layers import (
     rational_log_abs_det,
     zero_padded_matrix,
 )
-from replication.theory.statistics import claims as theory_claims
+from replication.theory.settings import Theory
+from replication.theory.statistics import claims
 from replication.theory.witness import witness
 
 SMALL = Theory(layers=2, filters=3, samples=200, repeats=2)
@@ -127,22 +129,23 @@ def test_the_estimates_meet_the_closed_form():
 
 
 def test_filters():
-    rows = {row["filter"]: row for row in theory.filters(1)}
+    rows = {row["filter"]: row for row in experiment.filters(1)}
     copy = rows["copy (1 in the centre)"]
     assert copy["exact"] == pytest.approx(0) and copy["c11"] == -math.inf and copy["centre"] == 0
     assert copy["rms"] == pytest.approx(math.log(1 / 3))
     assert {name for name in ("c11", "c1q", "cp1", "cpq") if rows["shift (1 in the upper left)"][name] == 0} == {"c11"}
 
 
-def test_the_record_is_the_same_every_time(tmp_path):
-    paths = [tmp_path / "a" / "theory.json", tmp_path / "b" / "theory.json"]
-    for path in paths:
-        theory.write(theory.run(SMALL), path)
-    assert paths[0].read_bytes() == paths[1].read_bytes()
-    record = theory.read(paths[0])
+def test_the_record_is_the_same_every_time(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written = [paths.record(scale, experiment.NAME) for scale in ("a", "b")]
+    for path in written:
+        experiment.save(experiment.run(SMALL), path)
+    assert written[0].read_bytes() == written[1].read_bytes()
+    record = experiment.read("a")
     assert [len(rows) for rows in record.values()] == [2 * len(CLASSES) + 7, 30, 6 + 3]
     assert record["filters"][0]["c11"] == -math.inf
-    assert theory.read(tmp_path / "none.json") == {"layers": [], "witness": [], "filters": []}
+    assert experiment.read("none") == {"layers": [], "witness": [], "filters": []}
 
 
 def layer(class_="dense, wide", **changes):
@@ -152,7 +155,8 @@ def layer(class_="dense, wide", **changes):
 
 
 def verdict(*layers, off=0.0):
-    return theory_claims.verdict({"layers": list(layers), "witness": [{"estimate": 1.0 + off, "closed": 1.0}]})
+    witness = pd.DataFrame([{"estimate": 1.0 + off, "closed": 1.0}])
+    return claims.verdict(claims.layers_frame(list(layers)), witness)
 
 
 def test_verdicts():
@@ -165,7 +169,8 @@ def test_verdicts():
     assert verdict(equal, off=0.2).verdict == "inconclusive"
     assert verdict(equal, layer(others=[1.0, 1.5])).control == "does not survive"
     assert verdict(layer()).control == "not tested"
-    assert theory_claims.verdict({"layers": [], "witness": [], "filters": []}).verdict == "not tested"
+    assert verdict().verdict == "not tested"
+    assert claims.verdict(claims.layers_frame([layer()]), pd.DataFrame()).verdict == "not tested"
 
 
 def test_borders_of_the_verdicts():
@@ -177,13 +182,13 @@ def test_borders_of_the_verdicts():
     own = verdict(layer(formula=2.0, exact=2.0, others=[1.0]))  # the paper's completion counts too
     assert own.control == "does not survive"
     constant = math.log(2 * math.pi * math.e) / 2  # a dimension lost, its entropy counted
-    assert theory_claims.agreeing(theory_claims.layers_frame([layer(outputs=1, formula=1 - constant)])).all()
+    assert claims.agreeing(claims.layers_frame([layer(outputs=1, formula=1 - constant)])).all()
 
 
 def test_both_readings_of_a_lost_dimension():
     constant = math.log(2 * math.pi * math.e) / 2
-    frame = theory_claims.layers_frame([layer(outputs=1), layer(outputs=1, formula=1 - constant), layer(outputs=3)])
+    frame = claims.layers_frame([layer(outputs=1), layer(outputs=1, formula=1 - constant), layer(outputs=3)])
     assert frame["within"].tolist() == pytest.approx([0, -constant, 0])
     assert frame["plain"].tolist() == pytest.approx([constant, 0, math.inf])
     # a class agrees in one reading for all its shapes, not in each shape by another reading
-    assert not theory_claims.agreeing(frame.iloc[:2]).any() and theory_claims.agreeing(frame.iloc[[0, 2]]).all()
+    assert not claims.agreeing(frame.iloc[:2]).any() and claims.agreeing(frame.iloc[[0, 2]]).all()

@@ -14,15 +14,15 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from replication.coco_unet.training import masks
-from replication.coco_unet.training import task as segmentation
+from replication.coco_unet.training import masks, task
 from replication.coco_unet.training.model import UNet
+from replication.coco_unet.training.train import TRAINER
 from replication.core import paths
 from replication.core.errors import UserError
 from replication.core.runs import Run, Store
 from replication.data.mapped import MappedSet
 from replication.profiles.zoo import glorot_uniform_
-from replication.training import large_models as single
+from replication.training import large_models
 from replication.training.stopping import stopping_epoch
 
 CPU = torch.device("cpu")
@@ -68,7 +68,7 @@ def make_run(lambda_=0.0, **changes):
 
 
 def finish(run, data, device=CPU):
-    *_, last = single.train([run], data, device)
+    *_, last = TRAINER.train([run], data, device)
     [record] = last.finished
     return record
 
@@ -128,7 +128,7 @@ def plain_training(run, data):
     ],
 )
 def test_equals_the_plain_loop_to_1e_10(data, changes, monkeypatch):
-    monkeypatch.setattr(single, "make_record", lambda run, _, history, *__: {"key": run.key, **history})
+    monkeypatch.setattr(large_models, "make_record", lambda run, _, history, *__: {"key": run.key, **history})
     run = make_run(**changes)
     record, plain = finish(run, data), plain_training(run, data)
     for name, values in plain.items():
@@ -141,12 +141,12 @@ def test_a_continued_training_is_the_same_training(data):
     run = make_run(1e-3)
     whole = finish(run, data)
     Store(paths.store()).delete(run.key)
-    epochs = single.train([run], data, CPU)
+    epochs = TRAINER.train([run], data, CPU)
     next(epochs)
     next(epochs)
     epochs.close()
     assert Store(paths.store()).checkpoint(run.key).exists()
-    continued = single.train([run], data, CPU)
+    continued = TRAINER.train([run], data, CPU)
     assert next(continued).number == 3
     *_, last = continued
     timed = ("train_seconds", "seconds")
@@ -193,13 +193,13 @@ def test_a_damaged_checkpoint_is_named(data):
     path.parent.mkdir(parents=True)
     path.write_bytes(b"half")
     with pytest.raises(UserError, match=rf"{path.name} is damaged.*the run starts anew"):
-        next(single.train([run], data, CPU))
+        next(TRAINER.train([run], data, CPU))
 
 
 def test_a_checkpoint_for_which_there_is_no_memory_is_kept(data, monkeypatch):
     """It is read into the host's memory: a full GPU does not touch it."""
     run = make_run()
-    next(single.train([run], data, CPU))
+    next(TRAINER.train([run], data, CPU))
     path = Store(paths.store()).checkpoint(run.key)
     asked = {}
 
@@ -209,7 +209,7 @@ def test_a_checkpoint_for_which_there_is_no_memory_is_kept(data, monkeypatch):
 
     monkeypatch.setattr(torch, "load", full)
     with pytest.raises(UserError, match=rf"cannot read .*{path.name}.*keep it\. Free some memory"):
-        next(single.train([run], data, CPU))
+        next(TRAINER.train([run], data, CPU))
     assert asked["map_location"] == "cpu" and path.exists()
 
 
@@ -251,8 +251,8 @@ def test_the_record_tells_every_image(data):
 
 def test_an_image_without_objects_counts_as_right_when_nothing_is_found():
     counts = torch.tensor([[0, 0, 0, 9], [1, 1, 1, 6]])
-    assert segmentation.metrics(counts)["image_iou"] == pytest.approx((1 + 1 / 3) / 2)
-    assert segmentation.metrics(counts)["iou"] == pytest.approx(1 / 3)
+    assert task.metrics(counts)["image_iou"] == pytest.approx((1 + 1 / 3) / 2)
+    assert task.metrics(counts)["iou"] == pytest.approx(1 / 3)
 
 
 def test_guided_runs_keep_no_weights_and_no_images(data):
@@ -271,7 +271,7 @@ def test_bfloat16_stays_near_float32(data):
 @pytest.mark.parametrize("network", ["unet", "smp-unet"])
 def test_probabilities_keep_their_slope_in_bfloat16(network):
     """A sigmoid of 7, rounded to bfloat16, is 1, with a slope of 0."""
-    model = segmentation.build(make_run(network=network))
+    model = task.build(make_run(network=network))
     last = [module for module in model.modules() if isinstance(module, nn.Conv2d)][-1]
     nn.init.zeros_(last.weight)
     nn.init.constant_(last.bias, 7.0)
@@ -282,11 +282,12 @@ def test_probabilities_keep_their_slope_in_bfloat16(network):
 
 
 @pytest.mark.parametrize(
-    ("placement", "message"), [("4", "4 is no convolution but pool"), ("first", "invalid literal")]
+    ("placement", "message"),
+    [("4", "4 is no convolution but pool"), ("first", "neither skip-feeding nor numbers of layers")],
 )
 def test_a_wrong_placement_is_a_users_mistake(data, placement, message):
     with pytest.raises(UserError, match=f"placement {placement}: .*{message}"):
-        next(single.train([make_run(0.1, placement=placement)], data, CPU))
+        next(TRAINER.train([make_run(0.1, placement=placement)], data, CPU))
 
 
 def test_the_other_unet_learns_and_is_guided_by_role(data):
@@ -301,7 +302,7 @@ def test_the_other_unet_learns_and_is_guided_by_role(data):
     record = finish(run, bigger)
     assert np.isfinite(record["metrics"]["validation_loss"]) and record["metrics"]["penalty"] > 0
     with pytest.raises(UserError, match="are those of its own U-Net; choose skip-feeding"):
-        next(single.train([make_run(0.1, network="smp-unet")], bigger, CPU))
+        next(TRAINER.train([make_run(0.1, network="smp-unet")], bigger, CPU))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
@@ -317,21 +318,21 @@ def test_gpu_agrees_with_cpu(data):
 
 def test_a_continued_training_stops_where_a_whole_one_does(data):
     run = make_run(min_delta=9.0, patience=3, max_epochs=9)  # the first epoch improves on infinity, no other does
-    epochs = single.train([run], data, CPU)
+    epochs = TRAINER.train([run], data, CPU)
     next(epochs)
     next(epochs)
     epochs.close()
-    *_, last = single.train([run], data, CPU)
+    *_, last = TRAINER.train([run], data, CPU)
     assert last.number == 4 and last.finished[0]["metrics"]["stopped_early"] == 1
 
 
 def test_the_watched_total_rounds_as_the_training_does():
     row, run = {"validation_loss": 0.05, "penalty": 1e8}, make_run(0.1)
-    assert segmentation.watched(row, run, torch.float32) == 1e8
-    assert segmentation.watched(row, run, torch.float64) == 1e8 + 0.05
+    assert task.watched(row, run, torch.float32) == 1e8
+    assert task.watched(row, run, torch.float64) == 1e8 + 0.05
 
 
 def test_the_best_epoch_counts_from_1():
-    found = segmentation.best({"validation_loss": [0.3, 0.1, 0.2, 0.1]})
+    found = task.best({"validation_loss": [0.3, 0.1, 0.2, 0.1]})
     assert found == {"best_epoch": 2, "best_validation_loss": 0.1}
-    assert segmentation.best({"validation_loss": [float("nan"), 0.3, 0.1]})["best_epoch"] == 3
+    assert task.best({"validation_loss": [float("nan"), 0.3, 0.1]})["best_epoch"] == 3

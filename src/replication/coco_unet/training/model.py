@@ -1,7 +1,4 @@
-"""U-Net after Ronneberger in the layer order that the paper's numbers imply (section 5.5).
-
-Counted as Keras counts, from the input as 0: convolution 1, dropout 2, convolution 3, pooling 4, and so on, so that 3,
-7, 11, 15 are the second convolutions of the encoder levels, 19 the bottleneck's, 24, 29, 34, 39 the decoder's.
+"""U-Net after Ronneberger in the layer order that the paper's numbers imply (section 5.5; see `layer_numbers`).
 
 Shapes: B images, C channels, H x W pixels; H and W are multiples of 2^levels.
 """
@@ -64,40 +61,3 @@ class UNet(nn.Module):
         for up, block, skip in zip(self.up, self.decoder, reversed(skips), strict=True):
             x = block(torch.cat([skip, up(x)], dim=1))
         return self.sigmoid(self.output(x))
-
-
-def keras_layers(model: UNet) -> list[str]:
-    """Names of the layers in the order in which Keras counts them: number k of the paper is item k, 0 is the input.
-
-    What is no module here has a name in brackets.
-    """
-    blocks = [f"encoder.{level}" for level in range(len(model.encoder))]
-    names = ["(input)"]
-    for block in blocks:
-        names += [f"{block}.conv1", f"{block}.dropout", f"{block}.conv2", "pool"]
-    names += ["bottleneck.conv1", "bottleneck.dropout", "bottleneck.conv2"]
-    for level in range(len(model.decoder)):
-        block = f"decoder.{level}"
-        names += [f"up.{level}", "(concatenation)", f"{block}.conv1", f"{block}.dropout", f"{block}.conv2"]
-    return [*names, "output"]
-
-
-def layers_by_number(model: UNet, numbers: Sequence[int]) -> list[str]:
-    """Names of the convolutions that the paper's layer numbers mean (section 5.5), counted as Keras counts.
-
-    A dropout has no weights to guide: its number means the convolution whose output it passes on. That reads the
-    paper's placement [2] as the first convolution, and [2, 3] as both of the first level (assumption unet-layer-2).
-
-    Raises:
-        ValueError: a number that is no layer's, or that of a layer without a convolution.
-    """
-    names = keras_layers(model)
-    found = []
-    for number in numbers:
-        name = names[number] if 0 <= number < len(names) else f"nothing: the last is {len(names) - 1}"
-        if name.endswith(".dropout"):
-            name = name.removesuffix("dropout") + "conv1"
-        if not isinstance(dict(model.named_modules()).get(name), nn.Conv2d):
-            raise ValueError(f"layer number {number} is no convolution but {name}")
-        found.append(name)
-    return list(dict.fromkeys(found))

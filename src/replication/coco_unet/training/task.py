@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from entropy_guidance import selection
+from replication.coco_unet.layer_numbers import SKIP_FEEDING, layers_by_number, numbers_of
 from replication.coco_unet.training.masks import encode_image, encode_mask
-from replication.coco_unet.training.model import Sigmoid, UNet, layers_by_number
+from replication.coco_unet.training.model import Sigmoid, UNet
 from replication.core.errors import UserError
 from replication.core.runs import Run
 from replication.data.mapped import MappedSet
@@ -66,12 +67,12 @@ def guided_layers(model: nn.Module, run: Run) -> list[str]:
         UserError: numbers that mean no convolution, or numbers for a network that the paper did not count.
     """
     placement = run["placement"]
-    if placement == "skip-feeding":
+    if placement == SKIP_FEEDING:
         return selection.by_role(model, "skip-feeding", torch.empty(1, 3, 64, 64))
     if not isinstance(model, UNet):
         raise UserError(f"placement {placement}: the paper's numbers are those of its own U-Net; choose skip-feeding")
     try:
-        return layers_by_number(model, [int(number) for number in placement.split("-")])
+        return layers_by_number(len(model.encoder), numbers_of(placement))
     except ValueError as error:
         raise UserError(f"placement {placement}: {error}") from None
 

@@ -1,195 +1,90 @@
 """The report's section on VGG16 and ResNet-50: Table 2, and claims C9 and C10."""
 
-import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from replication.core import paths, published
-from replication.core.runs import Record, of_grid, read_current
-from replication.core.settings import CLASSIFIERS, Settings
-from replication.imagenette import grid as classifiers
-from replication.imagenette.grid import BASELINE
-from replication.imagenette.statistics import claims as classifiers_claims
-from replication.published_tables import audit as published_audit
-from replication.published_tables.report import figures as published_audit_figures
+from replication.core.family import Family
+from replication.core.findings import Findings
+from replication.imagenette import grid
+from replication.imagenette.rows import EMPIRICAL, PRE_SKIP
+from replication.imagenette.settings import ImagenetteSettings
+from replication.published_tables.report import figures as published_figures
 from replication.report import figures
-from replication.report.section import (
-    FigureEntry,
-    Section,
-    TableEntry,
-    measurements,
-    runs_about,
-    runs_metrics,
-    write_table,
-)
-from replication.statistics import selection_effects
+from replication.report.section import FigureEntry, Section, TableEntry, runs_about, write_table
 
 NAME = "table2"
 BENCHMARK = "python tests/benchmarks/classifier_speed.py --threads 1 --batch 4 --write"
 
 
-def section(settings: Settings, folder: Path, note: str) -> Section:
-    """Write Table 2's figure and tables under `folder`. Needs the run tables alone."""
-    return _Writer(settings, folder, note).section()
+def sections(parts: Sequence[Any], findings: Mapping[str, Findings], folder: Path, note: str) -> list[Section]:
+    """Write Table 2's figure and tables under `folder` and describe them."""
+    families = [part for part in parts if isinstance(part, Family)]
+    return [Writer(families, findings[NAME], folder, note).section()]
 
 
 @dataclass(frozen=True)
-class _Writer:
-    settings: Settings
+class Writer:
+    """Writes the section."""
+
+    families: Sequence[Family[ImagenetteSettings]]
+    found: Findings
     folder: Path
     note: str
 
     def section(self) -> Section:
-        records = {family: self.records(family) for family in CLASSIFIERS}
-        runs = classifiers.frame(record for found in records.values() for record in found)
-        printed = published.table(2)
-        theirs = published_audit.published_cells(printed)
-        ours = classifiers_claims.in_order(classifiers_claims.cells(runs), theirs) if len(runs) else theirs.iloc[:0]
-        tables = [self.table2(ours, theirs, runs)]
-        drawn: list[FigureEntry] = []
-        whole = classifiers_claims.complete(ours)
-        if len(whole):
-            whole = whole[[BASELINE, *whole.columns.drop(BASELINE)]]  # first, though another lambda be negative
-            found = published_audit.by_choice(whole)
-            tables += [self.chance(found, published_audit.by_choice(theirs))]
-            tables += [self.columns(whole)] if len(whole) > 1 else []
-            drawn = [self.figure(whole, found, runs)]
-        if len(runs):
-            tables.append(self.runs(runs))
+        tables = [self.cells()]
+        tables += [self.chance()] if "chance" in self.found.tables else []
+        tables += [self.columns()] if "columns" in self.found.tables else []
+        tables += [self.runs()] if "runs" in self.found.tables else []
         return Section(
             title="VGG16 and ResNet-50 on Imagenette (Table 2)",
-            about="\n\n".join(self.about(records)),
+            about="\n\n".join(self.about()),
             note=self.note,
-            figures=drawn,
+            figures=[self.figure()] if "figure" in self.found.tables else [],
             tables=[*tables, *self.speed()],
-            verdicts={
-                "C9": classifiers_claims.c9(runs, printed),
-                "C10": classifiers_claims.c10(runs, printed),
-            },
-            metrics={
-                family: runs_metrics(found, classifiers.planned(self.settings, family))
-                for family, found in records.items()
-            },
         )
 
-    def records(self, family: str) -> list[Record]:
-        table = read_current(paths.table(self.settings.scale, family))
-        return of_grid(table, classifiers.grid(self.settings, family))
-
-    def about(self, records: dict[str, list[Record]]) -> list[str]:
-        said = []
-        for family, found in records.items():
-            planned = classifiers.planned(self.settings, family)
-            said.append(f"`{family}`: {runs_about(self.settings.scale, family, found, planned)}")
-        data = sorted({record["environment"]["data"] for found in records.values() for record in found})
-        if data:
+    def about(self) -> list[str]:
+        said = [f"`{family.name}`: {runs_about(family)}" for family in self.families]
+        if data := self.found.facts["data"]:
             said.append(f"Data: {'; '.join(data)}.")
-        said += [text for family in CLASSIFIERS if (text := self.layers(family))]
-        return said
+        settings = [family.settings for family in self.families if family.settings is not None]
+        return said + [text for one in settings if (text := layers(one))]
 
-    def layers(self, family: str) -> str:
-        """Which convolutions the rows named by a role guide, and how that is known."""
-        parts = []
-        for row in self.settings.classifier_grids[family].rows:
-            if row not in (classifiers.PRE_SKIP, classifiers.EMPIRICAL):
-                continue
-            found = classifiers.guided_layers(self.settings, family, row)
-            if found is None:
-                parts.append(f"{row}: not known before the first unguided run has finished")
-            else:
-                parts.append(f"{row}: {', '.join(map(str, found.numbers))} (from {found.source})")
-        return f"Convolutions guided in {classifiers.network(family)}, by number: {'; '.join(parts)}." if parts else ""
-
-    def table2(self, ours: pd.DataFrame, printed: pd.DataFrame, runs: pd.DataFrame) -> TableEntry:
-        """The paper's layout; every cell holds the published accuracy and ours."""
-        counts = classifiers_claims.counts(runs) if len(runs) else ours
-        images = int(runs["validation_images"].min()) if len(runs) else 0
-        rows = []
-        for row in [*printed.index, *(row for row in ours.index if row not in printed.index)]:
-            line: dict[str, str] = dict(zip(published_audit.ROW, row, strict=True))
-            for lambda_ in sorted({*printed.columns, *ours.columns}):
-                theirs, own = (_at(cells, row, lambda_) for cells in (printed, ours))
-                cell = "-" if theirs is None else f"{theirs:.3f}"
-                if own is None:
-                    cell += "; -"
-                else:
-                    se = selection_effects.binomial_se(own, images)
-                    cell += f"; {own:.3f} ± {se:.3f} (n {counts.loc[row, lambda_]:.0f})"
-                line[f"{lambda_:g}"] = cell
-            rows.append(line)
+    def cells(self) -> TableEntry:
+        images = self.found.facts["images"]
         measured = f" ({images} validation images)" if images else ""
         note = (
             "Best validation accuracy; columns: lambda. In each cell the published number; then ours with one binomial "
             f"standard error{measured} and n, the trainings behind it, or a dash where none "
             "was made. The training of the published rows is inferred from their order."
         )
-        table = pd.DataFrame(rows).rename(columns={"guided_layers": "guided layers"})
-        return self.write("cells", "Table 2, published and ours", table, note)
+        return self.write("cells", "Table 2, published and ours", note)
 
-    def chance(self, ours: dict[str, Any], published: dict[str, Any]) -> TableEntry:
-        columns = {}
-        for name, found in (("published", published), ("ours", ours)):
-            gain = found["gain"]
-            columns[name] = [
-                f"{found['rows']}, best of {found['candidates']}",
-                f"{found['off']} (p = {found['off_p']:.3f})",
-                f"{found['within']['sd']:.4f}",
-                f"{gain['observed']:.4f}",
-                f"{gain['expected_normal']:.4f}",
-                f"{gain['expected_relabelled']:.4f} (p of the gain: {gain['p_relabelled']:.3f})",
-            ]
-        names = ["complete rows", "rows with the best off the baseline", "SD within a row"]
-        names += ["mean gain of the best", "the same without any effect, normal noise"]
-        names += ["the same without any effect, relabelled rows"]
+    def chance(self) -> TableEntry:
         note = (
             "The published column is the audit's. Ours: rows with every lambda of this scale. p: the chance of as many "
             "rows, or as large a gain, if lambda did nothing."
         )
-        table = pd.DataFrame({"quantity": names} | columns)
-        return self.write("chance", "Table 2: what choosing the best of a row makes of noise", table, note)
+        return self.write("chance", "Table 2: what choosing the best of a row makes of noise", note)
 
-    def columns(self, whole: pd.DataFrame) -> TableEntry:
-        table = selection_effects.column_tests(whole, BASELINE).rename(
-            columns={"candidate": "lambda", "n": "n rows", "p_holm": "p (Holm)"}
-        )
+    def columns(self) -> TableEntry:
         note = (
             "Ours. Paired two-sided t-tests over rows against the lambda = 0 column; difference with its 95 % "
             "t-interval. The rows are independent: each has initial weights and batches of its own."
         )
-        return self.write("columns", "Table 2: each lambda against the baseline", table, note)
+        return self.write("columns", "Table 2: each lambda against the baseline", note)
 
-    def runs(self, runs: pd.DataFrame) -> TableEntry:
-        names = {
-            "network": "network",
-            "training": "training",
-            "row": "guided layers",
-            "lambda": "lambda",
-            "replicate": "seed",
-            "best_accuracy": "best accuracy",
-            "best_epoch": "at epoch",
-            "accuracy": "last accuracy",
-            "stopping_epoch": "epochs",
-            "stopped_early": "stopped early",
-            "train_loss": "training loss",
-            "penalty": "penalty",
-            "seconds_per_epoch": "seconds per epoch",
-            "images_per_second": "images per second",
-        }
-        table = runs.sort_values([*classifiers.ROW, "lambda", "replicate"], kind="stable")
+    def runs(self) -> TableEntry:
         note = "Losses and penalty of the last epoch. Images per second: training alone, without validation."
-        return self.write("runs", "All runs", table[list(names)].rename(columns=names), note)
+        return self.write("runs", "All runs", note)
 
-    def figure(self, whole: pd.DataFrame, found: dict[str, Any], runs: pd.DataFrame) -> FigureEntry:
-        images = int(runs["validation_images"].min())
-        rows = whole.index.to_frame(index=False).assign(
-            accuracies=whole.to_numpy().tolist(),
-            standard_errors=[[selection_effects.binomial_se(a, images) for a in row] for row in whole.to_numpy()],
-        )
-        figure = published_audit_figures.table2(
-            rows, list(whole.columns), found["histogram"], found["gain"], whose="ours"
+    def figure(self) -> FigureEntry:
+        facts = self.found.facts
+        figure = published_figures.table2(
+            self.found.table("figure"), facts["lambdas"], facts["histogram"], facts["gain"], whose="ours"
         )
         caption = (
             "(a) Every guided cell minus the baseline of its row, with one binomial standard error; grey: the "
@@ -200,7 +95,7 @@ class _Writer:
         return FigureEntry("Table 2, ours: cells with their errors, and the gain that choosing makes", path, caption)
 
     def speed(self) -> list[TableEntry]:
-        table = measurements("classifiers")
+        table = self.found.table("speed")
         if table.empty:
             return []
         note = (
@@ -210,14 +105,21 @@ class _Writer:
             f"the arithmetic of forward and backward pass in what the device can do. Made by `{BENCHMARK}`."
         )
         shown = table.drop(columns=["hardware", "torch"]).rename(columns=lambda name: name.replace("_", " "))
-        return [self.write("speed", "Training speed at 224 pixels", shown, note)]
+        return [write_table(self.folder, f"{NAME}-speed", "Training speed at 224 pixels", shown, note)]
 
-    def write(self, kind: str, title: str, table: pd.DataFrame, note: str) -> TableEntry:
-        return write_table(self.folder, f"{NAME}-{kind}", title, table, note)
+    def write(self, kind: str, title: str, note: str) -> TableEntry:
+        return write_table(self.folder, f"{NAME}-{kind}", title, self.found.table(kind), note)
 
 
-def _at(cells: pd.DataFrame, row: tuple[str, ...], lambda_: float) -> float | None:
-    if row not in cells.index or lambda_ not in cells.columns:
-        return None
-    value = float(cells.loc[row, lambda_])
-    return None if math.isnan(value) else value
+def layers(settings: ImagenetteSettings) -> str:
+    """Which convolutions the rows named by a role guide, and how that is known."""
+    parts = []
+    for row in settings.grid.rows:
+        if row not in (PRE_SKIP, EMPIRICAL):
+            continue
+        found = grid.guided_layers(settings, row)
+        if found.numbers is None:
+            parts.append(f"{row}: {found.source}")
+        else:
+            parts.append(f"{row}: {', '.join(map(str, found.numbers))} (from {found.source})")
+    return f"Convolutions guided in {settings.network}, by number: {'; '.join(parts)}." if parts else ""

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from replication.core.verdict import Verdict
-from replication.imagenette.grid import BASELINE, EMPIRICAL, ROW
+from replication.imagenette.grid import BASELINE, ROW
+from replication.imagenette.rows import EMPIRICAL
 from replication.published_tables.audit import by_choice, published_cells, rows_by_lambda
 from replication.statistics import selection_effects
 from replication.statistics.t_tests import ALPHA, NO_VARIANCE, holm, paired_t_test
@@ -38,7 +39,7 @@ def complete(ours: pd.DataFrame) -> pd.DataFrame:
 
 
 def c9(runs: pd.DataFrame, table2: pd.DataFrame) -> Verdict:
-    """Claim C9. `runs` of both networks, as from `classifiers.frame`; `table2`: table2.csv."""
+    """Claim C9. `runs` of both networks, as from `grid.frame`; `table2`: table2.csv."""
     if not _has_guided(runs):
         return Verdict("not tested", "no runs of Table 2 with and without guidance", "not tested", "")
     expected = published_cells(table2)

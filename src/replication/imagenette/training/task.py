@@ -13,7 +13,7 @@ from entropy_guidance import profile, selection
 from replication.core.errors import UserError
 from replication.core.runs import Run
 from replication.data.mapped import MappedSet
-from replication.imagenette.training import model as classifiers
+from replication.imagenette.training import model as networks
 from replication.imagenette.training.augmentation import augment as augmented
 
 FACTOR = 0.1  # of the learning rate, when the validation accuracy stands still
@@ -23,8 +23,8 @@ PLAIN, DROPOUT = "plain", "augmentation+dropout"  # the third training has augme
 def build(run: Run) -> nn.Module:
     """The run's network with its initial weights."""
     dropout = run["dropout"] if run["training"] == DROPOUT else 0.0
-    model = classifiers.build(run["network"], dropout=dropout, divisor=run["divisor"])
-    classifiers.initialise_(model, run["initialisation"], run.seed("weights"))
+    model = networks.build(run["network"], dropout=dropout, divisor=run["divisor"])
+    networks.initialise_(model, run["initialisation"], run.seed("weights"))
     return model
 
 

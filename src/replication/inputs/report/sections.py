@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from replication.core.family import Family
 from replication.core.findings import Findings
 from replication.core.runs import Record, of_grid
 from replication.core.settings import role_of
@@ -64,14 +65,17 @@ TABLES = {  # name -> title, note
 }
 
 
-def sections(families: Sequence[Any], findings: Mapping[str, Findings], folder: Path, note: str) -> list[Section]:
+def sections(parts: Sequence[Any], findings: Mapping[str, Findings], folder: Path, note: str) -> list[Section]:
     """Write figures and tables for the families that the scale has, and describe them: one section."""
-    there = [family for family in families if family.settings is not None]
-    if not there:
+    writers = [
+        _Writer(part, part.settings, findings[part.name], folder, note)
+        for part in parts
+        if isinstance(part, Family) and part.settings is not None
+    ]
+    if not writers:
         return []
-    writers = [_Writer(family, family.settings, findings[family.name], folder, note) for family in there]
     paragraphs = hypotheses(decided(findings), note)
-    paragraphs += [f"`{family.name}`: {runs_about(family)}" for family in there]
+    paragraphs += [f"`{writer.family.name}`: {runs_about(writer.family)}" for writer in writers]
     return [
         Section(
             title="What the penalty touches (H9), and entropy or mere size (H10)",

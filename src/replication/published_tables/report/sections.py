@@ -1,5 +1,6 @@
 """The report's sections on the published Tables 1 to 3 themselves: what their numbers can and cannot support."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,33 +8,30 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from replication.core import paths, strict_json
-from replication.core.files import reading
+from replication.core.family import Part
+from replication.core.findings import Findings
 from replication.published_tables.audit import NAME
-from replication.published_tables.report import figures as published_audit_figures
+from replication.published_tables.report import figures as audit_figures
 from replication.report import figures
 from replication.report.section import FigureEntry, Section, TableEntry, write_table
 from replication.statistics.power import POWER
 from replication.statistics.t_tests import ALPHA
 
 
-def sections(scale: str, folder: Path) -> list[Section]:
-    """Write the audit's figures and tables under `folder` and describe them. Needs the audit's record alone."""
-    path = paths.record(scale, NAME)
-    command = f"`python -m replication {NAME} --scale {scale}`"
-    if not path.exists():
+def sections(parts: Sequence[Part], findings: Mapping[str, Findings], folder: Path, _note: str) -> list[Section]:
+    """Write the audit's figures and tables under `folder` and describe them."""
+    (study,) = parts
+    record = findings[study.name].facts
+    command = f"`python -m replication {NAME} --scale {study.scale}`"
+    if not record:
         return [Section("The published tables, audited", f"Not computed yet: {command} does it in seconds.")]
-    with reading(path, f"{command} writes it anew"):
-        record = dict(strict_json.loads(path.read_text()))
-        if missing := {"facts", "table1", "table2", "table3"} - record.keys():
-            raise KeyError(*missing)
     writer = _Writer(record, folder, command)
     return [writer.table1(), writer.table2(), writer.table3()]
 
 
 @dataclass(frozen=True)
 class _Writer:
-    record: dict[str, Any]
+    record: Mapping[str, Any]
     folder: Path
     command: str
 
@@ -52,7 +50,7 @@ class _Writer:
     def table1(self) -> Section:
         k, n = (self.record["facts"]["table1"][name] for name in ("candidates", "replicates"))
         rows = pd.DataFrame(self.record["table1"]["rows"])
-        figure = published_audit_figures.table1(rows, k)
+        figure = audit_figures.table1(rows, k)
         caption = (
             "(a) Printed gains with the 95 % t-intervals that their p-values imply, not corrected for the choice; "
             f"crosses: mean gain of the best of {k} without any effect. (b) The p-values as printed and after the "
@@ -128,7 +126,7 @@ class _Writer:
     def table2(self) -> Section:
         part, n = self.record["table2"], self.record["facts"]["table2"]["validation_images"]
         rows = pd.DataFrame(part["rows"])
-        figure = published_audit_figures.table2(rows, part["lambdas"], part["relabelled_histogram"], part["gain"])
+        figure = audit_figures.table2(rows, part["lambdas"], part["relabelled_histogram"], part["gain"])
         caption = (
             f"(a) Every guided cell minus the baseline of its row, with one binomial standard error (n = {n} images, "
             "one training a cell); grey: the baseline's own standard error; ringed: the best. (b) The mean of the best "

@@ -1,6 +1,7 @@
 """Figures on the small CNNs: gains against lambda, the choice of lambda, placebos, calibration."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -12,9 +13,7 @@ from matplotlib.figure import Figure
 from replication.core.runs import Record
 from replication.report.figures import count_epochs, house_style
 from replication.small_cnn.grid import ARCHITECTURE, Architecture
-from replication.small_cnn.statistics.claims import Choice
 from replication.small_cnn.statistics.placebos import CORNER
-from replication.statistics import power
 from replication.statistics.t_tests import ALPHA
 
 PLACEMENTS = {"first": ("tab:blue", "first layer"), "all": ("tab:orange", "all layers")}
@@ -67,34 +66,39 @@ def gain_curves(curves: Mapping[str, pd.DataFrame], published: pd.DataFrame | No
 
 
 @house_style()
-def choice(chosen: Choice, printed_gain: float | None) -> Figure:
+def choice(
+    chosen: Mapping[str, Any], shuffled: pd.DataFrame, power: pd.DataFrame, printed_gain: float | None
+) -> Figure:
     """(a) The best gain when labels of lambda are shuffled, and ours; (b) which gain how many replicates find.
 
     The latter by the printed test, and by a paired one.
+
+    Args:
+        chosen: the fact `choice` of the findings.
+        shuffled: a row a bar, columns low, high and density.
+        power: columns n, printed, corrected and paired.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
-    blocks, width = chosen.architecture
-    left.hist(chosen.shuffled.gains, bins=40, density=True, color="lightgrey", label="shuffled labels of lambda")
-    left.axvline(chosen.shuffled.expected, color="black", linestyle=":", label="their mean")
-    left.axvline(chosen.by_choice_alone, color="tab:orange", linestyle=":", label="mean if no lambda did anything")
-    left.axvline(chosen.shuffled.observed, color="tab:blue", label=f"best lambda, p shuffled {chosen.shuffled.p:.3f}")
-    left.axvline(chosen.split.gain, color="tab:green", linestyle="-.", label="lambda chosen on the other half")
+    blocks, width, lambdas = chosen["blocks"], chosen["width"], chosen["lambdas"]
+    edges = [*shuffled["low"], shuffled["high"].iloc[-1]]
+    left.hist(shuffled["low"], edges, weights=shuffled["density"], color="lightgrey", label="shuffled labels of lambda")
+    left.axvline(chosen["expected"], color="black", linestyle=":", label="their mean")
+    left.axvline(chosen["by_choice_alone"], color="tab:orange", linestyle=":", label="mean if no lambda did anything")
+    left.axvline(chosen["observed"], color="tab:blue", label=f"best lambda, p shuffled {chosen['p_shuffled']:.3f}")
+    left.axvline(chosen["on_half"], color="tab:green", linestyle="-.", label="lambda chosen on the other half")
     if printed_gain is not None:
         left.axvline(printed_gain, color="firebrick", linestyle="--", label="published")
     left.set(xlabel="gain in validation accuracy", ylabel="density")
     left.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5))
-    left.set_title(f"(a) {blocks} block{'s' * (blocks > 1)}, {width} filters, {chosen.n} replicates")
+    left.set_title(f"(a) {blocks} block{'s' * (blocks > 1)}, {width} filters, {chosen['n']} replicates")
     left.set_ylim(top=1.45 * left.get_ylim()[1])
     left.legend(loc="upper left", fontsize=8, framealpha=1)
-    numbers = np.unique(np.geomspace(4, 100, 12).round().astype(int))
-    for level, style, label in (
-        (ALPHA, "-", f"at {ALPHA:g}"),
-        (ALPHA / chosen.lambdas, "--", f"at {ALPHA:g} / {chosen.lambdas}"),
+    for name, style, colour, label in (
+        ("printed", "-", "black", f"at {ALPHA:g}"),
+        ("corrected", "--", "black", f"at {ALPHA:g} / {lambdas}"),
+        ("paired", ":", "tab:blue", f"of pairs, at {ALPHA:g} / {lambdas}"),
     ):
-        gains = [power.detectable_gain(chosen.sd, int(n), level) for n in numbers]
-        right.plot(numbers, gains, style, color="black", label=label)
-    pairs = [power.detectable_gain(chosen.paired_sd, int(n), ALPHA / chosen.lambdas, paired=True) for n in numbers]
-    right.plot(numbers, pairs, ":", color="tab:blue", label=f"of pairs, at {ALPHA:g} / {chosen.lambdas}")
+        right.plot(power["n"], power[name], style, color=colour, label=label)
     right.axhline(0.005, color="firebrick", linewidth=0.9, label="0.005")
     right.set(xscale="log", xlabel="replicates at each lambda", ylabel="gain found with 80 % probability")
     right.set_xticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"])

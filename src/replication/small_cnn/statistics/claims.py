@@ -5,16 +5,16 @@ the last epoch unless a name says otherwise.
 """
 
 import math
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 import pandas as pd
 
-from replication.core.settings import Settings
 from replication.core.verdict import Verdict
 from replication.small_cnn.grid import ARCHITECTURE, REPLICATES, Architecture
+from replication.small_cnn.settings import CnnSettings
 from replication.statistics import honest_choice, power, selection_effects
-from replication.statistics.t_tests import ALPHA, holm, paired_t_test, t_interval
+from replication.statistics.t_tests import ALPHA, paired_t_test, t_interval
 
 BASELINE = 0.0
 ACCURACY = "validation_accuracy"
@@ -22,7 +22,6 @@ COMPARED = [ACCURACY, "train_accuracy", "best_validation_accuracy"]
 DRAWS = 10_000  # shuffles of the labels
 SPLITS = 500  # random halves
 SEED = 20230814
-STARS = {0.001: "***", 0.01: "**", 0.05: "*"}
 
 
 def cells(runs: pd.DataFrame, architecture: Architecture, value: str = ACCURACY) -> pd.DataFrame:
@@ -36,11 +35,6 @@ def architectures(runs: pd.DataFrame) -> list[Architecture]:
     """(blocks, width) of all that have unguided and guided runs, smallest first."""
     found = runs.groupby(["blocks", "width"])["lambda"].agg(lambda values: {BASELINE} < set(values))
     return [(int(blocks), int(width)) for (blocks, width), both in found.items() if both]
-
-
-def stars(p: float) -> str:
-    """The paper's marks."""
-    return next((mark for level, mark in STARS.items() if p < level), "")
 
 
 def table1(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
@@ -165,9 +159,6 @@ class Choice:
         return max(t_interval(self.gains[lambda_], self.lambdas)[1] for lambda_ in self.gains)
 
 
-Part = tuple[bool, dict[str, list[Choice]]]  # of C8: whether it has guided runs; what counts, by placement
-
-
 def choices(runs: pd.DataFrame) -> list[Choice]:
     """H3 for each architecture, on those of the first ten replicates that have all lambda; it takes two."""
     found = []
@@ -199,11 +190,35 @@ def _best_p(table: pd.DataFrame) -> tuple[float, float]:
     return p, selection_effects.p_after_choice(p, table.shape[1] - 1, len(table))
 
 
-def counting(found: Iterable[Choice], settings: Settings, family: str, published: pd.DataFrame) -> list[Choice]:
+def counting(found: Iterable[Choice], settings: CnnSettings, published: pd.DataFrame) -> list[Choice]:
     """Those of Table 1's architectures whose first ten replicates, the table's own, have every lambda of the grid."""
-    lambdas, ten = set(settings.cnn_grids[family].lambdas) - {BASELINE}, set(range(REPLICATES))
+    lambdas, ten = set(settings.grid.lambdas) - {BASELINE}, set(range(REPLICATES))
     printed = published.set_index(ARCHITECTURE).index
     return [c for c in found if c.architecture in printed and set(c.gains) >= lambdas and set(c.gains.index) >= ten]
+
+
+def c8_tests(counted: Mapping[str, Iterable[Choice]]) -> pd.DataFrame:
+    """What C8 asks of the architectures that count, by placement: one row each.
+
+    Columns: placement, blocks, width, p_after and train_p_after (see `Choice`), tests (how many lambda have a two-sided
+    paired t-test), the smallest_p of them, and highest, where the last of their 95 % t-intervals ends.
+    """
+    return pd.DataFrame(
+        [
+            {
+                "placement": placement,
+                "blocks": c.architecture[0],
+                "width": c.architecture[1],
+                "p_after": c.p_after,
+                "train_p_after": c.train_p_after,
+                "tests": int((p := pd.Series([paired_t_test(c.gains[x], [0.0] * c.n) for x in c.gains])).count()),
+                "smallest_p": p.min(),
+                "highest": max(t_interval(c.gains[x])[1] for x in c.gains),
+            }
+            for placement, choices in counted.items()
+            for c in choices
+        ]
+    )
 
 
 def choice_table(found: Iterable[Choice]) -> pd.DataFrame:
@@ -333,31 +348,43 @@ def c7(
     return Verdict(verdict, evidence, control, f"{said}; H2 is {h2_verdict}")
 
 
+@dataclass(frozen=True)
+class Part:
+    """What C8 asks of one data set."""
+
+    started: bool  # whether it has guided runs
+    tests: pd.DataFrame  # see `c8_tests`
+
+    @property
+    def architectures(self) -> int:
+        """How many count."""
+        return 0 if self.tests.empty else len(self.tests[ARCHITECTURE].drop_duplicates())
+
+    @property
+    def highest(self) -> dict[str, float]:
+        """Where the last interval of a placement and architecture ends."""
+        return {
+            f"{row.placement} layer{'s' * (row.placement == 'all')}, {_name((row.blocks, row.width))}": row.highest
+            for row in self.tests.itertuples()
+        }
+
+
 def c8(all_layers: Part, mnist: Part, published: pd.DataFrame) -> Verdict:
     """All layers on CIFAR-10, and either placement on MNIST."""
-    counted = {
-        part: [
-            (f"{part}, {placement} layer{'s' * (placement == 'all')}, {_name(c.architecture)}", c)
-            for placement, choices in by_placement.items()
-            for c in choices
-        ]
-        for part, (_, by_placement) in (("CIFAR-10", all_layers), ("MNIST", mnist))
+    parts = {"CIFAR-10": all_layers, "MNIST": mnist}
+    if not all(part.architectures for part in parts.values()):
+        text = f"CIFAR-10, all layers: {_count(all_layers.architectures)}; MNIST: {_count(mnist.architectures)}"
+        return Verdict("inconclusive" if all_layers.started or mnist.started else "not tested", text, "not tested", "")
+    after = all_layers.tests[["p_after", "train_p_after"]]
+    smallest = {  # p of each test family, and its number of tests
+        "CIFAR-10, all layers": (after.min(axis=None), int(after.count().sum())),
+        "MNIST": (mnist.tests["smallest_p"].min(), mnist.tests["tests"].sum()),
     }
-    if not all(counted.values()):
-        found = {part: len({c.architecture for _, c in tested}) for part, tested in counted.items()}
-        text = f"CIFAR-10, all layers: {_count(found['CIFAR-10'])}; MNIST: {_count(found['MNIST'])}"
-        return Verdict("inconclusive" if all_layers[0] or mnist[0] else "not tested", text, "not tested", "")
-    tests = {
-        "CIFAR-10, all layers": [p for _, c in counted["CIFAR-10"] for p in (c.p_after, c.train_p_after)],
-        "MNIST": [paired_t_test(c.gains[x], [0.0] * c.n) for _, c in counted["MNIST"] for x in c.gains],
-    }
-    smallest = {name: float(min(filter(math.isfinite, holm(p)), default=math.nan)) for name, p in tests.items()}
-    evidence = "; ".join(f"{name}: smallest p {p:.3f} of {len(tests[name])} tests" for name, p in smallest.items())
-    verdict = ("not reproduced", "partly", "reproduced")[sum(p >= ALPHA for p in smallest.values())]
+    corrected = {name: min(1.0, count * p) for name, (p, count) in smallest.items()}  # Holm's first step
+    evidence = "; ".join(f"{name}: smallest p {p:.3f} of {smallest[name][1]} tests" for name, p in corrected.items())
+    verdict = ("not reproduced", "partly", "reproduced")[sum(p >= ALPHA for p in corrected.values())]
     mean = float(published["delta_validation_accuracy"].mean())
-    highest = {
-        name: max(t_interval(c.gains[x])[1] for x in c.gains) for tested in counted.values() for name, c in tested
-    }
+    highest = {f"{data}, {name}": high for data, part in parts.items() for name, high in part.highest.items()}
     said = "; ".join(f"{name}: {high:+.4f}" for name, high in highest.items())
     control = "survives" if max(highest.values()) < mean else "inconclusive"
     return Verdict(verdict, evidence, control, f"published mean gain {mean:.4f}; highest end of an interval, {said}")

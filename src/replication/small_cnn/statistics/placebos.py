@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from replication.core.runs import Record, Run, of_grid
-from replication.core.settings import Settings
-from replication.small_cnn import grid as small_cnn
+from replication.small_cnn import grid
 from replication.small_cnn.grid import REPLICATES
+from replication.small_cnn.settings import CnnSettings
 from replication.small_cnn.statistics.claims import ACCURACY, BASELINE, raises_accuracy
 from replication.statistics.t_tests import t_interval
 
@@ -27,9 +27,7 @@ COLUMNS = ["variant", "lambda", "n", "gain", "low", "high", "anchor_weight", "un
 COLUMNS += ["corner_n", "corner_minus", "corner_low", "corner_high"]
 
 
-def gains(
-    records: list[Record], settings: Settings, family: str, tests: int = 1, value: str = ACCURACY
-) -> pd.DataFrame:
+def gains(records: list[Record], settings: CnnSettings, tests: int = 1, value: str = ACCURACY) -> pd.DataFrame:
     """The corner and every variant at the variants' lambda, smallest architecture, paired by seed.
 
     Args:
@@ -40,12 +38,12 @@ def gains(
     (mean |w| at the guided position, last epoch; of forms without one, at the corner) and the same of the unguided runs
     at the corner, corner_minus (corner's accuracy - variant's, corner_n pairs) with its interval.
     """
-    runs = _variant_runs(records, settings, family)
+    runs = _variant_runs(records, settings)
     if BASELINE not in set(runs["lambda"]):
         return pd.DataFrame(columns=COLUMNS)
     base = runs[runs["lambda"] == BASELINE].set_index("replicate")
     guided = runs[runs["lambda"] != BASELINE]
-    order = {name: k for k, name in enumerate([CORNER, *small_cnn.variants(settings, family)])}
+    order = {name: k for k, name in enumerate([CORNER, *grid.variants(settings)])}
     rows = []
     for (variant, lambda_), group in guided.groupby(["variant", "lambda"], sort=False):
         own = group.set_index("replicate")
@@ -74,16 +72,16 @@ class Decisive:
     strict: pd.DataFrame  # the same, corrected for the variants' number of lambda as well
 
     @classmethod
-    def of(cls, records: list[Record], settings: Settings, family: str, names: Iterable[str]) -> Self:
+    def of(cls, records: list[Record], settings: CnnSettings, names: Iterable[str]) -> Self:
         """Args: names, of the variants on whose runs the verdict stands (CORNER may be one), beside the unguided."""
-        every = planned_runs(settings, family)
+        every = planned_runs(settings)
         unguided = [run for run in every[CORNER] if run["lambda"] == BASELINE]
         deciding = [*unguided, *(run for name in names for run in every.get(name, []))]
         complete = len(of_grid(records, deciding)) == len({run.key for run in deciding})
         chosen = [record for record in records if complete or record["run"]["replicate"] < REPLICATES]
-        planned = _planned_lambdas(settings, family)
+        planned = _planned_lambdas(settings)
         tests = max(map(len, planned.values()), default=1)
-        once, corrected = (gains(chosen, settings, family, count) for count in (LOOKS, LOOKS * tests))
+        once, corrected = (gains(chosen, settings, count) for count in (LOOKS, LOOKS * tests))
         return cls(planned, once, corrected)
 
     def lacks(self, variants: Iterable[str]) -> bool:
@@ -92,39 +90,39 @@ class Decisive:
         return any(name not in run or not self.planned.get(name) or run[name] < self.planned[name] for name in variants)
 
 
-def _planned_lambdas(settings: Settings, family: str) -> dict[str, set[float]]:
+def _planned_lambdas(settings: CnnSettings) -> dict[str, set[float]]:
     """Which lambda each variant is to be run at, whatever `lambda:` in params.yaml asks for."""
-    chosen = settings.cnn_grids[family]
-    return {name: {*settings.cnn_variants[name].lambdas} & {*chosen.lambdas} for name in chosen.variants or ()}
+    chosen = settings.grid
+    return {name: {*settings.variants[name].lambdas} & {*chosen.lambdas} for name in chosen.variants or ()}
 
 
-def planned_runs(settings: Settings, family: str) -> dict[str, list[Run]]:
+def planned_runs(settings: CnnSettings) -> dict[str, list[Run]]:
     """Runs of the smallest architecture: the corner's, at lambda that a variant has and without, and each variant's.
 
     All with guidance of the first layer.
     """
-    return {CORNER: _corner(settings, family), **small_cnn.variants(settings, family)}
+    return {CORNER: _corner(settings), **grid.variants(settings)}
 
 
-def by_variant(records: list[Record], settings: Settings, family: str) -> dict[str, list[Record]]:
+def by_variant(records: list[Record], settings: CnnSettings) -> dict[str, list[Record]]:
     """The records of these runs."""
-    return {name: of_grid(records, runs) for name, runs in planned_runs(settings, family).items()}
+    return {name: of_grid(records, runs) for name, runs in planned_runs(settings).items()}
 
 
-def _corner(settings: Settings, family: str) -> list[Run]:
+def _corner(settings: CnnSettings) -> list[Run]:
     """The published runs beside which the variants stand."""
-    lambdas = {BASELINE}.union(*_planned_lambdas(settings, family).values())
+    lambdas = {BASELINE}.union(*_planned_lambdas(settings).values())
     return [
         run
-        for run in small_cnn.paper_grid(settings, family, "first")
-        if (run["blocks"], run["width"]) == small_cnn.smallest(settings.cnn_grids[family]) and run["lambda"] in lambdas
+        for run in grid.paper_grid(settings, "first")
+        if (run["blocks"], run["width"]) == grid.smallest(settings) and run["lambda"] in lambdas
     ]
 
 
-def _variant_runs(records: list[Record], settings: Settings, family: str) -> pd.DataFrame:
+def _variant_runs(records: list[Record], settings: CnnSettings) -> pd.DataFrame:
     """One row a run of `by_variant`, with its variant's name."""
-    named = by_variant(records, settings, family)
-    parts = [small_cnn.frame(found).assign(variant=name) for name, found in named.items()]
+    named = by_variant(records, settings)
+    parts = [grid.frame(found).assign(variant=name) for name, found in named.items()]
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 

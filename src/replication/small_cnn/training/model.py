@@ -5,26 +5,15 @@ last block. Shape legend: M models, B batch, C channels of the image, O filters,
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-FILTER = 3
-POOL = 2
+from replication.small_cnn.geometry import FILTER, POOL, Padding, feature_sides
+
 CLASSES = 10
-
-Padding = Literal["valid", "same"]
-
-
-def feature_sides(side: int, blocks: int, padding: Padding) -> list[int]:
-    """Side in pixels of the square image that enters each block, and of what leaves the last."""
-    sides = [side]
-    for _ in range(blocks):
-        convolved = sides[-1] - (FILTER - 1 if padding == "valid" else 0)
-        sides.append(convolved // POOL)
-    return sides
 
 
 @dataclass

@@ -27,7 +27,8 @@ from entropy_guidance import exact_conv_entropy_change, penalty
 from replication.core.provenance import environment
 from replication.core.runs import Record, Run, make_record
 from replication.data.images import ImageSet
-from replication.small_cnn.training.model import FILTER, SmallCNNs, feature_sides
+from replication.small_cnn.geometry import FILTER, anchor, feature_sides
+from replication.small_cnn.training.model import SmallCNNs
 from replication.training.fused_adam import FusedAdam
 from replication.training.trainer import Epoch, Orders, fitting, prepare, shared_settings
 
@@ -70,16 +71,6 @@ def cost(run: Run) -> float:
     sides = feature_sides(32, run["blocks"], run["padding"])
     channels = [3, *[run["width"]] * (run["blocks"] - 1)]
     return float(sum(run["width"] * c * (FILTER * s) ** 2 for c, s in zip(channels, sides[:-1], strict=True)))
-
-
-def anchor(run: Run) -> tuple[int, int]:
-    """The guided position in a filter. `random`: neither corner nor centre, one of the others for each replicate."""
-    if run["anchor"] == "center":
-        return FILTER // 2, FILTER // 2
-    if run["anchor"] == "random":
-        others = [k for k in range(FILTER**2) if k not in (0, FILTER**2 // 2)]
-        return divmod(others[run.seed("anchor") % len(others)], FILTER)
-    return 0, 0
 
 
 def train(runs: Sequence[Run], data: ImageSet, device: torch.device) -> Iterator[Epoch]:

@@ -1,18 +1,15 @@
-"""The report's section on the theory: Figure 2, the formulas beside exact changes, and claim C1."""
+"""The report's section on the theory: Figure 2, and the formulas beside exact changes."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
-from replication.core import paths
-from replication.core.settings import Settings
+from replication.core.family import Part
+from replication.core.findings import Findings
 from replication.report import figures
 from replication.report.section import FigureEntry, Section, TableEntry, write_table
-from replication.theory import experiment as theory
-from replication.theory.layers import CORNERS, Row
 from replication.theory.report import figures as theory_figures
-from replication.theory.statistics import claims as theory_claims
+from replication.theory.statistics import claims
 
 ABOUT = """\
 The formulas are exact for the *completed* maps. A wide layer's completed map returns the output together with the
@@ -26,29 +23,24 @@ no completion, and log|det| is exact for every input: the dense formula then hol
 matrix is triangular with c11 on its diagonal, that is for one channel with zeros below and to the right (causal)."""
 
 
-def section(settings: Settings, folder: Path) -> Section:
-    """Write the section's figures and tables under `folder` and describe them. Needs the stage's record alone."""
-    record = theory.read(paths.record(settings.scale, "theory"))
-    drawn = [_figure2(folder)]
-    tables: list[TableEntry] = []
-    command = f"`python -m replication theory --scale {settings.scale}`"
-    about = f"Not tested: {command} has not run."
-    if record["layers"]:
-        writer = _Writer(record, folder, f"Made by {command}.")
-        about = (
-            f"{len(record['layers'])} random layers, {len(record['witness'])} small cases with a nearest-neighbour "
-            f"estimate and {len(record['filters'])} filters, drawn anew by {command}: no data set enters.\n\n{ABOUT}"
-        )
-        drawn.append(writer.figure())
-        tables = [writer.classes(), writer.completions(), writer.witness(), writer.filters(), writer.ranking()]
-    return Section(
-        title="Theory: what the entropy formulas compute",
-        about=about,
-        figures=drawn,
-        tables=tables,
-        verdicts={"C1": theory_claims.verdict(record)},
-        metrics={"theory": {name: len(rows) for name, rows in record.items()}},
+def sections(parts: Sequence[Part], findings: Mapping[str, Findings], folder: Path, _note: str) -> list[Section]:
+    """Write the section's figures and tables under `folder` and describe them. No data set enters."""
+    (study,) = parts
+    found = findings[study.name]
+    command = f"`python -m replication theory --scale {study.scale}`"
+    title, figure2 = "Theory: what the entropy formulas compute", _figure2(folder)
+    if found.table("layers").empty:
+        return [Section(title, f"Not tested: {command} has not run.", figures=[figure2])]
+    writer = _Writer(found, folder, f"Made by {command}.")
+    counts = found.metrics
+    section = Section(
+        title,
+        f"{counts['layers']} random layers, {counts['witness']} small cases with a nearest-neighbour estimate and "
+        f"{counts['filters']} filters, drawn anew by {command}: no data set enters.\n\n{ABOUT}",
+        figures=[figure2, writer.figure()],
+        tables=[writer.classes(), writer.completions(), writer.witness(), writer.filters(), writer.ranking()],
     )
+    return [section]
 
 
 def _figure2(folder: Path) -> FigureEntry:
@@ -69,45 +61,21 @@ def _figure2(folder: Path) -> FigureEntry:
 
 @dataclass(frozen=True)
 class _Writer:
-    record: dict[str, list[Row]]
+    found: Findings
     folder: Path
     made_by: str
 
-    @property
-    def layers(self) -> pd.DataFrame:
-        return theory_claims.layers_frame(self.record["layers"])
-
-    @property
-    def random_filters(self) -> pd.DataFrame:
-        frame = pd.DataFrame(self.record["filters"])
-        return frame[frame["filter"] == "random"].drop(columns="filter")
-
     def figure(self) -> FigureEntry:
-        path = figures.save(theory_figures.formulas(self.layers, self.random_filters), self.folder, "theory-formulas")
+        layers, filters = self.found.table("layers"), self.found.table("random-filters")
+        path = figures.save(theory_figures.formulas(layers, filters), self.folder, "theory-formulas")
         caption = (
-            f"{len(self.layers)} layers; the line is equality. Exact: 1/2 log det(W W^T) or, for more outputs than "
+            f"{len(layers)} layers; the line is equality. Exact: 1/2 log det(W W^T) or, for more outputs than "
             "inputs, 1/2 log det(W^T W), without the constant of lost dimensions. (c): the first "
             f"{theory_figures.DRAWN_FILTERS} random filters; a grey line joins the four formulas of one layer."
         )
         return FigureEntry("The formulas against the exact changes", path, caption)
 
     def classes(self) -> TableEntry:
-        layers = self.layers
-        table = (
-            layers.groupby("class", sort=False)
-            .agg(
-                n=("formula", "size"),
-                determinant_error=("error", "max"),
-                formula=("formula", "mean"),
-                exact=("exact", "mean"),
-                gap=("within", "mean"),
-                gap_min=("within", "min"),
-                gap_max=("within", "max"),
-                plain_gap=("plain", "mean"),
-            )
-            .assign(agrees=theory_claims.agreeing(layers).map({True: "yes", False: "no"}))
-            .reset_index()
-        )
         note = (
             "n random shapes a class, Glorot-normal weights. determinant_error: largest relative error of the "
             "completed matrix's log-determinant against the formula, not below 1e-10; empty where the paper completes "
@@ -115,26 +83,19 @@ class _Writer:
             "exact change without the constant of lost dimensions and within the range of the layer; gap, the formula "
             "minus that, with its smallest and largest value; plain_gap, the formula minus H(output) - H(input), "
             "infinite where the output lies in a subspace. agrees: "
-            f"within {theory_claims.TOLERANCE:g} nats in every shape, in one of the two readings. Three things changed "
+            f"within {claims.TOLERANCE:g} nats in every shape, in one of the two readings. Three things changed "
             "after a first look. Fractions took the place of LU for convolutions: it lost some ill-conditioned "
             "determinants, and by the letter of the rule the verdict was not reproduced. Padding same has 3 x 3 "
             "filters only, whose matrices float64 can handle. The causal class is new, in the formula's favour."
         )
-        return self.write("classes", "Formula and exact change by class of layer", table, note)
+        return self.write("classes", "Formula and exact change by class of layer", note)
 
     def completions(self) -> TableEntry:
-        layers = self.layers
-        table = (
-            layers[layers["others"].map(len) > 0]
-            .groupby("class", sort=False)["spread"]
-            .agg(n="size", mean="mean", smallest="min", largest="max")
-            .reset_index()
-        )
         note = (
             "Difference in nats between the largest and the smallest formula of one layer, over its completions: first "
             "or last columns (rows) of a dense layer, four corners of a filter. n layers."
         )
-        return self.write("completions", "Other completions of the same layers", table, note)
+        return self.write("completions", "Other completions of the same layers", note)
 
     def witness(self) -> TableEntry:
         note = (
@@ -143,36 +104,22 @@ class _Writer:
             "subspace of the output. exact: 1/2 log det of the Gram matrix. The weights are the same for the three "
             "laws of a shape: where the layer has fewer outputs than inputs its change is not a number of the weights."
         )
-        return self.write(
-            "witness", "An independent witness in few dimensions", pd.DataFrame(self.record["witness"]), note
-        )
+        return self.write("witness", "An independent witness in few dimensions", note)
 
     def filters(self) -> TableEntry:
-        frame = pd.DataFrame(self.record["filters"])
         note = (
             "Well-known 3 x 3 filters without padding on an image of 8 x 8, nats per output pixel: the exact change, "
             "the formula with each corner, and for comparison the log of the central weight and of the filter's "
             "root mean square."
         )
-        return self.write("filters", "Well-known filters", frame[frame["filter"] != "random"], note)
+        return self.write("filters", "Well-known filters", note)
 
     def ranking(self) -> TableEntry:
-        filters = self.random_filters
-        candidates = [*CORNERS, "centre", "rms"]
-        table = pd.DataFrame(
-            {
-                "measure": [f"log {name}" for name in candidates],
-                "mean": filters[candidates].mean().to_numpy(),
-                "mean_exact": filters["exact"].mean(),
-                "rank_correlation": filters[candidates].corrwith(filters["exact"], method="spearman").to_numpy(),
-                "n": len(filters),
-            }
-        )
         note = (
             "Random 3 x 3 filters, one channel, image 8 x 8, nats per output pixel: Spearman's rank correlation of "
             "each measure with the exact change. rms: root mean square of the filter's nine weights."
         )
-        return self.write("ranking", "Does the corner tell which layer keeps more entropy?", table, note)
+        return self.write("ranking", "Does the corner tell which layer keeps more entropy?", note)
 
-    def write(self, name: str, title: str, table: pd.DataFrame, note: str) -> TableEntry:
-        return write_table(self.folder, f"theory-{name}", title, table, f"{note} {self.made_by}")
+    def write(self, name: str, title: str, note: str) -> TableEntry:
+        return write_table(self.folder, f"theory-{name}", title, self.found.table(name), f"{note} {self.made_by}")

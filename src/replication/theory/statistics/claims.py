@@ -39,9 +39,8 @@ def agreeing(layers: pd.DataFrame) -> pd.Series:
     return agrees.any(axis=1)
 
 
-def verdict(record: dict[str, list[Row]]) -> Verdict:
-    """Claim C1."""
-    layers, witness = layers_frame(record["layers"]), pd.DataFrame(record["witness"])
+def verdict(layers: pd.DataFrame, witness: pd.DataFrame) -> Verdict:
+    """Claim C1. Args: layers, as `layers_frame` makes it; witness, with the columns estimate and closed."""
     if layers.empty or witness.empty:
         return Verdict("not tested", "the theory stage has not run", "not tested", "")
     return Verdict(*_c1(layers, witness), *_c1_control(layers))

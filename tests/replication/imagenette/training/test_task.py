@@ -12,10 +12,10 @@ from replication.core import paths
 from replication.core.errors import UserError
 from replication.core.runs import Run, Store
 from replication.data.mapped import MappedSet
-from replication.imagenette.training import augmentation
-from replication.imagenette.training import model as classifiers
-from replication.imagenette.training import task as classification
-from replication.training import large_models as single
+from replication.imagenette.training import augmentation, task
+from replication.imagenette.training import model as networks
+from replication.imagenette.training.train import TRAINER
+from replication.training import large_models
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.usefixtures("own_store")
@@ -65,7 +65,7 @@ def make_run(lambda_=0.0, network="vgg16", **changes):
 
 
 def finish(run, data, device=CPU):
-    *_, last = single.train([run], data, device)
+    *_, last = TRAINER.train([run], data, device)
     [record] = last.finished
     return record
 
@@ -89,8 +89,8 @@ class KerasPlateau:
 
 def plain_training(run, data):
     """The ordinary way: a loop, torch's SGD, the penalty and the schedule written out."""
-    model = classifiers.build(run["network"], dropout=0.5 if "dropout" in run["training"] else 0, divisor=32)
-    classifiers.initialise_(model, run["initialisation"], run.seed("weights"))
+    model = networks.build(run["network"], dropout=0.5 if "dropout" in run["training"] else 0, divisor=32)
+    networks.initialise_(model, run["initialisation"], run.seed("weights"))
     model.to(torch.float64, memory_format=torch.channels_last)  # in whose order dropout draws
     rate, plateau = run["learning_rate"], KerasPlateau(run["schedule_patience"])
     optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=run["momentum"], weight_decay=run["weight_decay"])
@@ -160,18 +160,18 @@ def test_equals_the_plain_loop_to_1e_8(data, changes):
 def test_the_schedule_is_keras_rule_for_accuracy():
     run = make_run(schedule_patience=3)
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    schedule, keras = classification.schedule(optimizer, run), KerasPlateau(3)
+    schedule, keras = task.schedule(optimizer, run), KerasPlateau(3)
     expected = 1.0
     for images in np.random.default_rng(2).integers(380, 400, 60):  # right of 500
         row = {"accuracy": images / 500}
-        schedule.step(classification.watched(row, run, torch.float32))
+        schedule.step(task.watched(row, run, torch.float32))
         expected *= 0.1 if keras.lower(row["accuracy"]) else 1
         assert optimizer.param_groups[0]["lr"] == pytest.approx(max(expected, 1e-8), rel=1e-9) or expected < 1e-7
 
 
 def test_it_stops_after_the_last_better_accuracy_and_reports_the_best(data, monkeypatch):
     right = iter([2, 4, 4, 3, 4, 1, 6, 6])
-    monkeypatch.setattr(classification, "metrics", lambda _: {"accuracy": next(right) / 6})
+    monkeypatch.setattr(task, "metrics", lambda _: {"accuracy": next(right) / 6})
     record = finish(make_run(patience=4, max_epochs=50), data)
     # 4 of 6 at epoch 2 is not beaten by the four that follow, of which two equal it
     assert record["metrics"]["stopping_epoch"] == 6 and record["metrics"]["stopped_early"] == 1
@@ -184,7 +184,7 @@ def test_a_continued_training_is_the_same_training(data):
     assert len(set(whole["learning_rate"])) > 1
     Store(paths.store()).delete(run.key)
     for epochs in (3, 3):  # killed twice
-        training = single.train([run], data, CPU)
+        training = TRAINER.train([run], data, CPU)
         for _ in range(epochs):
             next(training)
         training.close()
@@ -196,7 +196,7 @@ def test_a_continued_training_is_the_same_training(data):
 def test_the_record_is_what_the_saved_weights_do(data):
     run = make_run()
     record = finish(run, data)
-    model = classifiers.build("vgg16", divisor=32).double().eval()
+    model = networks.build("vgg16", divisor=32).double().eval()
     weights = load_file(Store(paths.store()).weights(run.key))
     model.load_state_dict(weights)
     with torch.no_grad():
@@ -214,7 +214,7 @@ def test_the_record_is_what_the_saved_weights_do(data):
 
 def test_a_layer_that_the_network_does_not_have_is_a_users_mistake(data):
     with pytest.raises(UserError, match=r"layers 1-14: no convolution number 14: the model has 13"):
-        next(single.train([make_run(0.1, layers="1-14")], data, CPU))
+        next(TRAINER.train([make_run(0.1, layers="1-14")], data, CPU))
 
 
 @pytest.mark.parametrize(("name", "official"), [("vgg16", vgg16), ("resnet50", resnet50)])
@@ -222,7 +222,7 @@ def test_the_networks_are_torchvisions(name, official):
     """The same modules in the same order; a narrow one has every channel count but the images' and classes' divided."""
     with torch.device("meta"):
         expected = official(num_classes=10)
-    narrow = classifiers.build(name, divisor=8)
+    narrow = networks.build(name, divisor=8)
     assert [(n, type(m)) for n, m in narrow.named_modules()] == [(n, type(m)) for n, m in expected.named_modules()]
     for (key, small), large in zip(narrow.state_dict().items(), expected.state_dict().values(), strict=True):
         divided = [size if size in (3, 10) or place > 1 else size // 8 for place, size in enumerate(large.shape)]
@@ -232,21 +232,19 @@ def test_the_networks_are_torchvisions(name, official):
 
 def test_dropout_stands_where_the_text_has_it():
     """In VGG16 between the dense layers of the head; ResNet-50's only one has it before."""
-    rates = [
-        m.p for m in classifiers.build("vgg16", dropout=0.5, divisor=64).modules() if isinstance(m, torch.nn.Dropout)
-    ]
+    rates = [m.p for m in networks.build("vgg16", dropout=0.5, divisor=64).modules() if isinstance(m, torch.nn.Dropout)]
     assert rates == [0.5, 0.5]
-    assert {m.p for m in classifiers.build("vgg16", divisor=64).modules() if isinstance(m, torch.nn.Dropout)} == {0.0}
-    head = list(classifiers.build("resnet50", dropout=0.5, divisor=8).fc)
+    assert {m.p for m in networks.build("vgg16", divisor=64).modules() if isinstance(m, torch.nn.Dropout)} == {0.0}
+    head = list(networks.build("resnet50", dropout=0.5, divisor=8).fc)
     assert [type(m).__name__ for m in head] == ["Dropout", "Linear"] and head[0].p == 0.5
 
 
 @pytest.mark.parametrize("initialisation", ["glorot-uniform", "he-normal"])
 def test_initial_weights_have_the_stated_spread(initialisation):
-    model = classifiers.build("vgg16", divisor=4)
-    classifiers.initialise_(model, initialisation, 5)
-    again = classifiers.build("vgg16", divisor=4)
-    classifiers.initialise_(again, initialisation, 5)
+    model = networks.build("vgg16", divisor=4)
+    networks.initialise_(model, initialisation, 5)
+    again = networks.build("vgg16", divisor=4)
+    networks.initialise_(again, initialisation, 5)
     kernel, dense = model.features[10].weight, model.classifier[3].weight
     assert torch.equal(kernel, again.features[10].weight)
     outputs, inputs = kernel.shape[:2]
@@ -266,7 +264,9 @@ def test_the_first_step_that_decided_epsilon_and_reduction():
         run = make_run(settings.pop("lambda_"), layers="1", **settings)
         with torch.no_grad():
             first.weight.fill_(corner)
-        (gradient,) = torch.autograd.grad(single._guidance(torch.nn.Sequential(first), ["0"], run)(), [first.weight])
+        (gradient,) = torch.autograd.grad(
+            large_models._guidance(torch.nn.Sequential(first), ["0"], run)(), [first.weight]
+        )
         return 0.01 * gradient[0, 0, 0, 0].abs().item()
 
     assert step(middle, lambda_=10.0, reduction="sum", epsilon=1e-7) == pytest.approx(40, rel=0.01)

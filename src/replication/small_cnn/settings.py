@@ -1,0 +1,154 @@
+"""Settings of the small CNNs (paper, section 5.3; data/published/assumptions.yaml for what it leaves open)."""
+
+import math
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from replication.core.schema import (
+    Lambdas,
+    NotNegative,
+    Number,
+    Positive,
+    Some,
+    Struct,
+    Whole,
+    Widths,
+    mistake,
+    read_some,
+)
+from replication.core.settings import Parameters
+from replication.core.variants import Variant, read_variants
+from replication.small_cnn.geometry import Padding, feature_sides
+
+CIFAR10, MNIST = "cnn-cifar10", "cnn-mnist"  # the paper's families: that of Table 1, and its control
+CANDIDATE = ("batch_size", "padding", "negative_slope")  # the settings that calibration compares
+SIDES = {"mnist": 28, "digits": 28, "cifar10": 32, "shapes": 32, "photographs": 16}  # pixels, of known data sets
+
+Names = Annotated[tuple[str, ...], Some]
+
+
+class Training(Struct, frozen=True, kw_only=True):
+    """How one small CNN is trained."""
+
+    form: Literal["reciprocal", "log", "exact", "decay"]  # decay: weight decay in the guidance's place
+    epsilon: Positive  # in units of the guided weight
+    anchor: Literal["corner", "center", "random"]  # other places than the corner are placebos
+    precision: Literal["float32", "float64"]
+    learning_rate: Positive
+    batch_size: Whole  # images
+    padding: Padding
+    negative_slope: NotNegative  # of the leaky ReLU
+
+
+class Grid(Struct, frozen=True, kw_only=True):
+    """Which small CNNs are trained at one scale. The smallest architecture is the first of `blocks` and `widths`."""
+
+    dataset: str
+    blocks: Widths  # convolutions
+    widths: Widths  # filters of each
+    lambdas: Lambdas
+    replicates: Whole
+    smallest_replicates: Whole  # of the smallest architecture
+    variants: Names | None  # of `cnn_variants`, for the smallest architecture
+    weaker_lambdas: Lambdas | None  # guided as the paper's, but below its lambda: the smallest architecture
+    epochs: Whole
+
+
+class Calibration(Struct, frozen=True, kw_only=True):
+    """Settings whose baselines (lambda = 0 only) are compared with the published ones.
+
+    Each candidate changes some of the settings in use. Its runs last `epochs`, and tell what fewer would have given.
+    """
+
+    candidates: dict[str, dict[str, Number]]
+    blocks: Widths
+    widths: Widths
+    replicates: Whole
+    epochs: Whole
+    lengths: Widths  # numbers of epochs to compare
+
+
+class CnnSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that params.yaml says of one family of small CNNs, at one scale."""
+
+    family: str
+    scale: str
+    lambda_override: tuple[float, ...] | None
+    training: Training
+    grid: Grid
+    variants: dict[str, Variant]  # those that may be named in a grid
+    calibration: Calibration
+
+    @property
+    def lambdas(self) -> tuple[float, ...]:
+        """What is trained: the user's choice, or the paper's lambda; the baseline 0 among them."""
+        return self.lambda_override or self.grid.lambdas
+
+
+def read(parameters: Parameters, family: str) -> CnnSettings:
+    """Read and check the settings of one family.
+
+    Raises:
+        UserError: a parameter is unknown, missing, of another type or out of range, or two do not fit each other.
+    """
+    settings = CnnSettings(
+        family=family,
+        scale=parameters.scale,
+        lambda_override=parameters.lambda_override,
+        training=parameters.read(Training, "cnn"),
+        grid=parameters.grid(Grid, family),
+        variants=read_variants(parameters.section("cnn_variants"), "cnn_variants", Training),
+        calibration=_calibration(parameters),
+    )
+    _check(settings, parameters.where(family))
+    _check_calibration(settings)
+    return settings
+
+
+def _calibration(parameters: Parameters) -> Calibration:
+    wanted = parameters.read(Calibration, "cnn_calibration")
+    where = "cnn_calibration.candidates"
+    candidates = {name: read_some(Training, changes, f"{where}.{name}") for name, changes in wanted.candidates.items()}
+    for name, changes in candidates.items():
+        if other := sorted(changes.keys() - set(CANDIDATE)):
+            raise mistake(f"{where}.{name}", f"{', '.join(other)} is not compared. Known: {', '.join(CANDIDATE)}")
+    return replace(wanted, candidates=candidates)
+
+
+def _check(settings: CnnSettings, where: str) -> None:
+    """What no field of the grid says of itself."""
+    grid, known = settings.grid, settings.variants
+    if unknown := sorted(set(grid.variants or ()) - known.keys()):
+        raise mistake(f"{where}.variants", f"unknown {', '.join(unknown)}. Known: {', '.join(known)}")
+    if 0 not in grid.lambdas:
+        raise mistake(f"{where}.lambdas", "the baseline 0 is missing")
+    least = min((lambda_ for lambda_ in grid.lambdas if lambda_), default=math.inf)
+    if not all(0 < lambda_ < least for lambda_ in grid.weaker_lambdas or ()):
+        raise mistake(f"{where}.weaker_lambdas", f"expected numbers between 0 and the grid's smallest, {least:g}")
+    if grid.smallest_replicates < grid.replicates:
+        raise mistake(
+            f"{where}.smallest_replicates",
+            f"{grid.smallest_replicates}, but the smallest architecture has at least the {grid.replicates} of the rest",
+        )
+    _check_pixels(grid, settings.training.padding, grid.blocks, f"{where}.blocks")
+
+
+def _check_calibration(settings: CnnSettings) -> None:
+    """Its candidates see the images of Table 1."""
+    wanted = settings.calibration
+    if settings.family == CIFAR10:
+        for changes in wanted.candidates.values():
+            padding = replace(settings.training, **changes).padding
+            _check_pixels(settings.grid, padding, wanted.blocks, "cnn_calibration.blocks")
+
+
+def _check_pixels(grid: Grid, padding: Padding, blocks: Iterable[int], where: str) -> None:
+    """Each block halves the image, and leaves at least one pixel of it."""
+    side = SIDES.get(grid.dataset)
+    if side is not None and feature_sides(side, max(blocks), padding)[-1] < 1:
+        raise mistake(
+            where, f"{max(blocks)} blocks leave no pixel of the {side} x {side} of {grid.dataset} (padding {padding})"
+        )

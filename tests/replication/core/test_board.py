@@ -1,0 +1,100 @@
+"""Who decides a claim, and on what."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from replication.core import board, paths
+from replication.core.board import NOT_TESTED, UNDECIDED, Exhibit
+from replication.core.errors import UserError
+from replication.core.family import Room
+from replication.core.findings import Findings
+from replication.core.verdict import Hypothesis, Verdict
+
+ROOT = Path(__file__).parents[3]
+DEMO = SimpleNamespace(scale="demo")
+FOUND = Verdict("reproduced", "as often as not", "survives", "with n = 5")
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/published").symlink_to(ROOT / "data/published")
+    monkeypatch.chdir(tmp_path)
+
+
+def exhibit(title="Some", claims=("C4",), *, stand_in=(False,), metrics=None):
+    """A room with a part for each of `stand_in`; it decides claims and one hypothesis."""
+    parts = [SimpleNamespace(name=f"{title}-{k}", stand_in=value) for k, value in enumerate(stand_in)]
+    room = Room(
+        title=title,
+        order=1,
+        parts=lambda *_: parts,
+        verdicts=lambda findings: {claim: FOUND for claim in claims if findings},
+        hypotheses=lambda findings: [Hypothesis("H1", name, "supported", "so it is") for name in findings],
+        sections=lambda *_: [],
+    )
+    return Exhibit(room, parts, {part.name: Findings(metrics=metrics or {}) for part in parts})
+
+
+def written(*shown):
+    board.write(DEMO, list(shown))
+    claims = {claim["id"]: claim for claim in board.read_claims("demo")}
+    return claims, json.loads((paths.reports("demo") / "metrics.json").read_text())
+
+
+def test_a_claim_has_the_verdict_of_the_room_that_decides_it():
+    claims, metrics = written(exhibit(metrics={"runs": 3}), exhibit("Other", ("C5", "C6")))
+    assert list(claims) == [f"C{k}" for k in range(1, 14)]
+    for name in ("C4", "C5", "C6"):
+        found = claims[name]
+        assert (found["verdict"], found["evidence"]) == (FOUND.verdict, FOUND.evidence)
+        assert (found["control"], found["control_evidence"]) == (FOUND.control, FOUND.control_evidence)
+        assert found["rule"] and "amended" in found
+    undecided = claims["C7"]
+    assert (undecided["verdict"], undecided["evidence"]) == (NOT_TESTED.verdict, NOT_TESTED.evidence)
+    assert metrics == {"Some-0": {"runs": 3}, "hypotheses": {"H1-Some-0": "supported", "H1-Other-0": "supported"}}
+
+
+@pytest.mark.parametrize("stand_in", [(True,), (False, True)])
+def test_stand_in_data_decide_nothing(stand_in):
+    """Not even in one part of a room: its verdicts rest on all."""
+    claims, metrics = written(exhibit(stand_in=stand_in), exhibit("Other", ("C5",)))
+    shown = claims["C4"]
+    assert (shown["verdict"], shown["control"]) == (UNDECIDED, "not tested")
+    assert UNDECIDED == "not tested (stand-in data, not comparable)"
+    assert (shown["evidence"], shown["control_evidence"]) == (FOUND.evidence, FOUND.control_evidence)
+    assert {value for name, value in metrics["hypotheses"].items() if "Some" in name} == {UNDECIDED}
+    assert claims["C5"]["verdict"] == "reproduced" and metrics["hypotheses"]["H1-Other-0"] == "supported"
+
+
+def test_two_rooms_cannot_decide_one_claim():
+    with pytest.raises(UserError, match=r"^two rooms decide claim C5, one of them Other: leave it to one$"):
+        written(exhibit(claims=("C4", "C5")), exhibit("Other", ("C5",)))
+    assert not (paths.reports("demo") / "claims.json").exists()
+
+
+def test_a_hypothesis_without_a_family_has_its_name_alone():
+    shown = exhibit()
+    of_all = Exhibit(
+        Room(
+            title="All",
+            order=2,
+            parts=lambda *_: [],
+            verdicts=lambda _: {},
+            hypotheses=lambda _: [Hypothesis("H7", "", "refuted", "so it is")],
+            sections=lambda *_: [],
+        ),
+        [],
+        {},
+    )
+    assert written(shown, of_all)[1]["hypotheses"] == {"H1-Some-0": "supported", "H7": "refuted"}
+
+
+def test_damaged_claims_say_how_to_make_them_anew():
+    written(exhibit())
+    (paths.reports("demo") / "claims.json").write_text("xx")
+    with pytest.raises(UserError, match=r"claims\.json is damaged .*`python -m replication verdicts` makes it anew"):
+        board.read_claims("demo")
