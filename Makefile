@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 report = scale=$$(sed -n 's/^scale: *//p' params.yaml); page=reports/$$scale/report.html; \
 	test -f $$page && echo ">> The report: $$page" || echo ">> No report yet: \`make repro\` makes $$page"
 
-.PHONY: help repro test check format lock wheel-test
+.PHONY: help repro test check docs format lock wheel-test
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make repro SCALE=paper  the same at the paper's scale (sets scale in params.yaml)"
 	@echo "make test               set up, then run the tests"
 	@echo "make check              formatter, linter, type checker"
+	@echo "make docs               write README.md, the findings and docs/ from docs/templates and the records"
 	@echo "make lock               recompute requirements.lock from pyproject.toml"
 	@echo "make wheel-test         build the library's wheel and try it in an environment of its own (TORCH=2.6.0 picks one)"
 
@@ -46,6 +47,9 @@ check: .venv/.ready
 format: .venv/.ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: .venv/.ready
+	@$(BIN)/python -m replication docs
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra replication --extra dev pyproject.toml -o requirements.lock

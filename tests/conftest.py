@@ -1,3 +1,10 @@
+import pytest
 import torch
 
 torch.set_num_threads(1)  # models this small are slower with more
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """The same random numbers for a test, whatever ran before it."""
+    torch.manual_seed(0)

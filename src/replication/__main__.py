@@ -93,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     statistics.add_argument("part", metavar="PART", help="a family, or theory, profiles, cost, table2, published-audit")
     add("verdicts", "the verdict on every claim, from the statistics", commands.verdicts)
     add("report", "render the report of a scale from its run tables alone", commands.report)
+    add(
+        "docs",
+        "write README.md, the findings and docs/ from docs/templates and the records",
+        commands.docs,
+        scale=False,
+    )
     add("status", "how much of every family's grid exists", commands.status)
     stage = add("profile-stage", "entropy profiles of one of the paper's networks, for the report", _profile_stage)
     stage.add_argument("network", choices=NETWORKS)

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from rooms import needs, needs_a_report, needs_all
 
 from replication.__main__ import main
 from replication.core import paths
@@ -41,7 +40,6 @@ def test_only_takes_values_as_the_runs_have_them(make_run):
 
 @pytest.mark.usefixtures("project")
 def test_clear_forgets_runs_that_no_table_has(capsys):
-    needs_all()
     runs = find(load("demo"), FAMILY).grid
     store, table = Store(paths.store()), paths.table("demo", FAMILY)
     in_table, alone = (make_record(run, {}, {}, 1, {}) for run in runs[:2])
@@ -55,7 +53,6 @@ def test_clear_forgets_runs_that_no_table_has(capsys):
 
 @pytest.mark.usefixtures("project")
 def test_clear_forgets_calibrations_that_a_killed_sweep_left():
-    needs_all()
     [run, *_] = find(load("demo"), FAMILY).calibrations
     store = Store(paths.store())
     store.put(make_record(run, {}, {}, 1, {}))
@@ -117,7 +114,6 @@ def test_runs_are_listed_and_shown_from_the_tables_alone(capsys):
 @pytest.mark.usefixtures("project")
 def test_runs_that_wait_for_others_are_counted_and_named(capsys):
     """ResNet-50's empirical rows, whose layers an unguided run tells."""
-    needs("imagenette")
     family = "resnet50-imagenette"
     found = find(load("demo"), family)
     here, whole = len(found.grid), found.planned
@@ -151,7 +147,6 @@ def test_what_the_command_line_cannot_find(capsys):
 
 @pytest.mark.usefixtures("project")
 def test_a_damaged_record_says_how_to_make_it_anew(capsys):
-    needs_a_report()
     paths.PUBLISHED.parent.mkdir()
     paths.PUBLISHED.symlink_to(ROOT / paths.PUBLISHED)
     path = paths.record("demo", "theory")
@@ -170,6 +165,5 @@ def test_a_damaged_record_says_how_to_make_it_anew(capsys):
     ],
 )
 def test_profile_says_first_what_it_cannot_write(options, message, capsys):
-    needs("profiles")
     assert main(["profile", "small-vgg", *options]) == 2
     assert capsys.readouterr() == ("", f"error: {message}\n")

@@ -78,7 +78,7 @@ def read_claims(scale: str) -> list[dict[str, Any]]:
     """claims.json as `write` left it."""
     path = paths.reports(scale) / "claims.json"
     with reading(path, "`python -m replication verdicts` makes it anew"):
-        claims: list[dict[str, Any]] = json.loads(path.read_text())  # null is no number here
+        claims: list[dict[str, Any]] = json.loads(path.read_text())  # a null is None: not amended
     return claims
 
 

@@ -231,7 +231,7 @@ def twins(held: Sequence[Held]) -> Outcome:
     for one in held:
         record = one.record
         steps = {name: value for name, value in record["run"].items() if name not in STOPPING}
-        groups[json.dumps([record["family"], record["version"], steps], sort_keys=True)].append(one)
+        groups[key_of(record["family"], record["version"], steps)].append(one)
     pairs = [
         (one, other)
         for group in groups.values()

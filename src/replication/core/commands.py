@@ -91,6 +91,14 @@ def report(options: argparse.Namespace) -> None:
     print(page.write(parameters, shown))
 
 
+def docs(_: argparse.Namespace) -> None:
+    """Write the pages that are made from templates and records."""
+    from replication.docs import pages
+
+    changed = pages.write()
+    print("\n".join(f"written: {page}" for page in changed) or "Every page is what its template and the records make.")
+
+
 def status(options: argparse.Namespace) -> None:
     """One line a family: how much of its grid exists, and on which data."""
     parameters = load(options.scale)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:  # torch takes seconds to import, which asking for a name shou
 
 # Each is a module beside this one with a function `read()`; imported when needed, because the libraries that some of
 # them read with take seconds to import.
-NAMES = ("mnist", "cifar10", "digits", "photographs", "shapes")
+NAMES = ("mnist", "cifar10", "digits", "shapes")
 MAPPED_STAND_INS = ("drawings", "patterns")  # modules with a function `prepare(folder)`
-STAND_INS = frozenset({"digits", "photographs", "shapes", *MAPPED_STAND_INS})
+STAND_INS = frozenset({"digits", "shapes", *MAPPED_STAND_INS})
 
 
 def load(name: str) -> "ImageSet | MappedSet":

@@ -25,7 +25,7 @@ from replication.small_cnn.geometry import Padding, feature_sides
 
 CIFAR10, MNIST = "cnn-cifar10", "cnn-mnist"  # the paper's families: that of Table 1, and its control
 CANDIDATE = ("batch_size", "padding", "negative_slope")  # the settings that calibration compares
-SIDES = {"mnist": 28, "digits": 28, "cifar10": 32, "shapes": 32, "photographs": 16}  # pixels, of known data sets
+SIDES = {"mnist": 28, "digits": 28, "cifar10": 32, "shapes": 32}  # pixels, of known data sets
 
 Names = Annotated[tuple[str, ...], Some]
 

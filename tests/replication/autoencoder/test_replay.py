@@ -12,7 +12,7 @@ from replication.autoencoder import grid
 from replication.autoencoder.statistics import replay
 from replication.autoencoder.training import train
 from replication.core.runs import make_record, of_grid
-from replication.data import digits, photographs, shapes
+from replication.data import digits, shapes
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_the_rounding_threshold_is_where_floats_lie_that_far_apart(improvement):
 
 def test_validation_images_are_those_of_the_data_sets():
     """Of those that are embedded; the others' are checked in test_datasets.py."""
-    for module, name in ((digits, "digits"), (photographs, "photographs"), (shapes, "shapes")):
+    for module, name in ((digits, "digits"), (shapes, "shapes")):
         assert len(module.read().validation_images) == replay.VALIDATION_IMAGES[name]
     assert set(replay.VALIDATION_IMAGES) == set(datasets.NAMES)
 

@@ -14,9 +14,12 @@ from replication.core.checks import Held
 from replication.core.executors import in_process
 from replication.core.repeats import CPU, cheapest, repeat
 from replication.core.runs import Store, make_record, read_table, write_table
-from replication.core.settings import FAMILIES
+from replication.core.settings import load
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
+PARAMETERS = load("demo", ROOT / "params.yaml")
+FAMILY = "autoencoder-mnist"
+TRAINER = "replication.autoencoder.training.train"
 CURVE = [0.5, 0.3, 0.4, 0.35, 0.36, 0.2]  # patience 3 ends it after the fifth epoch
 
 
@@ -200,7 +203,7 @@ def test_lines_that_are_no_json_are_named(make_run):
 
 def test_the_committed_tables_pass_all_checks_but_that_of_twins():
     """Twins were made on different machines, and two of them by different numbers of threads."""
-    tables = [path for family in FAMILIES for path in (ROOT / "data/runs/paper").glob(f"{family}*.jsonl")]
+    tables = [path for family in PARAMETERS.families for path in (ROOT / "data/runs/paper").glob(f"{family}*.jsonl")]
     read, parsed = checks.read({path.name: path.read_text() for path in set(tables)})
     assert len(read) >= 1495
     findings = {outcome.kind: outcome.findings for outcome in (parsed, *checks.check(read))}
@@ -215,7 +218,9 @@ def digits(make_run, tmp_path, monkeypatch):
     paths.PARAMS.write_text(text)
     settings = {"dataset": "digits", "precision": "float32", "width": 4, "batch_size": 512, "patience": 9}
     runs = [make_run(max_epochs=epochs, **settings) for epochs in (2, 1, 3)]
-    records = [record for run in runs for epoch in in_process([[run]], CPU, math.inf) for record in epoch.finished]
+    records = [
+        record for run in runs for epoch in in_process([[run]], TRAINER, CPU, math.inf) for record in epoch.finished
+    ]
     return [record | {"seconds": seconds} for record, seconds in zip(records, (2.0, 1.0, 3.0), strict=True)]
 
 
@@ -226,7 +231,7 @@ def test_the_cheapest_runs_with_data_are_trained_again(digits, monkeypatch):
     assert [record["seconds"] for record in chosen] == [1.0, 2.0]
     assert cheapest(digits, 9) == [digits[1], digits[0], digits[2]]
     torn = changed(chosen[1], "history", train_mse=[value + 0.5 for value in chosen[1]["history"]["train_mse"]])
-    again = {recorded["key"]: (recorded, anew) for recorded, anew in repeat([chosen[0], torn])}
+    again = {recorded["key"]: (recorded, anew) for recorded, anew in repeat(PARAMETERS, [chosen[0], torn])}
     assert checks.differences(*again[chosen[0]["key"]]) == []
     assert checks.said(checks.differences(*again[torn["key"]])) == "train_mse by up to 0.5 since epoch 1"
     assert not paths.store().exists()
@@ -241,7 +246,7 @@ def test_data_are_there_if_prepared_or_embedded(tmp_path, monkeypatch):
 
 
 def test_the_command_prints_a_line_a_check_and_each_finding(digits, capsys):
-    table = paths.table("demo", FAMILIES[0])
+    table = paths.table("demo", FAMILY)
     write_table(table, digits[:1])
     Store(paths.store()).put(digits[1])
     assert main(["runs", "check", "--scale", "demo", "--repeat", "1"]) == 0

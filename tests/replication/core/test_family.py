@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from rooms import needs, needs_a_report
 from ruamel.yaml import YAML
 
 from replication.__main__ import main
@@ -45,7 +44,6 @@ def keys(parameters, family):
 
 @pytest.mark.parametrize("family", WITH_EPSILON)
 def test_a_form_without_epsilon_has_the_same_runs_whatever_epsilon_is(family):
-    needs(DEMO.families[family])
     unguided = {run.key for run in find(plain(), family).grid if run["lambda"] == 0}
     for form in ("log", "reciprocal"):
         ours, others = keys(plain(form=form), family), keys(plain(form=form, epsilon=0.25), family)
@@ -55,7 +53,6 @@ def test_a_form_without_epsilon_has_the_same_runs_whatever_epsilon_is(family):
 
 @pytest.mark.parametrize("family", DEMO.families)
 def test_no_run_is_in_a_grid_twice(family):
-    needs(DEMO.families[family])
     found = find(DEMO, family)
     there = [run.key for run in found.grid]
     assert len(set(there)) == len(there) <= found.planned
@@ -320,7 +317,6 @@ def test_data_that_stand_in_for_others_decide_nothing_and_others_do(toy_alone):
 
 
 def test_beside_all_other_rooms(toy, capsys, monkeypatch):  # noqa: ARG001
-    needs_a_report()
     monkeypatch.setattr(family_module, "WITHOUT_FAMILIES", ("theory", "profiles"))  # cost: C13 is the toy's here
     trained("demo")
     capsys.readouterr()

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from replication.core import board, strict_json
@@ -28,6 +28,7 @@ leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 contents = st.recursive(leaves, lambda of: st.lists(of, max_size=3) | st.dictionaries(st.text(max_size=3), of))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # of the machine's load, not of this test
 @given(contents)
 def test_a_number_that_is_not_finite_is_null_and_nothing_else_changes(content):
     bare = re.compile(r"(?<![\w\"])(NaN|-?Infinity)")  # as json.dumps writes them outside of texts

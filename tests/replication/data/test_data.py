@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_sample_images
 
 from replication import data as datasets
 from replication.core import paths
 from replication.core.errors import UserError
-from replication.data import cifar10, digits, mnist, photographs, shapes
+from replication.data import cifar10, digits, mnist, shapes
 from replication.data.download import file_md5
 from replication.data.images import ImageSet, pixels
 
@@ -96,15 +95,6 @@ def test_cifar10_is_unpacked_from_the_official_archive(tmp_path, monkeypatch):
     (tmp_path / "raw" / cifar10.FOLDER / "test_batch.bin").write_bytes(b"half a record")
     with pytest.raises(UserError, match=r"test_batch.bin is damaged \(13 bytes\)"):
         cifar10.read(tmp_path / "raw")
-
-
-def test_photographs_are_patches_of_both():
-    images = photographs.read()
-    assert images.train_images.shape == (1700, 3, 16, 16) and images.validation_images.shape == (380, 3, 16, 16)
-    assert torch.bincount(torch.cat([images.train_labels, images.validation_labels])).tolist() == [1040, 1040]
-    corner = torch.tensor(load_sample_images().images[0][:16, :16]).permute(2, 0, 1)
-    every = torch.cat([images.train_images, images.validation_images])
-    assert (every == corner).flatten(1).all(1).sum() == 1
 
 
 def test_other_images_are_refused(tmp_path):

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from rooms import needs_a_report
 
 from replication.core import board
 from replication.core.settings import load
@@ -20,7 +19,6 @@ REPORT = ROOT / "reports" / "paper"
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory) -> Path:
     """The report made anew from the committed run tables; its pictures are empty files."""
-    needs_a_report()
     folder = tmp_path_factory.mktemp("anew")
     (folder / "data").mkdir()  # a folder of its own: the statistics are computed anew, too
     for name in ("params.yaml", "data/published", "data/runs", "data/benchmarks", "data/manifests"):

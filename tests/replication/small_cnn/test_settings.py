@@ -82,7 +82,7 @@ def test_lambdas_are_the_users_or_the_grids(changed):
     assert read(load("demo", PARAMS), MNIST).lambdas == (0.0, 1.0)
 
 
-@pytest.mark.parametrize("name", ["digits", "shapes", "photographs"])
+@pytest.mark.parametrize("name", ["digits", "shapes"])
 def test_sides_are_those_of_the_images(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert data.load(name).train_images.shape[2:] == (SIDES[name], SIDES[name])

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -157,33 +156,49 @@ def test_a_continued_training_is_the_same_training(data):
     assert not Store(paths.store()).checkpoint(run.key).exists()
 
 
+KILLED = """
+import os, signal, sys
+from replication.core import executors
+from replication.__main__ import main
+
+def die_after_two_epochs(execute):
+    def epochs(*arguments):
+        for epoch in execute(*arguments):
+            if epoch.number == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield epoch
+    return epochs
+
+if __name__ == "__main__":
+    for name in ("in_process", "local_workers"):
+        setattr(executors, name, die_after_two_epochs(getattr(executors, name)))
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
 def test_a_killed_sweep_goes_on_from_the_last_epoch(tmp_path):
     """SIGKILL in the middle of a run of the demo's family, then the same command."""
     root = Path(__file__).parents[3]
     text = (root / "params.yaml").read_text()
     head, tail = text.split("    unet-coco:\n", 1)
-    tail = re.sub(r"max_epochs: \d+", "max_epochs: 6", tail, count=1)
+    tail = re.sub(r"max_epochs: \d+", "max_epochs: 4", tail, count=1)
     (tmp_path / "params.yaml").write_text(f"{head}    unet-coco:\n{tail}")
     options = ["--only", "lambda=0", "--device", "cpu"]
     command = [sys.executable, "-m", "replication", "sweep", "--scale", "demo", "--family", "unet-coco", *options]
     environment = os.environ | {"PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    deadline = time.time() + 120
-    while not list(tmp_path.glob(".runs/checkpoints/*.pt")) and time.time() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    (tmp_path / "killed.py").write_text(KILLED)
+    killed = [sys.executable, "killed.py", *command[3:]]
+    done = subprocess.run(killed, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
     [checkpoint] = tmp_path.glob(".runs/checkpoints/*.pt")
     before = torch.load(checkpoint, weights_only=True)["history"]["validation_loss"]
-    assert 1 <= len(before) < 6 and not list(tmp_path.glob(".runs/*.json"))
+    assert 2 <= len(before) < 4 and not list(tmp_path.glob(".runs/*.json"))
 
     subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
     store = Store(tmp_path / ".runs")
     [key] = store.keys()
     after = store[key]["history"]["validation_loss"]
-    assert len(after) == 6 and after[: len(before)] == pytest.approx(before, rel=1e-8)
+    assert len(after) == 4 and after[: len(before)] == pytest.approx(before, rel=1e-8)
     assert not checkpoint.exists()
 
 
