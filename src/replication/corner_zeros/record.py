@@ -36,11 +36,11 @@ Row = dict[str, Any]
 
 
 def write(parameters: Parameters) -> list[str]:
-    """Measure every network whose images and weights can be had and write data/runs/<scale>/corner-zeros.jsonl.
+    """Measure every network whose images and weights can be had and write data/runs/<scale>/corner-zeros.json.
 
-    Lines for the user. What cannot be had now keeps the lines that the record has of it.
+    Lines for the user. What cannot be had now keeps what the record has of it.
     """
-    before = {(line["network"], line["weights"]): line["rows"] for line in _lines(parameters.scale)}
+    before = {(line["network"], line["weights"]): line["rows"] for line in _recorded(parameters.scale)}
     messages, found = [], []
     for network, weights in _wanted(parameters):
         try:
@@ -51,7 +51,7 @@ def write(parameters: Parameters) -> list[str]:
         messages.append(f"{network}, {weights}: {said}")
         if rows:
             found.append({"network": network, "weights": weights, "rows": rows})
-    write_text(record_path(parameters.scale), "".join(strict_json.dumps(line) + "\n" for line in found))
+    write_text(record_path(parameters.scale), strict_json.dumps(found, indent=1) + "\n")
     return messages
 
 
@@ -65,20 +65,22 @@ def read(scale: str) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"network": line["network"], "weights": line["weights"]} | row
-            for line in _lines(scale)
+            for line in _recorded(scale)
             for row in line["rows"]
         ]
     )
 
 
 def record_path(scale: str) -> Path:
-    return paths.table(scale, NAME)
+    return paths.record(scale, NAME)
 
 
-def _lines(scale: str) -> list[Row]:
+def _recorded(scale: str) -> list[Row]:
+    """A network and its weights each."""
     path = record_path(scale)
     with reading(path, "restore it with git, or delete it"):
-        return [strict_json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        found: list[Row] = strict_json.loads(path.read_text()) if path.exists() else []
+    return found
 
 
 def _wanted(parameters: Parameters) -> Iterator[tuple[str, str]]:

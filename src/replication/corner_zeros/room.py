@@ -18,7 +18,7 @@ def parts(parameters: Parameters, _names: Sequence[str]) -> list[Part]:
             name=NAME,
             room="corner_zeros",
             scale=parameters.scale,
-            reads=(paths.table(parameters.scale, NAME),),
+            reads=(paths.record(parameters.scale, NAME),),
             compute=partial(late.function(f"{HERE}.statistics.findings:statistics"), parameters.scale),
             stand_in=any(parameters.dataset(family) in STAND_INS for family in parameters.families),
         )

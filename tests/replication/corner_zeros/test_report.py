@@ -10,9 +10,9 @@ from replication.core.settings import load
 from replication.corner_zeros import record
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
-LINE = (
-    '{"network": "vgg16", "weights": "untrained", "rows": [{"layer": "features.0", "images": 2, "corner": 0.5, '
-    '"centre": null, "whole": 0.25, "never": 0.0}]}\n'
+RECORD = (
+    '[{"network": "vgg16", "weights": "untrained", "rows": [{"layer": "features.0", "images": 2, "corner": 0.5, '
+    '"centre": null, "whole": 0.25, "never": 0.0}]}]\n'
 )
 
 
@@ -22,7 +22,7 @@ def test_the_section_shows_what_is_recorded(tmp_path):
     (part,) = shown.parts(load("demo", PARAMS), [])
     [empty] = shown.sections([part], {part.name: part.statistics()}, tmp_path, "")
     assert empty.tables == [] and "corner-zeros --scale demo" in empty.about
-    write_text(record.record_path("demo"), LINE)
+    write_text(record.record_path("demo"), RECORD)
     [section] = shown.sections([part], {part.name: part.statistics()}, tmp_path, "stand-in")
     [entry] = section.tables
     assert entry.path.read_text().splitlines()[1] == "vgg16,untrained,features.0,2,0.5,,0.25,0"
