@@ -75,6 +75,16 @@ def _parser() -> argparse.ArgumentParser:
         _study("replication.autoencoder.square_part:write", "What the square parts see is in"),
     )
     add(
+        "guided-inputs",
+        "what guided inputs see of the images, and where the change of the determinant comes from",
+        _study("replication.inputs.training.record:write", "What the guided inputs see is in"),
+    )
+    add(
+        "corner-zeros",
+        "how often guided weights meet a zero on real images, in every network of the paper",
+        _corner_zeros,
+    )
+    add(
         "published-audit",
         "what the published Tables 1 to 3 can support, from their numbers alone (no training)",
         _study("replication.published_tables.audit:write", "The audit of the published tables is"),
@@ -173,6 +183,11 @@ def _study(place: str, said: str) -> object:
     """A command that writes a record and says where it is."""
     write = late.function(place)
     return lambda options: print(f"{said} {write(load(options.scale))}.")
+
+
+def _corner_zeros(options: argparse.Namespace) -> None:
+    for message in late.function("replication.corner_zeros.record:write")(load(options.scale)):
+        print(message)
 
 
 def _profile_stage(options: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 LEADING = "leading"  # the paper's: of images, the first pixels
-RULES = ("most-variable", "dead-only", "rarest")  # by the training images
+RULES = MOST_VARIABLE, DEAD_ONLY, RAREST = "most-variable", "dead-only", "rarest"  # by the training images
 
 
 def canonical(inputs: str | Sequence[int]) -> str:

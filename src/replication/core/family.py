@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from replication.report.section import Section
 
-WITHOUT_FAMILIES = ("theory", "profiles", "cost", "published_tables")
+WITHOUT_FAMILIES = ("theory", "profiles", "cost", "published_tables", "corner_zeros")
 SHARED_CODE = ("core", "statistics", "training")  # packages that every part's statistics may depend on,
 ROOM_CODE = ("statistics", "training")  # and folders of its room
 

@@ -1,18 +1,19 @@
-"""The room of the autoencoders that tell what the penalty touches. Their trainer is the autoencoders'."""
+"""The room of the autoencoders whose guided block reads chosen inputs: one family a data set."""
 
 from collections.abc import Sequence
 
-from replication.core import late
+from replication.core import late, paths
 from replication.core.family import Family, Part, Room
 from replication.core.settings import Parameters
 from replication.inputs import grid
 from replication.inputs.settings import InputsSettings, read
 
 HERE = "replication.inputs"
+RECORD = "guided-inputs"  # what is measured on the images
 
 
 def family(parameters: Parameters, name: str) -> Family[InputsSettings]:
-    """One of these families, `inputs-mnist` for example."""
+    """One family, `inputs-mnist` for example."""
     return Family(
         name=name,
         room="inputs",
@@ -22,6 +23,7 @@ def family(parameters: Parameters, name: str) -> Family[InputsSettings]:
         grid_of=grid.grid,
         trainer="replication.autoencoder.training.train",
         statistics_of=late.function(f"{HERE}.statistics.findings:statistics"),
+        also_from=(paths.record(parameters.scale, RECORD),),
         builds_on=("autoencoder",),
     )
 
@@ -32,7 +34,7 @@ def parts(parameters: Parameters, names: Sequence[str]) -> list[Part]:
 
 ROOM = Room(
     title="Guided inputs",
-    order=5.25,
+    order=0,  # first: it bears on how the sections on the autoencoders are read
     parts=parts,
     verdicts=late.function(f"{HERE}.statistics.findings:verdicts"),
     hypotheses=late.function(f"{HERE}.statistics.findings:decided"),

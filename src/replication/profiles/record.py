@@ -43,7 +43,7 @@ def write(parameters: Parameters, network: str) -> list[str]:
     messages = []
     for weights in chosen.weights:
         try:
-            model, source = _weights(parameters, chosen, weights)
+            model, source = load_network(parameters, chosen, weights)
         except UserError as error:
             kept = "its recorded profile is kept" if layers[weights] else "its profile is left out"
             messages.append(f"{network}, {weights} weights: {kept}. {error}")
@@ -126,7 +126,12 @@ def _is_family(parameters: Parameters, network: str) -> bool:
     return parameters.families.get(network) == "coco_unet"
 
 
-def _weights(parameters: Parameters, chosen: Profiled, weights: str) -> tuple[nn.Module, str]:
+def load_network(parameters: Parameters, chosen: Profiled, weights: str) -> tuple[nn.Module, str]:
+    """A network with the weights that are named, and where these are from.
+
+    Raises:
+        UserError: the weights cannot be had.
+    """
     from replication.profiles import small_vgg_training as classifier
     from replication.profiles import zoo  # torchvision takes seconds to import, which readers of a record need not wait
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from replication.autoencoder.inputs import canonical
-from replication.autoencoder.training.guided_inputs import chosen, seen
+from replication.autoencoder.inputs import RULES
+from replication.autoencoder.training.guided_inputs import BY_RULE, chosen, seen
 from replication.core.errors import UserError
 
 
@@ -71,26 +71,5 @@ def test_inputs_that_cannot_be(make_run, images, inputs, width, message):
         chosen(make_run(0.1, inputs=inputs, width=width), striped(images))
 
 
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [("leading", "leading"), ("rarest", "rarest"), ([9, 2, 30], "2,9,30"), ("9,2", "2,9"), ([0], "0")],
-)
-def test_one_text_for_the_same_inputs(said, expected):
-    assert canonical(said) == expected
-
-
-@pytest.mark.parametrize(
-    ("said", "message"),
-    [
-        ("brightest", "got 'brightest': choose one of leading, most-variable, dead-only, rarest, or list"),
-        ([3, 1, 3], "input 3 is listed twice"),
-        ("3,1,3", "input 3 is listed twice"),
-        ([1, -2], "or list the numbers"),
-        ([1, True], "or list the numbers"),
-        ([1.5], "or list the numbers"),
-        ([], "or list the numbers"),
-    ],
-)
-def test_what_is_no_list_of_inputs(said, message):
-    with pytest.raises(ValueError, match=message):
-        canonical(said)
+def test_every_rule_is_one_that_settings_name():
+    assert set(BY_RULE) == set(RULES)

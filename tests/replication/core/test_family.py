@@ -72,7 +72,7 @@ def test_a_family_that_is_not_there():
 def test_the_rooms_of_a_report():
     assert room_names(DEMO) == [
         *("autoencoder", "inputs", "small_cnn", "imagenette", "coco_unet"),
-        *("theory", "profiles", "cost", "published_tables"),
+        *("theory", "profiles", "cost", "published_tables", "corner_zeros"),
     ]
 
 

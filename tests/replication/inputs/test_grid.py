@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from replication.core.errors import UserError
 from replication.core.family import find
+from replication.core.runs import read_table
 from replication.core.settings import load
 from replication.inputs import grid
 from replication.inputs.settings import InputsSettings, read, read_grid
@@ -40,6 +41,12 @@ def test_all_arms_of_a_width_and_replicate_start_alike_and_unguided_ones_have_no
     assert len(runs) > 15 and len({run.seed(purpose) for run in runs for purpose in ("weights", "order")}) == 2
     assert all("inputs" not in run.settings and run["form"] == "none" for run in runs if run["lambda"] == 0)
     assert {run["patience"] for run in runs} == {run["max_epochs"] for run in runs} == {40}
+
+
+def test_committed_records_are_runs_of_the_grid():
+    by_key = {run.key: run for run in grid.grid(paper())}
+    records = read_table(PARAMS.parent / f"data/runs/paper/{FAMILY}.jsonl")
+    assert records and all(by_key[record["key"]].settings == record["run"] for record in records)
 
 
 def test_listed_inputs_become_one_text():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from replication.autoencoder.inputs import LEADING
+from replication.autoencoder.inputs import DEAD_ONLY, LEADING, MOST_VARIABLE, RAREST
 from replication.core.errors import UserError
 from replication.core.runs import Run
 from replication.data.images import ImageSet, pixels
@@ -24,6 +24,7 @@ class Seen:
     """What training images are in each input."""
 
     lit_I: Tensor  # how many images have more than zero in it
+    sum_I: Tensor  # of all images' bytes
     spread_I: Tensor  # N^2 times its variance: whole numbers, so that equal ones are equal
 
 
@@ -35,7 +36,7 @@ def seen(images_NI: Tensor) -> Seen:
         lit_I += (part > 0).sum(0)
         sum_I += part.sum(0)
         square_I += part.int().square().sum(0)
-    return Seen(lit_I, len(images_NI) * square_I - sum_I.square())
+    return Seen(lit_I, sum_I, len(images_NI) * square_I - sum_I.square())
 
 
 def _most_variable(seen: Seen, width: int) -> Tensor:
@@ -55,10 +56,10 @@ def _rarest(seen: Seen, width: int) -> Tensor:
     return seen.lit_I.sort(stable=True).indices[:width]
 
 
-RULES: dict[str, Callable[[Seen, int], Tensor]] = {
-    "most-variable": _most_variable,
-    "dead-only": _dead_only,
-    "rarest": _rarest,
+BY_RULE: dict[str, Callable[[Seen, int], Tensor]] = {
+    MOST_VARIABLE: _most_variable,
+    DEAD_ONLY: _dead_only,
+    RAREST: _rarest,
 }
 
 
@@ -72,8 +73,8 @@ def chosen(run: Run, images: ImageSet) -> Tensor | None:
     if wanted == LEADING:
         return None
     inputs_NI = pixels(images.train_images)
-    if wanted in RULES:
-        return RULES[wanted](seen(inputs_NI), run["width"]).sort().values
+    if wanted in BY_RULE:
+        return BY_RULE[wanted](seen(inputs_NI), run["width"]).sort().values
     listed = [int(number) for number in str(wanted).split(",")]
     if len(listed) != run["width"]:
         raise UserError(

@@ -84,6 +84,24 @@ def train(runs: Sequence[Run], data: ImageSet, device: torch.device) -> Iterator
             return
 
 
+def train_again(run: Run, data: ImageSet, device: torch.device) -> tuple[Record, Autoencoders]:
+    """Train one run and keep its weights, which records do not have."""
+    stack = _Stack([run], data, device)
+    for number in count(1):
+        if finished := stack.epoch(number).finished:
+            return finished[0], Autoencoders(*(tensor.detach() for tensor in stack.models.tensors()))
+    raise AssertionError("a run ends")
+
+
+def initial_weights(runs: Sequence[Run], data: ImageSet) -> Autoencoders:
+    """What the training of one stack starts from, on the CPU."""
+    first, seeds = runs[0], [run.seed("weights") for run in runs]
+    dtype = getattr(torch, first["precision"])
+    weights = Autoencoders.initial(data.train_images[0].numel(), first["width"], seeds, dtype)
+    weights.encoder_MLI.mul_(float(first.settings.get("weight_factor", 1.0)))
+    return weights
+
+
 class _Replica:
     """What one model of the stack carries beside its weights."""
 
@@ -159,9 +177,7 @@ class _Stack:
         self.train_NI = pixels(images.train_images).to(device)
         self.validation_VI = pixels(images.validation_images).to(device)
 
-        seeds = [run.seed("weights") for run in runs]
-        weights = Autoencoders.initial(self.train_NI.shape[1], first["width"], seeds, self.dtype)
-        weights.encoder_MLI.mul_(float(first.settings.get("weight_factor", 1.0)))
+        weights = initial_weights(runs, images)
         changes = dense_entropy_change(weights.encoder_MLI.double()).tolist()
         inputs_L = guided_inputs.chosen(first, images)
         self.inputs_L = None if inputs_L is None else inputs_L.to(device)
