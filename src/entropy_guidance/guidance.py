@@ -15,8 +15,8 @@ from torch.nn.parameter import is_lazy
 
 from entropy_guidance.changes.conv import Anchor, checked_anchor, checked_image_size, conv_entropy_change
 from entropy_guidance.changes.dense import dense_entropy_change
-from entropy_guidance.changes.determinants import whole_precision
 from entropy_guidance.changes.exact import exact_conv_entropy_change, exact_dense_entropy_change
+from entropy_guidance.changes.volume import whole_precision
 from entropy_guidance.penalties import FORMS, Form, penalty
 
 FLAT = 16  # nats below log epsilon: there float32 does not tell the reciprocal from lambda / epsilon

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from entropy_guidance.changes.conv import convolution_matrix, output_pixels, pair
 from entropy_guidance.changes.dense import square_part
-from entropy_guidance.changes.determinants import half_log_det_gram, whole_precision
+from entropy_guidance.changes.volume import log_volume, whole_precision
 
 
 def exact_dense_entropy_change(weight: Tensor) -> Tensor:
@@ -29,7 +29,7 @@ def exact_dense_entropy_change(weight: Tensor) -> Tensor:
     tensor(5.)
     """
     square_part(weight)  # the same demands
-    return half_log_det_gram(weight)
+    return log_volume(weight)
 
 
 def exact_conv_entropy_change(
@@ -69,13 +69,13 @@ def exact_conv_entropy_change(
     kernel = whole_precision(kernel)
     if padding == "valid":
         blocks = [[convolution_matrix(kernel_2d, image_size) for kernel_2d in row] for row in kernel]
-        return half_log_det_gram(torch.cat([torch.cat(row, dim=1) for row in blocks]))
+        return log_volume(torch.cat([torch.cat(row, dim=1) for row in blocks]))
     if padding != "circular":
         raise ValueError(f"unknown padding {padding!r}: choose circular or valid")
     if kernel.shape[-2:] == (1, 1):  # the same matrix at every frequency
-        return half_log_det_gram(kernel[..., 0, 0]) * math.prod(image_size)
+        return log_volume(kernel[..., 0, 0]) * math.prod(image_size)
     transfer = torch.fft.fft2(kernel, s=image_size).movedim((-2, -1), (-4, -3))  # (..., l, w, O, I)
-    change = half_log_det_gram(transfer)
+    change = log_volume(transfer)
     if steps != (1, 1):
         rows, columns = (
             torch.arange(n, device=kernel.device) * step % n for n, step in zip(image_size, steps, strict=True)
