@@ -108,6 +108,12 @@ class Profile:
     def __getitem__(self, key: Any) -> Any:
         return self.table[key]
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.table)
+
+    def __contains__(self, column: object) -> bool:
+        return column in self.table
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
