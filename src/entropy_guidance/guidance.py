@@ -19,7 +19,7 @@ from entropy_guidance.changes.exact import exact_conv_entropy_change, exact_dens
 from entropy_guidance.changes.sizes import Anchor, checked_anchor, checked_image_size, each_dimension, position
 from entropy_guidance.changes.volume import log_volume, whole_precision
 from entropy_guidance.constants import made_once
-from entropy_guidance.filters import Sums
+from entropy_guidance.filters import filter_sums
 from entropy_guidance.findings import Finding, still_inputs
 from entropy_guidance.layers import Convolution, Dense, Map, behind, find, read
 from entropy_guidance.penalties import FORMS, Form, penalty
@@ -238,8 +238,12 @@ class EntropyGuidance(nn.Module):
         weights = [whole_precision(each.weight) for _, each, _ in triples]
         log = self.form == "log"
         positions = tuple(self._position(name, each) for name, each, _ in triples)
-        sums = Sums("log" if log else "reciprocal", self.floor if log else self.epsilon, positions)(weights)
-        signed = [-share if log else share for _, _, share in triples]
+        sums = (
+            filter_sums(weights, positions, "log", self.floor)
+            if log
+            else filter_sums(weights, positions, "reciprocal", self.epsilon)
+        )
+        signed = [-share for _, _, share in triples]
         lambdas = [self._lambda(name) for name in names]
         if all(isinstance(lambda_, float) for lambda_ in lambdas):
             factors = _vector(
@@ -272,12 +276,12 @@ class EntropyGuidance(nn.Module):
     def _change(self, name: str, each: Map) -> Tensor:
         """(O, I) for a convolution, () for a matrix or for an exact change, (M,) for a stack of matrices."""
         try:
+            indices = self._checked_inputs(name, each)
             if isinstance(each, Convolution):
                 if self.form == "exact":
                     return self._exact_change(each)
                 kernel = whole_precision(each.weight)
                 return conv_entropy_change(kernel, anchor=self.anchor, dimensions=kernel.ndim - 2)
-            indices = self._checked_inputs(name, each)
             if self.form == "exact":
                 return exact_dense_entropy_change(each.weight)
             if indices is None:

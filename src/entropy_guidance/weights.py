@@ -144,6 +144,8 @@ def refuse_absent(weight: Any) -> None:
         raise NotThere("ZeRO-3 has partitioned its weight: gather it first, with deepspeed.zero.GatheredParameters")
     if not isinstance(weight, Tensor) or weight.is_meta or isinstance(weight, FakeTensor) or not weight.numel():
         return
+    if torch._C._are_functorch_transforms_active():
+        return
     if type(weight) in PLAIN and weight.layout == torch.strided and not weight.untyped_storage().nbytes():
         raise NotThere(
             "its memory is freed, as FSDP frees it between passes: shard with fully_shard (FSDP2), or gather it first, "
