@@ -78,6 +78,8 @@ def _note(
         return
     inputs = tensors[0].detach()
     dimensions = len(getattr(module, "kernel_size", ()))
+    if inputs.ndim <= dimensions:
+        return  # the layer itself will refuse it
     rows = inputs.movedim(-1 - dimensions, -1).reshape(-1, inputs.shape[-1 - dimensions])
     low, high = rows.amin(dim=0), rows.amax(dim=0)
     if name in extremes:

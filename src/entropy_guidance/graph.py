@@ -62,7 +62,7 @@ def trace(model: nn.Module, example: Any) -> list[Node]:
             fakes = {name: _fake(tensor, device) for name, tensor in model.named_parameters()}
             fakes |= {name: _fake(tensor, device) for name, tensor in model.named_buffers()}
             recorder.watch(model, fakes)
-            args, kwargs = _mapped((args, kwargs), lambda tensor: recorder.given(_fake(tensor, device)))
+            args, kwargs = _mapped((args, kwargs), lambda tensor: recorder.given(_fake_input(tensor, device)))
             for handle in recorder.hooks(model):
                 stack.callback(handle.remove)
             with recorder:
@@ -187,6 +187,12 @@ def _fake(tensor: Tensor, device: torch.device) -> Tensor:
     """A tensor without numbers; of a class of its own it is a plain one."""
     plain = torch.empty(tuple(tensor.shape), dtype=tensor.dtype, device=device)
     return plain.requires_grad_() if tensor.requires_grad and plain.is_floating_point() else plain
+
+
+def _fake_input(tensor: Tensor, device: torch.device) -> Tensor:
+    """With a gradient, which checkpoints ask for, and no leaf, which no model may write to."""
+    fake = _fake(tensor, device)
+    return fake.requires_grad_().clone() if fake.is_floating_point() else fake
 
 
 def _mapped(value: Any, change: Any) -> Any:

@@ -391,7 +391,7 @@ class EntropyGuidance(nn.Module):
                     message = f"layers {first!r} and {name!r} share a weight: it is penalised for each"
                     yield Finding(name, "shared", message)
                 if not each.weight.requires_grad:
-                    yield Finding(name, *_without_gradient(name, module))
+                    yield _without_gradient(name, each, module)
                 if not change.is_meta:
                     yield from self._findings_of_value(name, each, change[(lambda_ != 0).expand_as(change)])
 
@@ -419,7 +419,7 @@ class EntropyGuidance(nn.Module):
         if torch.compiler.is_compiling() or each.weight.requires_grad or not torch.is_grad_enabled():
             return
         module, _ = find(self._model[0], name)
-        self._warn(Finding(name, *_without_gradient(name, module)), stacklevel=5)
+        self._warn(_without_gradient(name, each, module), stacklevel=5)
 
     def _watch_value(self, name: str, each: Map, change: Tensor) -> None:
         """Warn once of a penalty that became infinite or constant; on a GPU it would cost waiting: `check` tells."""
@@ -435,11 +435,12 @@ class EntropyGuidance(nn.Module):
             warnings.warn(finding.message, stacklevel=stacklevel)
 
 
-def _without_gradient(name: str, module: nn.Module) -> tuple[str, str]:
-    if any(parameter.requires_grad for parameter in module.parameters()):
-        problem = "its weight carries no gradient to them, though its parameters are trained"
-        return "no gradient", f"layer {name!r}: {problem}; its penalty is a constant"
-    return "frozen", f"layer {name!r} is frozen: its penalty is a constant"
+def _without_gradient(name: str, each: Map, module: nn.Module) -> Finding:
+    sources = behind(each, module)
+    if any(parameter.requires_grad for parameter in module.parameters() if id(parameter) in sources):
+        problem = "its weight carries no gradient to its parameters, though they are trained"
+        return Finding(name, "no gradient", f"layer {name!r}: {problem}; its penalty is a constant")
+    return Finding(name, "frozen", f"layer {name!r} is frozen: its penalty is a constant")
 
 
 def _became_infinite(name: str) -> str:

@@ -225,7 +225,7 @@ def test_a_weight_without_a_gradient_though_its_parameters_have_one():
         def forward(self, x):
             return nn.functional.linear(x, self.weight.detach().tanh())
 
-    with pytest.warns(UserWarning, match="carries no gradient to them, though its parameters are trained"):
+    with pytest.warns(UserWarning, match="carries no gradient to its parameters, though they are trained"):
         EntropyGuidance(nn.Sequential(Detached(3, 3)), {"0": 1.0})
 
 
