@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
+from replication.statistics import t_tests
 from replication.statistics.t_tests import ALPHA, pooled_t_test, t_interval
 
 
@@ -19,7 +19,7 @@ def holm(rows: pd.DataFrame) -> NDArray[np.float64]:
     """
     error = _half_width(rows) / stats.t.isf(ALPHA / 2, rows["n"] - 1)
     p = 2 * stats.t.sf(rows["gain"].abs() / error, rows["n"] - 1)
-    return np.asarray(multipletests(p, method="holm")[1])
+    return t_tests.holm(p)
 
 
 def widened(rows: pd.DataFrame, tests: int) -> pd.DataFrame:

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from replication.core import paths, published, strict_json
 from replication.core.files import reading, write_text
 from replication.core.settings import Parameters
 from replication.statistics import power, selection_effects
-from replication.statistics.t_tests import ALPHA, paired_difference
+from replication.statistics.t_tests import ALPHA, holm, paired_difference
 
 NAME = "published-audit"
 SEED = 20230814
@@ -82,7 +81,7 @@ def _table1(table: pd.DataFrame, replicates: int, candidates: int) -> Part:
             "p_bonferroni": [selection_effects.bonferroni(p, candidates) for p in printed],
         }
     )
-    rows["p_after_choice_and_rows"] = multipletests(rows["p_after_choice"], method="holm")[1]
+    rows["p_after_choice_and_rows"] = holm(rows["p_after_choice"])
     corrections = ("printed", "after_choice", "sidak", "bonferroni", "after_choice_and_rows")
     share = selection_effects.p_after_choice(ALPHA, candidates, replicates)
     simulated_share, simulated_gain = selection_effects.simulate_choice(

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 ALPHA = 0.05
 NO_VARIANCE = "no variance"
@@ -100,13 +99,14 @@ def pairwise_tests(samples: Mapping[float, Sequence[float]], *, paired: bool = F
 def holm(p: ArrayLike) -> NDArray[np.float64]:
     """Holm's correction of several p; a NaN is no test, counts for nothing and stays.
 
+    By hand: that of statsmodels collects garbage at each call, which takes most of the time of a family's statistics.
+
     >>> holm([0.02, float("nan"), 0.01])
     array([0.02,  nan, 0.02])
     """
     corrected = np.array(p, dtype=float)
-    tested = ~np.isnan(corrected)
-    if tested.any():
-        corrected[tested] = multipletests(corrected[tested], method="holm")[1]
+    order = np.argsort(corrected)[: np.count_nonzero(~np.isnan(corrected))]  # NaN are sorted to the end
+    corrected[order] = np.minimum(np.maximum.accumulate(corrected[order] * np.arange(len(order), 0, -1)), 1)
     return corrected
 
 
