@@ -49,12 +49,12 @@ def test_the_file_is_right(read_changed):
         ({"rows": ["pre-skip"]}, "rows: vgg16 has no skip connections"),
         ({"rows": []}, "rows: expected a list"),
         ({"rows": [1]}, "rows: expected a text, got 1"),
-        ({"trainings": ["plain", "none"]}, "trainings: got 'none', choose one of augmentation, "),
+        ({"trainings": ["plain", "none"]}, "trainings: got 'none', choose one of plain, augmentation, "),
         ({"lambdas": [0.1, 1.0]}, "lambdas: the baseline 0 is missing"),
         ({"divisor": 65}, "divisor: 65 leaves a layer of 64 channels none"),
         ({"divisor": 0}, "divisor: expected a positive whole number, got 0"),
         ({"dataset": "digits"}, "dataset: 'digits' is not Imagenette: choose imagenette-v1, imagenette-v2 or patterns"),
-        ({"precision": "float16"}, "precision: got 'float16', choose one of bfloat16"),
+        ({"precision": "float16"}, "precision: got 'float16', choose one of float32, float64, bfloat16"),
     ],
 )
 def test_mistakes_in_a_grid(read_changed, grid, message):
