@@ -13,7 +13,7 @@ from replication.core import checks, paths, repeats
 from replication.core.checks import Held
 from replication.core.executors import in_process
 from replication.core.repeats import CPU, cheapest, repeat
-from replication.core.runs import Store, make_record, read_table, write_table
+from replication.core.runs import Run, Store, make_record, read_table, write_table
 from replication.core.settings import load
 
 ROOT = Path(__file__).parents[3]
@@ -217,7 +217,7 @@ def digits(make_run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     paths.PARAMS.write_text(text)
     settings = {"dataset": "digits", "precision": "float32", "width": 4, "batch_size": 512, "patience": 9}
-    runs = [make_run(max_epochs=epochs, **settings) for epochs in (2, 1, 3)]
+    runs = [Run(FAMILY, make_run(max_epochs=epochs, **settings).settings) for epochs in (2, 1, 3)]
     records = [
         record for run in runs for epoch in in_process([[run]], TRAINER, CPU, math.inf) for record in epoch.finished
     ]
@@ -252,7 +252,7 @@ def test_the_command_prints_a_line_a_check_and_each_finding(digits, capsys):
     assert main(["runs", "check", "--scale", "demo", "--repeat", "1"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("JSON: 2 lines, 0 findings\nkeys: 2 records, 0 findings\n")
-    assert f"repeated  autoencoder-test  {digits[1]['key']}  the same histories. " in said
+    assert f"repeated  {FAMILY}  {digits[1]['key']}  the same histories. " in said
     assert said.endswith("repeated: 1 runs; largest difference: none\n")
     [record] = read_table(table)
     write_table(table, [changed(record, "history", train_mse=[0.5, 0.5])])

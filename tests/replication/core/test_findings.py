@@ -135,17 +135,18 @@ def test_a_changed_file_setting_or_code_has_it_computed_again(study, tmp_path):
     assert study({"epsilon": 0.2}) == 5
     (tmp_path / "lone_room/__init__.py").write_text("SECTIONS = ()  # and more\n")
     assert study({"epsilon": 0.2}) == 6
-    (tmp_path / "lone_room/more").mkdir()
-    (tmp_path / "lone_room/more/module.py").write_text("")
+    (tmp_path / "lone_room/statistics").mkdir()
+    (tmp_path / "lone_room/statistics/module.py").write_text("")
     assert study({"epsilon": 0.2}) == study({"epsilon": 0.2}) == 7
-    (tmp_path / "lone_room/more/module.py").rename(tmp_path / "lone_room/more/renamed.py")
+    (tmp_path / "lone_room/statistics/module.py").rename(tmp_path / "lone_room/statistics/renamed.py")
     assert study({"epsilon": 0.2}) == 8
 
 
 def test_the_code_that_all_rooms_share_counts():
-    inside = {path.name for path in family_module.code_of("autoencoder")}
-    assert inside == {"core", "statistics", "training", "autoencoder"}
-    assert all(path.is_dir() for path in family_module.code_of("autoencoder"))
+    shared = {path.name for path in family_module.code_of()}
+    assert shared == {"core", "statistics", "training"}
+    own = {path.name for path in family_module.code_of("autoencoder", "inputs") if path.parent.name == "inputs"}
+    assert {"settings.py", "grid.py", "room.py"} <= own and "report" not in own
 
 
 def test_content_is_not_moved_between_files(tmp_path):

@@ -1,5 +1,7 @@
 """Of which pairs one can say that a difference is none of machines."""
 
+from types import SimpleNamespace
+
 from replication.core.made_apart import Pairs, made_apart
 from replication.core.runs import make_record
 from replication.report.section import runs_about
@@ -40,8 +42,12 @@ def test_the_report_says_so_in_a_sentence(make_run):
         record(make_run(0.1), threads="4"),
         make_record(make_run(1.0), {}, {}, 1, {"device": "cpu", "torch": "2.12.1"}),
     ]
-    assert runs_about("paper", "f", runs, 3).endswith(
+    assert about(runs).endswith(
         " 2 guided runs stand beside the unguided run of their seed; 1 of these pairs are known to come from different "
         "processors, numbers of threads or torch versions (not recorded: 1)."
     )
-    assert "guided" not in runs_about("paper", "f", runs[:1], 1) and "guided" not in runs_about("paper", "f", [], 1)
+    assert "guided" not in about(runs[:1]) and "guided" not in about([])
+
+
+def about(records):
+    return runs_about(SimpleNamespace(scale="paper", name="f", records=records, planned=len(records)))
