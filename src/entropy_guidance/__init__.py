@@ -7,11 +7,14 @@ differential entropies in nats. Torch is all that this needs; profiles, which co
 from typing import TYPE_CHECKING, Any
 
 from entropy_guidance import selection
-from entropy_guidance.changes.conv import Anchor, conv_entropy_change, convolution_matrix
+from entropy_guidance.changes.conv import conv_entropy_change, convolution_matrix
 from entropy_guidance.changes.dense import completed_dense_map, dense_entropy_change, square_part
 from entropy_guidance.changes.exact import exact_conv_entropy_change, exact_dense_entropy_change
+from entropy_guidance.changes.sizes import Anchor
 from entropy_guidance.extras import extra
+from entropy_guidance.findings import Finding
 from entropy_guidance.guidance import EntropyGuidance
+from entropy_guidance.layers import Convolution, Dense, register_layer
 from entropy_guidance.penalties import Form, penalty
 from entropy_guidance.selection import Role
 
@@ -22,7 +25,10 @@ __version__ = "0.2.0"
 
 __all__ = [
     "Anchor",
+    "Convolution",
+    "Dense",
     "EntropyGuidance",
+    "Finding",
     "Form",
     "Profile",
     "Role",
@@ -36,6 +42,7 @@ __all__ = [
     "exact_dense_entropy_change",
     "penalty",
     "profile",
+    "register_layer",
     "selection",
     "square_part",
 ]

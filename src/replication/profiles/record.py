@@ -75,7 +75,7 @@ def describe_layers(model: nn.Module, pre_skip: Container[str] = (), **about: st
         pre_skip: names of the layers with that role.
         about: goes into every line.
     """
-    summary = profile(model).summary().set_index("name")
+    summary = profile(model).summary().drop(columns=["part", "kind"]).set_index("name")
     layers: list[Layer] = []
     for name, module in model.named_modules():
         if not isinstance(module, nn.Conv2d):
