@@ -64,7 +64,10 @@ def test_a_record_keeps_what_cannot_be_had_again(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"vgg16": {"network": "vgg16", "weights": []}}, "demo.profiles.vgg16.weights: expected a list that is not empty, got"),
+        (
+            {"vgg16": {"network": "vgg16", "weights": []}},
+            "demo.profiles.vgg16.weights: expected a list that is not empty, got",
+        ),
         ({"vgg16": {"network": "vgg16"}}, "demo.profiles.vgg16: missing parameter weights"),
         ({"unet": {"network": 5, "weights": ["random"]}}, "demo.profiles.unet.network: expected a text, got 5"),
         (
