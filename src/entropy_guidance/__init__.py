@@ -6,7 +6,7 @@ differential entropies in nats. Torch is all that this needs; profiles, which co
 
 from typing import TYPE_CHECKING, Any
 
-from entropy_guidance import selection
+from entropy_guidance import bottleneck, outputs, selection
 from entropy_guidance.changes.conv import Anchor, conv_entropy_change, convolution_matrix
 from entropy_guidance.changes.dense import completed_dense_map, dense_entropy_change, square_part
 from entropy_guidance.changes.exact import exact_conv_entropy_change, exact_dense_entropy_change
@@ -26,6 +26,7 @@ __all__ = [
     "Form",
     "Profile",
     "Role",
+    "bottleneck",
     "box_plot",
     "compare",
     "completed_dense_map",
@@ -34,6 +35,7 @@ __all__ = [
     "dense_entropy_change",
     "exact_conv_entropy_change",
     "exact_dense_entropy_change",
+    "outputs",
     "penalty",
     "profile",
     "selection",
