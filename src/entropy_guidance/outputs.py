@@ -315,12 +315,14 @@ def _top(q: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _brier(q: Tensor, labels: Tensor) -> Tensor:
-    distance: Tensor = q - F.one_hot(labels, q.shape[1])
-    return distance.square().sum(1)
+    wanted = torch.eye(q.shape[1]).to(q)[labels]
+    distance: Tensor = (q - wanted).square().sum(1)
+    return distance
 
 
 def _entropy(q: Tensor) -> Tensor:
-    return torch.special.entr(q).sum(-1)
+    entropies: Tensor = torch.special.entr(q)
+    return entropies.sum(-1)
 
 
 def _rows_and_classes(name: str, values: Tensor) -> tuple[int, int]:
