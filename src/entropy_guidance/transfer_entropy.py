@@ -47,22 +47,16 @@ def transfer_entropy(source: Series, target: Series) -> Tensor:
         raise ValueError(f"source and target must be equally long, got {len(j)} and {len(i)} symbols")
     if len(i) < 2:
         raise ValueError(f"transfer entropy needs two symbols of each series at least, got {len(i)}")
-    cells = (i[1:] * targets + i[:-1]) * sources + j[:-1]
-    counts = torch.bincount(cells, minlength=targets * targets * sources).double()
-    return bits_of_counts(counts.reshape(targets, targets, sources), len(i) - 1)
+    present, pairs = i[:-1], i[:-1] * sources + j[:-1]
+    changes, cells = i[1:] * targets + present, i[1:] * targets * sources + pairs
+    ratio = (_occurrences(cells) * _occurrences(present)) / (_occurrences(changes) * _occurrences(pairs))
+    return ratio.log2().mean().clamp(min=0)  # ratio: p(i'|i,j) / p(i'|i)
 
 
-def bits_of_counts(counts: Tensor, transitions: int) -> Tensor:
-    """Transfer entropy of so many counted transitions, in bits.
-
-    Shape: (..., I, I, J), by the target's next symbol, its present one and the source's present one -> (...).
-    """
-    pairs, changes = counts.sum(-3, keepdim=True), counts.sum(-1, keepdim=True)
-    present = pairs.sum(-1, keepdim=True)
-    ratio = (counts * present).div_((changes * pairs).clamp_(min=1))  # p(i'|i,j) / p(i'|i); of an empty cell 0
-    # The logarithm's base is divided out last: so equal products give exactly log 1 = 0.
-    nats: Tensor = torch.xlogy(counts, ratio).sum((-3, -2, -1))
-    return nats.div(transitions * math.log(2)).clamp(min=0)
+def _occurrences(symbols: Tensor) -> Tensor:
+    """How often each symbol of a series occurs in it. Shape: (N,) -> (N,)."""
+    _, kinds, counts = torch.unique(symbols, return_inverse=True, return_counts=True)
+    return counts[kinds].double()
 
 
 def null_probability(bits: Tensor, transitions: int, *, sources: int = 2, targets: int = 2) -> Tensor:
@@ -92,7 +86,8 @@ class TransferCounter:
 
     Attributes:
         images: how many the counts are of.
-        counts: (..., S, T, 2, 2, 2), float64: by source, target, and then as `bits_of_counts` reads them.
+        counts: (..., S, T, 2, 2, 2), float64: by source and target, then by the target's next symbol, its present one
+            and the source's present one.
 
     Raises:
         ValueError: a window of fewer than two images.
@@ -159,7 +154,7 @@ _SUMS, _SIGNS = _sums_over_cells()
 
 
 def _binary_bits(counts: Tensor, transitions: int) -> Tensor:
-    """`bits_of_counts` of binary series, in fewer operations: N T = sum of +- n log n over all marginal counts n.
+    """T in bits of each pair, by the sum over its marginal counts n: N T = sum of +- n log2 n. (..., 2, 2, 2) -> (...).
 
     The sum cancels to some 1e-14 bits where T is 0: that is cut off.
     """
