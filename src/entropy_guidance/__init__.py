@@ -6,7 +6,7 @@ differential entropies in nats. Torch is all that this needs; profiles, which co
 
 from typing import TYPE_CHECKING, Any
 
-from entropy_guidance import bottleneck, outputs, selection, transfer_entropy
+from entropy_guidance import bottleneck, outputs, renyi, selection, transfer_entropy
 from entropy_guidance.changes.conv import Anchor, conv_entropy_change, convolution_matrix
 from entropy_guidance.changes.dense import completed_dense_map, dense_entropy_change, square_part
 from entropy_guidance.changes.exact import exact_conv_entropy_change, exact_dense_entropy_change
@@ -38,6 +38,7 @@ __all__ = [
     "outputs",
     "penalty",
     "profile",
+    "renyi",
     "selection",
     "square_part",
     "transfer_entropy",

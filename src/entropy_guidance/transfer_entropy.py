@@ -50,13 +50,15 @@ def transfer_entropy(source: Series, target: Series) -> Tensor:
     present, pairs = i[:-1], i[:-1] * sources + j[:-1]
     changes, cells = i[1:] * targets + present, i[1:] * targets * sources + pairs
     ratio = (_occurrences(cells) * _occurrences(present)) / (_occurrences(changes) * _occurrences(pairs))
-    return ratio.log2().mean().clamp(min=0)  # ratio: p(i'|i,j) / p(i'|i)
+    bits: Tensor = ratio.log2().mean()  # ratio: p(i'|i,j) / p(i'|i)
+    return bits.clamp(min=0)
 
 
 def _occurrences(symbols: Tensor) -> Tensor:
     """How often each symbol of a series occurs in it. Shape: (N,) -> (N,)."""
     _, kinds, counts = torch.unique(symbols, return_inverse=True, return_counts=True)
-    return counts[kinds].double()
+    occurrences: Tensor = counts[kinds]
+    return occurrences.double()
 
 
 def null_probability(bits: Tensor, transitions: int, *, sources: int = 2, targets: int = 2) -> Tensor:
