@@ -6,7 +6,7 @@ differential entropies in nats. Torch is all that this needs; profiles, which co
 
 from typing import TYPE_CHECKING, Any
 
-from entropy_guidance import selection
+from entropy_guidance import bottleneck, outputs, renyi, selection, transfer_entropy
 from entropy_guidance.changes.conv import conv_entropy_change, convolution_matrix
 from entropy_guidance.changes.dense import completed_dense_map, dense_entropy_change, square_part
 from entropy_guidance.changes.exact import exact_conv_entropy_change, exact_dense_entropy_change
@@ -32,6 +32,7 @@ __all__ = [
     "Form",
     "Profile",
     "Role",
+    "bottleneck",
     "box_plot",
     "compare",
     "completed_dense_map",
@@ -40,11 +41,14 @@ __all__ = [
     "dense_entropy_change",
     "exact_conv_entropy_change",
     "exact_dense_entropy_change",
+    "outputs",
     "penalty",
     "profile",
     "register_layer",
+    "renyi",
     "selection",
     "square_part",
+    "transfer_entropy",
 ]
 
 _PROFILES = ("Profile", "box_plot", "compare", "profile")
