@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from entropy_guidance.empirical_layers import empirical as empirical  # noqa: PLC0414  # public as selection.empirical
 from entropy_guidance.extras import extra
 
 if TYPE_CHECKING:
@@ -84,31 +85,6 @@ def by_role(model: nn.Module, role: Role, example: Tensor) -> list[str]:
     graph = _Graph.of(model, example)
     found = graph.pre_skip() if role == "pre-skip" else graph.skip_feeding()
     return [name for name in names if name in found]
-
-
-def empirical(summary: "pd.DataFrame", deviations: float = 1.0) -> list[str]:
-    """Names of the layers that a pretrained network's profile shows as preserving most entropy (paper, section 5.4).
-
-    The paper picked them by eye. The rule here: the layer's mean entropy change lies more than `deviations` standard
-    deviations above the mean of all layers' means; the highest layer alone where none does.
-
-    Args:
-        summary: `profile(model).summary()`; of its columns `name` and `mean` are needed. Where it has `n`, layers of
-            one value are left out: the determinant of a dense layer's matrix is no mean over filters.
-
-    Raises:
-        ValueError: no such table, or no layer of more than one value.
-    """
-    if "mean" not in summary:
-        raise ValueError("empirical() wants a table with a column mean, such as profile(model).summary()")
-    layers = summary[summary["n"] > 1] if "n" in summary else summary
-    if layers.empty:
-        raise ValueError("no layer of the table has more than one value")
-    means = layers["mean"]
-    chosen = means > means.mean() + deviations * means.std()
-    if not chosen.any():
-        chosen = means == means.max()
-    return list(layers.loc[chosen, "name"])
 
 
 def describe(model: nn.Module, example: Tensor | None = None) -> "pd.DataFrame":
