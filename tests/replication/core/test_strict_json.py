@@ -83,6 +83,6 @@ def test_no_module_writes_json_of_its_own():
     }
     assert {name: len(calls) for name, calls in found.items() if calls} == {
         "core/runs.py": 1,
-        "theory/experiment.py": 1,
+        "theory/record.py": 1,
     }
-    assert "allow_nan=False" in found["theory/experiment.py"][0]
+    assert "allow_nan=False" in found["theory/record.py"][0]
