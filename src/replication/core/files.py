@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -76,3 +77,10 @@ def is_damage(error: Exception) -> bool:
 def write_text(path: Path, text: str) -> None:
     """`write_whole` for a text."""
     write_whole(path, lambda temporary: temporary.write_text(text))
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file to PATH.refused, or to PATH.refused2 and so on where that is taken; the new path."""
+    names = (path.with_name(f"{path.name}.refused{number}") for number in count(2))
+    aside = next(name for name in chain([path.with_name(f"{path.name}.refused")], names) if not name.exists())
+    return path.rename(aside)
