@@ -81,7 +81,7 @@ def sweep(
     missing = [run for run in wanted if run.key not in known]
     part, parts = shard
     share = [run for run in sorted(missing, key=lambda r: r.key) if int(run.key, 16) % parts == part - 1]
-    deadline = time.time() + minutes * 60 if minutes is not None else float("inf")
+    deadline = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
 
     trained, interrupted = 0, False
     if share and minutes != 0:  # zero minutes write the table, and need no data

@@ -22,7 +22,7 @@ def test_the_minutes_end_a_sweep_and_the_table_holds_its_own_runs(make_run, tmp_
         yield
 
     monkeypatch.setattr(executors, "local_workers", late)
-    monkeypatch.setattr(time, "time", lambda: 5000.0)
+    monkeypatch.setattr(time, "monotonic", lambda: 5000.0)
     monkeypatch.setattr(sweep, "_stacks", lambda runs, *_: [[run] for run in runs])
     runs = [make_run(replicate=k) for k in range(3)]
     table, store = tmp_path / "t.jsonl", Store(tmp_path / "store")
