@@ -126,9 +126,9 @@ def _pairwise(runs: pd.DataFrame, width: int) -> pd.DataFrame:
 
 
 def _stopped_baseline(found: pd.DataFrame) -> pd.DataFrame:
-    if found.empty:
-        return found
     found = found.assign(difference=found["guided_mse"] - found["baseline_mse"]).dropna()
+    if found.empty:  # no pair yet, or all have diverged
+        return found
     by = ["width", "lambda"]
     means = found.groupby(by, as_index=False)[["epoch", "guided_mse", "baseline_mse"]].mean()
     return means.merge(summarise(found, by, "difference").rename(columns={"mean": "difference"}), on=by)
