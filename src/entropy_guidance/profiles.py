@@ -17,8 +17,8 @@ from torch import nn
 from entropy_guidance.changes.conv import at_position
 from entropy_guidance.changes.dense import dense_entropy_change
 from entropy_guidance.changes.sizes import Anchor, position
-from entropy_guidance.extras import extra
 from entropy_guidance.layers import Convolution, Map, behind, read, reader_of, unread
+from entropy_guidance.plots import box_plot
 from entropy_guidance.weights import NotThere, Unreadable
 
 if TYPE_CHECKING:
@@ -199,40 +199,6 @@ def compare(a: Profile, b: Profile) -> pd.DataFrame:
     for column, side in (("outliers_a", left), ("outliers_b", right)):
         table[column] = (side["outliers_low"] + side["outliers_high"]) / side["n"]
     return table
-
-
-def box_plot(summary: pd.DataFrame, axes: "Axes | None" = None) -> "Axes":
-    """Draw `Profile.summary()`: a box a layer (quartiles, median, Tukey's whiskers), a dot at its mean.
-
-    Dotted lines reach to the farthest outliers. Their number would be hundreds of thousands of points in a wide layer.
-    """
-    if summary.empty:
-        raise ValueError("no layer has a profile to be drawn")
-    if axes is None:
-        with extra("plot", "a plot of a profile"):
-            from matplotlib import pyplot as plt
-        axes = plt.figure(figsize=(max(5.0, 0.3 * len(summary)), 4), layout="constrained").add_subplot()
-    boxes = [
-        {"med": row.median, "q1": row.q1, "q3": row.q3, "whislo": row.whisker_low, "whishi": row.whisker_high}
-        | {"mean": row.mean, "fliers": []}
-        for row in summary.itertuples(index=False, name="Row")
-    ]
-    positions = list(summary["layer"])
-    axes.vlines(positions, summary["min"], summary["max"], linestyles="dotted", colors="grey", linewidth=1)
-    axes.bxp(
-        boxes,
-        positions=positions,
-        widths=0.6,
-        showmeans=True,
-        patch_artist=True,
-        boxprops={"facecolor": "#9ecae1"},
-        medianprops={"color": "black"},
-        meanprops={"marker": "o", "markersize": 3, "markerfacecolor": "firebrick", "markeredgecolor": "firebrick"},
-    )
-    step = max(1, round(len(positions) / 15))
-    axes.set_xticks(positions[::step], [str(position) for position in positions[::step]])
-    axes.set(xlabel="layer", ylabel="entropy change (nats)")
-    return axes
 
 
 _NONE = np.empty(0)

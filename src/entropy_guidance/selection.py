@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
+from entropy_guidance.empirical_layers import empirical as empirical  # noqa: PLC0414  # public as selection.empirical
 from entropy_guidance.extras import extra
 from entropy_guidance.graph import Node, trace
 from entropy_guidance.layers import reader_of
@@ -81,32 +82,6 @@ def by_role(model: nn.Module, role: Role, example: Any) -> list[str]:
     if role not in ROLES:
         raise ValueError(f"unknown role {role!r}: choose one of {', '.join(ROLES)}")
     return _first(model) if role == "first" else _roles(model, example)[role]
-
-
-def empirical(summary: "pd.DataFrame", deviations: float = 1.0) -> list[str]:
-    """Names of the layers that a pretrained network's profile shows as preserving most entropy (paper, section 5.4).
-
-    The paper picked them by eye. The rule here: the layer's mean entropy change lies more than `deviations` standard
-    deviations above the mean of all layers' means; the highest layer alone where none does.
-
-    Args:
-        summary: `profile(model).summary()`; of its columns `name` and `mean` are needed. Where it has `n` or `kind`,
-            matrices are left out: a determinant is no mean over filters.
-
-    Raises:
-        ValueError: no such table, or no layer of more than one value.
-    """
-    if "mean" not in summary:
-        raise ValueError("empirical() wants a table with a column mean, such as profile(model).summary()")
-    layers = summary[summary["n"] > 1] if "n" in summary else summary
-    layers = layers[layers["kind"] == "filters"] if "kind" in layers else layers
-    if layers.empty:
-        raise ValueError("no layer of the table has more than one value")
-    means = layers["mean"]
-    chosen = means > means.mean() + deviations * means.std()
-    if not chosen.any():
-        chosen = means == means.max()
-    return list(layers.loc[chosen, "name"])
 
 
 def describe(model: nn.Module, example: Any = None) -> "pd.DataFrame":

@@ -10,6 +10,7 @@ from replication.core import paths
 from replication.core.commands import _only
 from replication.core.errors import UserError
 from replication.core.family import calibration_name, find
+from replication.core.records import line
 from replication.core.runs import Store, make_record, read_table, write_table
 from replication.core.settings import load
 
@@ -109,6 +110,58 @@ def test_runs_are_listed_and_shown_from_the_tables_alone(capsys):
         assert json.loads(capsys.readouterr().out)["run"]["width"] == run["width"]
     assert main(["runs", "show", ""]) == 2 and "2 finished runs have a key" in capsys.readouterr().err
     assert not paths.store().exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_merging_says_conflicts_and_keeps_both(tmp_path, capsys):
+    """One new run, one known, two with other numbers than in the store and in a table, one line refused."""
+    here = find(load("demo"), FAMILY)
+    runs, store = here.grid[:4], Store(paths.store())
+    first, second, third, fourth = (make_record(run, {"mse": 0.5}, {"mse": [1.0, 0.5]}, 1, {}) for run in runs)
+    store.put(first)
+    store.put(second)
+    write_table(here.table, [third])
+    other = [record | {"metrics": {"mse": 0.25}, "history": {"mse": [1.0, 0.25]}} for record in (second, third)]
+    theirs = tmp_path / "theirs.jsonl"
+    write_table(theirs, [first | {"seconds": 9.0}, *other, fourth])
+    theirs.write_text(theirs.read_text() + "{}\n")
+    before, table = theirs.read_text(), here.table.read_text()
+    assert main(["runs", "merge", str(theirs)]) == 0
+    said = capsys.readouterr()
+    assert said.err == f"refused: {theirs}, line 5: not a run record: Object missing required field `key`\n"
+    summary, *conflicts, kept, _ = said.out.splitlines()
+    assert summary == (
+        f"{theirs}: 4 runs, 1 new, 0 from another version of the training code, 1 refused, "
+        "2 with other numbers than here"
+    )
+    assert {line.split("  ")[2] for line in conflicts} == {second["key"], third["key"]}
+    assert all("mse by up to 0.25 since epoch 2. Both: " in line for line in conflicts)
+    assert kept == f"Of these the numbers that were here before are kept; {theirs} stays as it is, with the others."
+    assert theirs.read_text() == before and here.table.read_text() == table
+    assert store.keys() == {run.key for run in (runs[0], runs[1], runs[3])} and store[second["key"]] == second
+
+
+@pytest.mark.usefixtures("project")
+def test_merging_writes_and_deletes_nothing_outside_the_store(tmp_path, capsys):
+    run = find(load("demo"), FAMILY).grid[0]
+    victim = tmp_path / "checkpoints" / "mine.pt"
+    victim.parent.mkdir()
+    victim.write_text("mine")
+    theirs = tmp_path / "theirs.jsonl"
+    theirs.write_text(line(make_record(run, {}, {}, 1, {}) | {"key": "../../checkpoints/mine"}) + "\n")
+    assert main(["runs", "merge", str(theirs)]) == 0
+    assert "line 1: not a run record: Expected `str` matching regex" in capsys.readouterr().err
+    assert victim.read_text() == "mine" and Store(paths.store()).keys() == set()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_refused_record_is_listed_as_one(capsys):
+    run = find(load("demo"), FAMILY).grid[0]
+    path = Store(paths.store()).path(run.key)
+    path.parent.mkdir()
+    path.write_text("{}")
+    assert main(["runs", "list", "--scale", "demo", "--family", FAMILY]) == 0
+    assert f"refused: {path} is damaged (ValueError: not a run record" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("project")

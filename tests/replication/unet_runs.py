@@ -16,7 +16,7 @@ def made_up(run, images=40):
     counts = {"tp": tp, "fp": fp, "fn": fn, "tn": 4096 - tp - fn - fp}
     stacked = np.stack(list(counts.values()), axis=1)
     metrics = task.metrics(torch.from_numpy(stacked)) | {
-        "stopping_epoch": 3,
+        "stopping_epoch": 2 if run["lambda"] else 3,
         "stopped_early": 0,
         "validation_loss": 0.1,
         "best_epoch": 2,

@@ -126,9 +126,17 @@ def _(matrix: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
 
 
 def _of_square(matrix: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
-    factors, pivots = _lu(matrix.mH)  # stored row by row, a matrix is its transpose stored column by column
+    size = matrix.shape[-1]
+    blocked = with_slope and matrix.ndim == 2 and size >= BLOCKED_INVERSE and matrix.device.type == "cpu"
+    # Stored row by row, a matrix is its transpose stored column by column.
+    factors, pivots = _lu(matrix if blocked else matrix.mH)
     value = factors.diagonal(dim1=-2, dim2=-1).abs().log().sum(dim=-1)
-    return value, _inverse(factors, pivots) if with_slope else matrix.new_empty(0)
+    if not with_slope:
+        return value, matrix.new_empty(0)
+    if blocked:
+        return value, _blocked_inverse(factors, pivots).mH
+    eye = torch.eye(size, dtype=matrix.dtype, device=matrix.device).expand_as(matrix)
+    return value, torch.linalg.lu_solve(factors, pivots, eye)
 
 
 def _lu(matrix: Tensor) -> tuple[Tensor, Tensor]:
@@ -140,25 +148,15 @@ def _lu(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return factors, pivots
 
 
-def _inverse(factors: Tensor, pivots: Tensor) -> Tensor:
-    """From an LU. Where a diagonal number is 0 it holds what it will."""
-    size = factors.shape[-1]
-    if factors.ndim > 2 or size < BLOCKED_INVERSE or factors.device.type != "cpu":
-        eye = torch.eye(size, dtype=factors.dtype, device=factors.device).expand_as(factors)
-        solved: Tensor = torch.linalg.lu_solve(factors, pivots, eye)
-        return solved
-    # As LAPACK's getri, which torch does not offer: U^-1, then X from X L = U^-1, block by block from the right.
+def _blocked_inverse(factors: Tensor, pivots: Tensor) -> Tensor:
+    """From an LU, (n, n). Where a diagonal number is 0 it holds what it will."""
+    # As LAPACK's getri, which torch does not offer: U^-1, then X from X L = U^-1.
     result = _upper_inverse(factors)
-    step = -(-size // 8)
-    for left in range(step * ((size - 1) // step), -1, -step):
-        block, right = slice(left, left + step), slice(left + step, size)
-        column = torch.addmm(result[:, block], result[:, right], factors[right, block], alpha=-1)
-        diagonal = factors[block, block]
-        result[:, block] = torch.linalg.solve_triangular(diagonal, column, upper=False, left=False, unitriangular=True)
-    order = list(range(size))
+    _divide_by_lower_(result, factors)
+    order = list(range(factors.shape[-1]))
     for row, pivot in enumerate(pivots.tolist()):
         order[row], order[pivot - 1] = order[pivot - 1], order[row]
-    return result.contiguous().index_select(1, torch.tensor(order).argsort())
+    return result.mT.index_select(0, torch.tensor(order).argsort()).mT
 
 
 def _upper_inverse(factors: Tensor) -> Tensor:
@@ -172,12 +170,47 @@ def _upper_inverse(factors: Tensor) -> Tensor:
     first, last = _upper_inverse(factors[:half, :half]), _upper_inverse(factors[half:, half:])
     result = factors.new_zeros(size, size).mT  # column by column, as LAPACK has it
     result[:half, :half], result[half:, half:] = first, last
-    # Both factors have a half below their diagonals that is zero: a quarter of each product is left out.
-    quarter, beside = half // 2, factors[:half, half:]
-    middle = torch.cat([beside[:, :quarter] @ last[:quarter, :quarter], beside @ last[:, quarter:]], dim=1)
-    result[:quarter, half:] = -first[:quarter] @ middle
-    result[quarter:half, half:] = -first[quarter:, quarter:] @ middle[quarter:]
+    beside = factors.new_empty(size - half, half).mT
+    _times_upper_(beside, factors[:half, half:], last)
+    _upper_times_(result[:half, half:], first, beside.neg_())
     return result
+
+
+def _times_upper_(out: Tensor, matrix: Tensor, upper: Tensor) -> None:
+    """Product with an upper triangle, without the half that is zero."""
+    size = upper.shape[-1]
+    if size <= BLOCKED_INVERSE // 2:
+        torch.mm(matrix, upper, out=out)
+        return
+    half = size // 2
+    _times_upper_(out[:, :half], matrix[:, :half], upper[:half, :half])
+    _times_upper_(out[:, half:], matrix[:, half:], upper[half:, half:])
+    out[:, half:].addmm_(matrix[:, :half], upper[:half, half:])
+
+
+def _upper_times_(out: Tensor, upper: Tensor, matrix: Tensor) -> None:
+    """Product of an upper triangle, without the half that is zero."""
+    size = upper.shape[-1]
+    if size <= BLOCKED_INVERSE // 2:
+        torch.mm(upper, matrix, out=out)
+        return
+    half = size // 2
+    _upper_times_(out[:half], upper[:half, :half], matrix[:half])
+    _upper_times_(out[half:], upper[half:, half:], matrix[half:])
+    out[:half].addmm_(upper[:half, half:], matrix[half:])
+
+
+def _divide_by_lower_(matrix: Tensor, factors: Tensor) -> None:
+    """Times the inverse of the unit lower triangle of an LU, in place, by halves."""
+    size = factors.shape[-1]
+    if size <= BLOCKED_INVERSE // 4:
+        divided = torch.linalg.solve_triangular(factors, matrix, upper=False, left=False, unitriangular=True)
+        matrix.copy_(divided)
+        return
+    half = size // 2
+    _divide_by_lower_(matrix[:, half:], factors[half:, half:])
+    matrix[:, :half].addmm_(matrix[:, half:], factors[half:, :half], alpha=-1)
+    _divide_by_lower_(matrix[:, :half], factors[:half, :half])
 
 
 def _of_tall(matrix: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:

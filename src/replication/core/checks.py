@@ -17,14 +17,14 @@ import torch
 from entropy_guidance import penalty
 from replication.core import strict_json
 from replication.core.provenance import NOT_RECORDED, recorded
-from replication.core.runs import RECORD_FIELDS, Record, key_of, nine_digits
+from replication.core.records import FIRST, key_of, sealed
+from replication.core.runs import CLOCKS, Record, nine_digits
 from replication.training.stopping import best_epoch, stopping_epoch
 
 # Settings that say what stopping watches and when it stops, not how a step is made: runs that differ in these alone,
 # twins, are the same training up to the end of the shorter one.
 STOPPING = frozenset({"monitor", "patience", "min_delta", "max_epochs", "epochs"})
 MONITORED = "monitored"  # name of the history of what was watched
-CLOCKS = frozenset({"seconds", "train_seconds"})  # histories that no two trainings share
 BEST, BEST_EPOCH = "best_", "best_epoch"  # how metrics of the best epoch are named
 ROUNDING = 1e-4  # relative: float32 keeps 6e-8 of a number, and over a training errors add up
 WHERE = ("processor", "capability", "threads", "torch")  # of a record's environment
@@ -89,7 +89,7 @@ def _is_record(content: Any) -> bool:
     parts = ("run", "metrics", "history", "environment")
     return (
         isinstance(content, dict)
-        and content.keys() >= RECORD_FIELDS
+        and content.keys() >= set(FIRST)
         and all(isinstance(content[part], dict) for part in parts)
     )
 
@@ -113,6 +113,18 @@ def keys(held: Sequence[Held]) -> Outcome:
         if path.suffix == ".json" and path.stem != record["key"]:
             findings.append(_finding(one, "its file has another name"))
     return Outcome("keys", _records(held), findings)
+
+
+def digests(held: Sequence[Held], kept: Mapping[str, str]) -> Outcome:
+    """A record's content has its digest: the one that it carries, or one `kept` for its key beside the tables."""
+    findings, judged = [], 0
+    for one in held:
+        in_table = Path(one.file).suffix == ".jsonl"
+        recorded_ = one.record.get("digest") or (kept.get(one.record["key"]) if in_table else None)
+        judged += recorded_ is not None
+        if recorded_ is not None and recorded_ != sealed(one.record)["digest"]:
+            findings.append(_finding(one, "its content was changed: it has another digest than was recorded"))
+    return Outcome("digests", f"{_records(held)} ({judged:,} with a digest)", findings)
 
 
 def duplicates(held: Sequence[Held]) -> Outcome:

@@ -7,10 +7,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from replication.core import paths, strict_json
+from replication.core import paths, records, strict_json, tables
 from replication.core.errors import UserError
 from replication.core.family import Family, Study, calibration_name, find, findings_of, parts_of, room_names
-from replication.core.runs import Record, Run, Store, current, read_current, read_table
+from replication.core.runs import (
+    TRAINING_VERSION,
+    Record,
+    Run,
+    Store,
+    current,
+    read_current,
+    read_table,
+    same_numbers,
+)
 from replication.core.settings import Parameters, load
 
 
@@ -122,24 +131,36 @@ def runs_list(options: argparse.Namespace) -> None:
     for run in family.grid:
         state = "missing"
         if run.key in present:
-            metrics = (table.get(run.key) or store[run.key])["metrics"]
-            state = "  ".join(f"{name} {value:.5g}" for name, value in list(metrics.items())[:3])
+            state = _state(table.get(run.key), store, run.key)
         said = (f"{name} {run[name]}" for name in telling if name in run.settings)
         print("  ".join([run.key, *said, state]))
     print(f"{sum(run.key in present for run in family.grid)} of {family.planned} runs finished")
 
 
+def _state(record: Record | None, store: Store, key: str) -> str:
+    """The first metrics of a finished run, for the user."""
+    try:
+        metrics = (record or store[key])["metrics"]
+    except UserError as error:
+        return f"refused: {error}"
+    return "  ".join(f"{name} {value:.5g}" for name, value in list(metrics.items())[:3])
+
+
 def runs_show(options: argparse.Namespace) -> None:
     """Everything recorded about one run."""
     store = Store(paths.store())
-    tables = sorted(paths.RUNS.glob("*/*.jsonl"))
-    recorded = [record for table in tables if not table.stem.startswith("profile-") for record in read_current(table)]
-    found = {record["key"]: record for record in recorded}
+    found = _in_tables()
     found |= {key: store[key] for key in store.keys() - found.keys() if key.startswith(options.key)}
     matches = [record for key, record in found.items() if key.startswith(options.key)]
     if len(matches) != 1:
         raise UserError(f"{len(matches)} finished runs have a key that begins with {options.key!r}; see `runs list`")
     print(strict_json.dumps(matches[0], indent=2))
+
+
+def _in_tables() -> dict[str, Record]:
+    """By key, the runs of all scales' tables."""
+    found = [path for path in sorted(paths.RUNS.glob("*/*.jsonl")) if tables.is_table(path)]
+    return {record["key"]: record for path in found for record in read_current(path)}
 
 
 def runs_check(options: argparse.Namespace) -> int:
@@ -148,13 +169,14 @@ def runs_check(options: argparse.Namespace) -> int:
     from replication.core.files import reading
 
     parameters = load(options.scale)
-    tables = [paths.table(parameters.scale, name) for name in _tables(parameters)]
+    here = [paths.table(parameters.scale, name) for name in _tables(parameters)]
     texts = {}
-    for path in [*filter(Path.exists, tables), *sorted(paths.store().glob("*.json"))]:
+    for path in [*filter(Path.exists, here), *sorted(paths.store().glob("*.json"))]:
         with reading(path, "restore it with git, or delete it"):
-            texts[str(path)] = path.read_text()
+            texts[str(path)] = path.read_text(errors="backslashreplace")
     held, parsed = checks.read(texts)
-    outcomes = [parsed, *checks.check(held)]
+    kept = records.read_digests(paths.RUNS / parameters.scale)
+    outcomes = [parsed, *checks.check(held), checks.digests(held, kept)]
     print(*outcomes, sep="\n")
     for outcome in outcomes:
         for finding in outcome.findings:
@@ -187,18 +209,44 @@ def _repeat(parameters: Parameters, records: list[Record], number: int) -> None:
 
 
 def runs_merge(options: argparse.Namespace) -> None:
-    """Take finished runs from tables of other machines."""
-    store = Store(paths.store())
+    """Take finished runs from tables of other machines. Where the same run has other numbers, what is here stays."""
+    store, known = Store(paths.store()), _in_tables()
     for file in options.files:
         if not file.exists():
             raise UserError(f"no file {file}")
-        records = read_table(file)
-        usable = current(records)
+        found, refused = tables.split(file, TRAINING_VERSION)
+        tables.say(refused)
+        usable = current(found)
+        known |= {key: record for key in _keys(usable) & store.keys() if (record := store.take(key))}
+        new = [record for record in usable if record["key"] not in known]
+        store.add_missing(new)
+        conflicts = [record for record in usable if not same_numbers(record, known.get(record["key"], record))]
         print(
-            f"{file}: {len(records)} runs, {store.add_missing(usable)} new, "
-            f"{len(records) - len(usable)} from another version of the training code"
+            f"{file}: {len(found)} runs, {len(new)} new, {len(found) - len(usable)} from another version of the "
+            f"training code, {len(refused)} refused, {len(conflicts)} with other numbers than here"
         )
+        _say_conflicts(conflicts, known, file)
+        known |= {record["key"]: record for record in new}
     print("Write them into a family's table with `python -m replication sweep --family ... --minutes 0`.")
+
+
+def _keys(found: list[Record]) -> set[str]:
+    return {record["key"] for record in found}
+
+
+def _say_conflicts(conflicts: list[Record], known: dict[str, Record], file: Path) -> None:
+    """Which runs have other numbers in a file than here, and what is kept."""
+    if not conflicts:
+        return
+    from replication.core import checks
+
+    for record in conflicts:
+        here = known[record["key"]]
+        print(
+            f"conflict  {record['family']}  {record['key']}  {checks.said(checks.differences(here, record))}. "
+            f"{checks.made_on(here, record)}"
+        )
+    print(f"Of these the numbers that were here before are kept; {file} stays as it is, with the others.")
 
 
 def runs_clear(options: argparse.Namespace) -> None:

@@ -4,24 +4,31 @@ import ctypes
 import multiprocessing
 import os
 import platform
-import queue
 import signal
+import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import connection, resource_tracker
+from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from replication import data as datasets
 from replication.core.errors import UserError
-from replication.core.runs import Run
+from replication.core.runs import Record, Run
 from replication.training.trainer import Epoch, find
 
 Stack = Sequence[Run]
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 KEPT_BYTES = 1 << 30
+DONE = "done"  # a worker with its stack
+RETURNS = 2  # how often a stack goes back into the queue because its worker died
 
 
 @dataclass(frozen=True)
@@ -36,89 +43,150 @@ class OutOfTime(Exception):
 
 
 def in_process(stacks: Sequence[Stack], trainer: str, device: torch.device, deadline: float) -> Iterator[Epoch]:
-    """Train one stack after the other in this process. `deadline` is in seconds of time.time().
+    """Train one stack after the other in this process. `deadline` is in seconds of time.monotonic().
 
     Raises:
         OutOfTime: the deadline has passed.
     """
     keep_freed_memory()
     for stack in stacks:
-        if time.time() > deadline:
+        if time.monotonic() > deadline:
             raise OutOfTime
         data = datasets.load(stack[0]["dataset"])
         for epoch in find(trainer).train(stack, data, device):
             yield epoch
-            if time.time() > deadline:
+            if time.monotonic() > deadline:
                 raise OutOfTime
+
+
+@dataclass
+class _Task:
+    """A stack on its way to being trained."""
+
+    stack: Stack
+    lost: int = 0  # how many workers have died over it
+
+    def drop(self, finished: Sequence[Record]) -> None:
+        """Take out the runs that have finished: the others go on without them."""
+        keys = {record["key"] for record in finished}
+        self.stack = [run for run in self.stack if run.key not in keys]
+
+
+class _Worker:
+    """A process of one thread that trains one stack after the other, and the pipe that leads to it."""
+
+    def __init__(self, trainer: str, task: _Task) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, its_end = context.Pipe()
+        self.process = context.Process(target=_work, args=(trainer, its_end, os.getpid()), daemon=True)
+        # Ctrl-C reaches the whole group. It waits until the new process, still importing, can ignore it.
+        resource_tracker.ensure_running()  # it would let signals through again
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        its_end.close()  # else the end of the process would not show
+        self.give(task)
+
+    def give(self, task: _Task) -> None:
+        self.task = task
+        with suppress(OSError):  # of one that has died: what comes from it next says so
+            self.pipe.send(task.stack)
+
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.join()
+        self.pipe.close()
 
 
 def local_workers(stacks: Sequence[Stack], trainer: str, workers: int, deadline: float) -> Iterator[Epoch]:
     """Train stacks in several processes of one thread each, on the CPU.
 
+    What a process was training when it died is trained by a new one, twice at most. `deadline` as in `in_process`.
+
     Raises:
-        UserError: a worker died or failed.
+        UserError: a training failed, or three processes died over the same stack.
         OutOfTime: the deadline has passed.
     """
-    context = multiprocessing.get_context("spawn")
-    tasks: multiprocessing.Queue[Stack | None] = context.Queue()
-    events: multiprocessing.Queue[Epoch | Failed | None] = context.Queue()
-    for stack in [*stacks, *[None] * workers]:
-        tasks.put(stack)
-    processes = [
-        context.Process(target=_work, args=(trainer, tasks, events, os.getpid()), daemon=True) for _ in range(workers)
-    ]
-    for process in processes:
-        process.start()
-    running = workers
+    waiting = deque(_Task(stack) for stack in stacks)
+    working: dict[Any, _Worker] = {}  # by its pipe
     try:
-        while running:
-            if time.time() > deadline:
+        while waiting or working:
+            if time.monotonic() > deadline:
                 raise OutOfTime
-            try:
-                event = events.get(timeout=1)
-            except queue.Empty:
-                for process in processes:
-                    if process.exitcode:
-                        raise UserError(
-                            f"a training process died (exit code {process.exitcode}; -9 often means that memory ran "
-                            "out). Finished runs are kept: start the same command again"
-                        ) from None
-                continue
-            if event is None:
-                running -= 1
-            elif isinstance(event, Failed):
-                raise UserError(event.message)
-            else:
-                yield event
+            while waiting and len(working) < workers:
+                worker = _Worker(trainer, waiting.popleft())
+                working[worker.pipe] = worker
+            for pipe in connection.wait(list(working), timeout=1):
+                worker = working[pipe]
+                event = _received(pipe)
+                if isinstance(event, Failed):
+                    raise UserError(event.message)
+                if isinstance(event, Epoch):
+                    worker.task.drop(event.finished)
+                    yield event
+                elif event is DONE and waiting:
+                    worker.give(waiting.popleft())
+                else:
+                    del working[pipe]
+                    worker.end()
+                    if event is None:
+                        waiting += _returned(worker)
     finally:
-        tasks.cancel_join_thread()  # this process may end though nobody reads the tasks that are left
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join()
+        for worker in working.values():
+            worker.process.terminate()
+        for worker in working.values():
+            worker.end()
 
 
-def _work(
-    trainer: str,
-    tasks: "multiprocessing.Queue[Stack | None]",
-    events: "multiprocessing.Queue[Epoch | Failed | None]",
-    parent: int,
-) -> None:
+def _received(pipe: Any) -> Any:
+    """What a worker has sent; None if it died."""
+    try:
+        return pipe.recv()
+    except (EOFError, OSError):
+        return None
+
+
+def _returned(worker: _Worker) -> list[_Task]:
+    """What a dead worker leaves to be trained.
+
+    Raises:
+        UserError: it is not the first to have died over it, nor the second.
+    """
+    task, code = worker.task, worker.process.exitcode
+    died = f"a training process died (exit code {code}; -9 often means that memory ran out)"
+    if not task.stack:
+        return []
+    if task.lost == RETURNS:
+        raise UserError(
+            f"{died}, the third over the same {len(task.stack)} runs. Finished runs are kept: start the same command "
+            "again, with fewer --workers if memory is short"
+        )
+    task.lost += 1
+    tqdm.write(f"{died}: another one trains its {len(task.stack)} runs", file=sys.stderr)
+    return [task]
+
+
+def _work(trainer: str, pipe: Any, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     torch.set_num_threads(1)
     keep_freed_memory()
     try:
-        while (stack := tasks.get()) is not None:
+        while True:
+            stack = pipe.recv()
             data = datasets.load(stack[0]["dataset"])
             for epoch in find(trainer).train(stack, data, torch.device("cpu")):
-                events.put(epoch)
+                pipe.send(epoch)
                 if os.getppid() != parent:
                     os._exit(1)  # the parent was killed: nobody would keep what is trained here
-        events.put(None)
+            pipe.send(DONE)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        os._exit(1)  # the parent is gone
     except UserError as error:
-        events.put(Failed(str(error)))
+        pipe.send(Failed(str(error)))
     except Exception as error:  # reported in the parent, where somebody reads it; where it comes from too
-        events.put(Failed(f"training failed: {type(error).__name__}: {error}\n\n{traceback.format_exc()}"))
+        pipe.send(Failed(f"training failed: {type(error).__name__}: {error}\n\n{traceback.format_exc()}"))
 
 
 def keep_freed_memory() -> None:

@@ -6,13 +6,14 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 from pickle import UnpicklingError
 
 from ruamel.yaml.error import YAMLError
 from safetensors import SafetensorError
 
-from replication.core.errors import UserError
+from replication.core.errors import Damaged, UserError
 
 # What readers raise on bytes that are not what they should be, or lack what is looked for (RuntimeError: torch.load).
 DECODING = (
@@ -51,14 +52,15 @@ def reading(path: Path, remedy: str) -> Iterator[None]:
     """What reading a file raises becomes one message: of damage, with the remedy; of a refusal, without.
 
     Raises:
-        UserError: instead of the error; its own first line alone is kept.
+        Damaged: the file is not what it should be; of the error its first line alone is kept.
+        UserError: it could not be read, for another reason.
     """
     try:
         yield
     except (*DECODING, OSError, MemoryError) as error:
         problem = f"{type(error).__name__}: {error}".splitlines()[0]
         if is_damage(error):
-            raise UserError(f"{path} is damaged ({problem}): {remedy}") from None
+            raise Damaged(f"{path} is damaged ({problem}): {remedy}") from None
         advice = "See that it can be read" if isinstance(error, OSError) else "Free some memory"
         raise UserError(f"cannot read {path} ({problem}). It may be whole: keep it. {advice} and start again") from None
 
@@ -69,10 +71,19 @@ def is_damage(error: Exception) -> bool:
     It does not where the system refused the file or had no memory: then the file may be whole.
     """
     if isinstance(error, OSError):  # a decoder's has no number; safetensors gives the system's in its text
-        return isinstance(error, MISPLACED) or (error.errno is None and "os error" not in str(error))
+        if isinstance(error, MISPLACED) or error.errno == errno.EINVAL:  # torch seeks before the start of a torn file
+            return True
+        return error.errno is None and "os error" not in str(error)
     return isinstance(error, DECODING) and not NO_MEMORY.search(str(error))
 
 
 def write_text(path: Path, text: str) -> None:
     """`write_whole` for a text."""
     write_whole(path, lambda temporary: temporary.write_text(text))
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file to PATH.refused, or to PATH.refused2 and so on where that is taken; the new path."""
+    names = (path.with_name(f"{path.name}.refused{number}") for number in count(2))
+    aside = next(name for name in chain([path.with_name(f"{path.name}.refused")], names) if not name.exists())
+    return path.rename(aside)

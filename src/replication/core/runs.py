@@ -5,17 +5,17 @@ what the training left: run, key, final metrics, per-epoch history, seconds, and
 file each in the store, which DVC does not see, and one line each in a family's table, which git does.
 """
 
-import hashlib
-import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from replication.core import strict_json
+from replication.core import tables
 from replication.core.errors import UserError
-from replication.core.files import reading, write_text
+from replication.core.files import reading, set_aside, write_text
+from replication.core.records import hashed, is_key, key_of, line, parse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,9 +32,10 @@ PAIRED_SETTINGS = frozenset(
     | {"rate_factor", "weight_factor"}  # controls: the same draws of initial weights, multiplied
 )
 
+# Metrics and histories that no two trainings of a run share.
+CLOCKS = frozenset({"seconds", "train_seconds", "seconds_per_epoch", "images_per_second"})
+
 Record = dict[str, Any]
-COMPACT = (",", ":")  # JSON without spaces
-RECORD_FIELDS = {"key", "family", "version", "run", "metrics", "history", "seconds", "environment"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ class Run:
     def seed(self, purpose: str) -> int:
         """Seed of the random generator for one purpose (`weights`, `order`), the same whatever the guidance."""
         identity = {name: value for name, value in self.settings.items() if name not in PAIRED_SETTINGS}
-        return int(_hash({"family": self.family, "purpose": purpose, **identity})[:15], 16)
+        return int(hashed({"family": self.family, "purpose": purpose, **identity})[:15], 16)
 
     def __eq__(self, other: object) -> bool:
         return self.key == other.key if isinstance(other, Run) else NotImplemented
@@ -64,13 +65,11 @@ class Run:
         return hash(self.key)
 
 
-def key_of(family: str, version: int, settings: Mapping[str, Any]) -> str:
-    """The key of a run that some version of the training code made."""
-    return _hash({"family": family, "version": version, **settings})[:16]
-
-
-def _hash(mapping: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()
+def _checked(key: str) -> str:
+    """The key, which is about to become the name of a file."""
+    if not is_key(key):
+        raise UserError(f"{key!r} is no key of a run, which is 16 hexadecimal digits")
+    return key
 
 
 class Store:
@@ -83,25 +82,55 @@ class Store:
         self.folder = folder
 
     def keys(self) -> set[str]:
-        return {path.stem for path in self.folder.glob("*.json")}
+        return {path.stem for path in self.folder.glob("*.json") if is_key(path.stem)}
 
     def __getitem__(self, key: str) -> Record:
-        path = self.folder / f"{key}.json"
-        with reading(path, "delete it, and the run is trained again"):
-            record: Record = strict_json.loads(path.read_text())
+        """A finished run.
+
+        Raises:
+            UserError: the record is not what it says, or cannot be read.
+        """
+        path = self.path(key)
+        with reading(path, "the next sweep sets it aside and trains the run again"):
+            return self._parsed(path, path.read_bytes())
+
+    def take(self, key: str) -> Record | None:
+        """A finished run. A record that is not what it says is set aside, said, and counts as none.
+
+        Raises:
+            UserError: the file cannot be read, though it may be whole.
+        """
+        path = self.path(key)
+        try:
+            with reading(path, "move it elsewhere"):
+                text = path.read_bytes()
+            return self._parsed(path, text)
+        except ValueError as error:
+            print(f"refused: {path}: {error}. It is kept as {set_aside(path)}", file=sys.stderr)
+            return None
+
+    @staticmethod
+    def _parsed(path: Path, text: bytes) -> Record:
+        record: Record = parse(text, TRAINING_VERSION, {})
+        if record["key"] != path.stem:
+            raise ValueError(f"it holds the run {record['key']}")
         return record
+
+    def path(self, key: str) -> Path:
+        """Where a finished run is."""
+        return self.folder / f"{_checked(key)}.json"
 
     def checkpoint(self, key: str) -> Path:
         """Where a trainer may keep what it needs to go on with an unfinished run."""
-        return self.folder / "checkpoints" / f"{key}.pt"
+        return self.folder / "checkpoints" / f"{_checked(key)}.pt"
 
     def weights(self, key: str) -> Path:
         """Where a trainer may keep a finished network."""
-        return self.folder / "weights" / f"{key}.safetensors"
+        return self.folder / "weights" / f"{_checked(key)}.safetensors"
 
     def delete(self, key: str) -> None:
         """Forget a run, finished or not."""
-        for path in (self.folder / f"{key}.json", self.checkpoint(key), self.weights(key)):
+        for path in (self.path(key), self.checkpoint(key), self.weights(key)):
             path.unlink(missing_ok=True)
 
     def put(self, record: Record) -> None:
@@ -111,7 +140,7 @@ class Store:
         Raises:
             UserError: the disk is full, or the folder cannot be written.
         """
-        write_text(self.folder / f"{record['key']}.json", strict_json.dumps(record, separators=COMPACT))
+        write_text(self.path(record["key"]), line(record))
         self.checkpoint(record["key"]).unlink(missing_ok=True)
 
     def add_missing(self, records: Iterable[Record]) -> int:
@@ -152,37 +181,19 @@ def nine_digits(value: float) -> float:
 
 
 def read_table(path: Path) -> list[Record]:
-    """Records of a table, one JSON object a line; [] where there is none.
+    """Records of a table, one JSON object a line; [] where there is none. Lines that are refused are said.
 
     Raises:
-        UserError: a line is not a record, or the record of an earlier line.
+        UserError: the file cannot be read.
     """
-    if not path.exists():
-        return []
-    with reading(path, "restore it with git"):
-        lines = path.read_text().splitlines()
-    records: list[Record] = []
-    seen: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        if not line:
-            continue
-        try:
-            record = strict_json.loads(line)
-            if not isinstance(record, dict) or not record.keys() >= RECORD_FIELDS:
-                raise ValueError("not a run record")
-            if (first := seen.setdefault(record["key"], number)) != number:
-                raise ValueError(f"the run of line {first} once more")
-        except ValueError as error:
-            raise UserError(f"{path}, line {number}: {error}. Restore the file with git, or delete the line") from None
-        records.append(record)
+    records, refused = tables.split(path, TRAINING_VERSION)
+    tables.say(refused)
     return records
 
 
 def write_table(path: Path, records: Iterable[Record]) -> None:
-    """Write records sorted by key, atomically: the same records give the same bytes."""
-    ordered = sorted(records, key=lambda record: record["key"])
-    lines = [strict_json.dumps(record, separators=COMPACT) + "\n" for record in ordered]
-    write_text(path, "".join(lines) or "\n")  # DVC warns of a file that is empty
+    """Write records sorted by key, atomically: the same records give the same bytes. Refused lines are kept aside."""
+    tables.write(path, records, TRAINING_VERSION)
 
 
 def current(records: Iterable[Record]) -> list[Record]:
@@ -221,6 +232,15 @@ def table_of(records: Iterable[Record], columns: Sequence[str]) -> "pd.DataFrame
 
     rows = [r["run"] | r["metrics"] | {"seconds": r["seconds"], "key": r["key"]} for r in records]
     return pd.DataFrame(rows, columns=None if rows else columns)
+
+
+def same_numbers(one: Record, other: Record) -> bool:
+    """Whether two records of a run agree in all that does not depend on when and where it was trained."""
+    return all(line(_timeless(one[part])) == line(_timeless(other[part])) for part in ("metrics", "history"))
+
+
+def _timeless(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: part[name] for name in sorted(part) if name not in CLOCKS}
 
 
 def unique(runs: Iterable[Run]) -> list[Run]:

@@ -18,7 +18,8 @@ from replication import data as datasets
 from replication.core import executors
 from replication.core.errors import UserError
 from replication.core.executors import OutOfTime, Stack
-from replication.core.runs import Run, Store, read_current, write_table
+from replication.core.records import sealed
+from replication.core.runs import Record, Run, Store, read_current, write_table
 from replication.training.trainer import Trainer, find
 
 UNSAID = "unsaid"
@@ -71,15 +72,16 @@ def sweep(
         only: train only runs whose settings have one of these values, by name of the setting (see `setting`).
         workers: processes on the CPU; by default one a core.
     """
-    store.add_missing(read_current(table))
-    present = store.keys()
+    known = {record["key"]: record for record in read_current(table)}  # the table's stand, whatever the store has
+    store.add_missing(known.values())
+    _take(runs, store, known)
     wanted = [run for run in runs if all(setting(run, name) in values for name, values in (only or {}).items())]
     if only and not wanted:
         raise UserError(f"no run of the grid has all of {', '.join(only)} as chosen: choose fewer at a time")
-    missing = [run for run in wanted if run.key not in present]
+    missing = [run for run in wanted if run.key not in known]
     part, parts = shard
     share = [run for run in sorted(missing, key=lambda r: r.key) if int(run.key, 16) % parts == part - 1]
-    deadline = time.time() + minutes * 60 if minutes is not None else float("inf")
+    deadline = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
 
     trained, interrupted = 0, False
     if share and minutes != 0:  # zero minutes write the table, and need no data
@@ -96,7 +98,7 @@ def sweep(
             with _sigterm_as_interrupt(), bar:
                 for epoch in epochs:
                     for record in epoch.finished:
-                        store.put(record)
+                        store.put(sealed(record))
                     trained += len(epoch.finished)
                     state = f"epoch {epoch.number}, {epoch.training} in stack, {epoch.progress}"
                     bar.set_postfix_str(state, refresh=False)
@@ -106,10 +108,17 @@ def sweep(
         except KeyboardInterrupt:
             interrupted = True
 
-    present = store.keys()
-    selected = [run.key for run in runs if run.key in present]
-    write_table(table, [store[key] for key in selected])
+    _take(runs, store, known)
+    selected = [known[run.key] for run in runs if run.key in known]
+    write_table(table, selected)
     return Outcome(len(runs), trained, len(runs) - len(selected), interrupted)
+
+
+def _take(runs: Sequence[Run], store: Store, known: dict[str, Record]) -> None:
+    """Add the finished runs of the selection that the store has, and that are what they say."""
+    for key in (store.keys() & {run.key for run in runs}) - known.keys():
+        if (record := store.take(key)) is not None:
+            known[key] = record
 
 
 def _stacks(runs: Sequence[Run], trains: Trainer, device: torch.device) -> list[Stack]:

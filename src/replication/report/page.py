@@ -7,13 +7,12 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markdown_it import MarkdownIt
 from msgspec.structs import asdict
 
 from replication.core import board, paths, published
 from replication.core.board import STAND_IN, Exhibit
 from replication.core.settings import Parameters
-from replication.report.section import folded
+from replication.report.text import folded, plain, to_html
 
 LONG_TABLE = 12  # rows; longer tables are folded
 
@@ -25,7 +24,7 @@ def write(parameters: Parameters, shown: list[Exhibit]) -> str:
     environment = Environment(
         loader=PackageLoader("replication.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"markdown": _markdown_table, "anchor": _anchor, "folded": folded}
+    environment.filters |= {"markdown": _markdown_table, "anchor": _anchor, "folded": folded, "plain": plain}
     markdown = environment.get_template("report.md.jinja").render(
         scale=parameters.scale,
         note=note,
@@ -42,7 +41,7 @@ def write(parameters: Parameters, shown: list[Exhibit]) -> str:
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.md").write_text(markdown)
-    body = MarkdownIt("commonmark").enable("table").render(markdown)
+    body = to_html(markdown)
     html = environment.get_template("report.html.jinja").render(
         body=_inline_images(_with_anchors(body), folder), scale=parameters.scale
     )
@@ -62,8 +61,12 @@ def _settings(shown: list[Exhibit]) -> dict[str, dict[str, Any]]:
 
 
 def _markdown_table(table: pd.DataFrame) -> str:
-    cells = table.astype(object).where(table.notna(), None)
+    cells = table.astype(object).where(table.notna(), None).map(_cell).rename(columns=plain)
     return str(cells.to_markdown(index=False, floatfmt=".4g", missingval=""))
+
+
+def _cell(value: object) -> object:
+    return plain(value) if isinstance(value, str) else value
 
 
 def _anchor(title: str) -> str:

@@ -1,5 +1,6 @@
 """What one section of the report holds. Each module beside this one writes the sections of one kind of experiment."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +13,11 @@ from replication.core import published
 from replication.core.family import Family
 from replication.core.findings import Findings
 from replication.core.made_apart import made_apart
+from replication.core.provenance import recorded
+from replication.core.runs import Record
 from replication.core.verdict import Hypothesis
 from replication.report import figures
+from replication.report.text import folded, plain
 
 S = TypeVar("S")
 
@@ -107,11 +111,6 @@ def on(family: str) -> str:
     return f" on `{family}`" if family else ""
 
 
-def folded(text: str, summary: str) -> str:
-    """Markdown that shows a summary and, on a click, the text."""
-    return f"<details><summary>{summary}</summary>\n\n{text.strip()}\n\n</details>"
-
-
 def undecided_by(note: str, verdict: str) -> str:
     """The verdict on a hypothesis; stand-in data decide nothing."""
     return f"not tested ({note})" if note else verdict
@@ -122,14 +121,23 @@ def runs_about(family: Family[Any]) -> str:
     records, planned = family.records, family.planned
     text = f"{len(records)} of the {planned} runs of this scale's grid exist"
     if records:
-        devices = sorted({f"{r['environment']['device']}, torch {r['environment']['torch']}" for r in records})
-        text += f", {_time(sum(record['seconds'] for record in records))} of training in all, on {'; '.join(devices)}"
+        made = [record["environment"] for record in records]
+        devices = plain("; ".join(sorted({f"{recorded(e, 'device')}, torch {recorded(e, 'torch')}" for e in made})))
+        text += f", {_time(sum(record['seconds'] for record in records))} of training in all, on {devices}"
     text += "."
+    if lost := sum(map(diverged, records)):
+        whom = "All of them" if lost == len(records) else f"{lost} of them"
+        text += f" **{whom} diverged**: numbers of their last epoch are not finite."
     if len(records) < planned:
         command = f"python -m replication sweep --scale {family.scale} --family {family.name}"
         text += f" What is missing is not tested. `{command}` trains it."
     pairs = made_apart(records)
     return f"{text} {pairs}" if pairs.number else text
+
+
+def diverged(record: Record) -> bool:
+    """Whether a history of a run ends with a number that is not finite."""
+    return any(values and not math.isfinite(values[-1]) for values in record["history"].values())
 
 
 def _time(seconds: float) -> str:

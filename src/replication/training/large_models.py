@@ -8,8 +8,10 @@ and continued gives the numbers of one that was not: on a CPU to the last digit,
 convolutions are chosen by their speed.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -19,10 +21,12 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from entropy_guidance import conv_entropy_change, penalty
 from replication.core import paths
-from replication.core.files import reading, write_whole
+from replication.core.errors import Damaged
+from replication.core.files import reading, set_aside, write_whole
 from replication.core.provenance import environment
 from replication.core.runs import Record, Run, Store, make_record
 from replication.data.mapped import MappedSet
+from replication.training import checkpoints
 from replication.training.stopping import EarlyStopping
 from replication.training.trainer import Epoch, free_memory, prepare
 
@@ -96,14 +100,19 @@ class LargeModels:
         return 1.0
 
     def train(self, runs: Sequence[Run], data: MappedSet, device: torch.device) -> Iterator[Epoch]:
-        """Train one run, epoch by epoch, from its checkpoint if there is one.
+        """Train one run, epoch by epoch, from its checkpoint if there is one. A damaged one is set aside, and said.
 
         Raises:
             UserError: the checkpoint cannot be read, or the run asks for layers that its network does not have.
         """
         (run,) = runs
         training = _Training(run, data, device, self.task)
-        training.resume()
+        try:
+            training.resume()
+        except Damaged as error:
+            aside = set_aside(training.checkpoint)
+            print(f"{error}. It is kept as {aside}, and the run starts anew", file=sys.stderr)
+            training = _Training(run, data, device, self.task)
         while not training.finished:
             yield training.epoch()
 
@@ -124,6 +133,10 @@ class _Training:
         self.history: dict[str, list[float]] = {}
         self.finished = False
         self.store = Store(paths.store())
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.store.checkpoint(self.run.key)
 
     @property
     def epochs(self) -> int:
@@ -250,15 +263,14 @@ class _Training:
 
     def resume(self) -> None:
         """Go on where a killed process left off."""
-        path = self.store.checkpoint(self.run.key)
-        if not path.exists():
+        if not self.checkpoint.exists():
             return
-        with reading(path, "delete it, and the run starts anew"):
-            state = torch.load(path, map_location="cpu", weights_only=True)  # a full GPU is no damage
-        for monitored in state["history"]["monitored"]:
-            self._take(monitored)  # before the optimiser's state, which holds the learning rate reached
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        state = checkpoints.load(self.checkpoint, self.run)
+        with reading(self.checkpoint, "set it aside, and the run starts anew"):
+            for monitored in state["history"]["monitored"]:
+                self._take(monitored)  # before the optimiser's state, which holds the learning rate reached
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
         self.history = state["history"]
 
     def _save_checkpoint(self) -> None:
@@ -267,7 +279,7 @@ class _Training:
             "optimizer": self.optimizer.state_dict(),
             "history": self.history,
         }
-        write_whole(self.store.checkpoint(self.run.key), lambda path: torch.save(state, path))
+        checkpoints.save(self.checkpoint, self.run, state)
 
 
 def _guidance(model: nn.Module, names: Sequence[str], run: Run) -> Callable[[], Tensor]:

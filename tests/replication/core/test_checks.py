@@ -12,6 +12,7 @@ from replication.__main__ import main
 from replication.core import checks, paths, repeats
 from replication.core.checks import Held
 from replication.core.executors import in_process
+from replication.core.records import sealed
 from replication.core.repeats import CPU, cheapest, repeat
 from replication.core.runs import Run, Store, make_record, read_table, write_table
 from replication.core.settings import load
@@ -75,6 +76,15 @@ def test_a_key_is_that_of_settings_and_version(make_run):
     assert found(checks.keys, record | {"version": 0, "key": older}) == []
     outcome = checks.keys([Held(".runs/0123456789abcdef.json", record)])
     assert [finding.what for finding in outcome.findings] == ["its file has another name"]
+
+
+def test_content_has_the_digest_that_it_carries_or_that_is_kept_beside_its_table(make_run):
+    record, kept = sealed(sound(make_run())), {make_run(width=6).key: "0" * 64}
+    other = changed(record, "metrics", best_epoch=4)
+    outcome = checks.digests(held(record, other, sound(make_run(width=6)), sound(make_run(width=7))), kept)
+    assert str(outcome) == "digests: 4 records (3 with a digest), 2 findings"
+    assert [finding.key for finding in outcome.findings] == [record["key"], make_run(width=6).key]
+    assert not checks.digests([Held(".runs/x.json", sound(make_run(width=6)))], kept).findings
 
 
 def test_a_run_is_there_once(make_run):

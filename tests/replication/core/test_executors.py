@@ -1,9 +1,13 @@
 """What a worker's failure looks like from outside."""
 
 import multiprocessing
+import os
 import platform
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 import torch
@@ -11,6 +15,7 @@ import torch
 from replication import data as datasets
 from replication.core.errors import UserError
 from replication.core.executors import OutOfTime, in_process, local_workers
+from replication.core.runs import Run
 
 FOREVER = float("inf")
 TRAINER = "replication.autoencoder.training.train"
@@ -24,13 +29,56 @@ def digits(make_run, tmp_path, monkeypatch):
     return make_run(dataset="digits", precision="float32", width=200, batch_size=8, max_epochs=10_000, patience=9999)
 
 
-def test_a_killed_worker_is_noticed(digits):
-    epochs = local_workers([[digits]], TRAINER, 1, FOREVER)
+def test_a_killed_worker_is_noticed_at_once_and_replaced_twice(digits, capsys):
+    """Though another one keeps the parent busy with short epochs."""
+    runs = [digits, Run(digits.family, {**digits.settings, "width": 3, "batch_size": 512, "replicate": 1})]
+    epochs = local_workers([[run] for run in runs], TRAINER, 2, FOREVER)
     assert next(epochs).number == 1
-    [worker] = multiprocessing.active_children()
-    worker.kill()
-    with pytest.raises(UserError, match=r"exit code -9.*Finished runs are kept"):
+    first, _ = sorted(multiprocessing.active_children(), key=lambda process: process.pid)
+    pid, noticed = first.pid, time.monotonic()
+    first.kill()
+    for _ in epochs:
+        if (
+            pid not in {process.pid for process in multiprocessing.active_children()}
+            and "died" in capsys.readouterr().err
+        ):
+            break
+    assert time.monotonic() - noticed < 2
+    epochs.close()
+    assert multiprocessing.active_children() == []
+
+
+def test_a_stack_goes_back_into_the_queue_twice(digits, capsys):
+    epochs = local_workers([[digits]], TRAINER, 1, FOREVER)
+    pids = set()
+    for _ in range(3):
+        assert next(epochs).number == 1
+        [worker] = multiprocessing.active_children()
+        pids.add(worker.pid)
+        worker.kill()
+    with pytest.raises(UserError, match=r"exit code -9.*the third over the same 1 runs. Finished runs are kept"):
         list(epochs)
+    assert len(pids) == 3 and multiprocessing.active_children() == []
+    again = "a training process died (exit code -9; -9 often means that memory ran out): another one trains its 1 runs"
+    assert capsys.readouterr().err.splitlines() == [again] * 2
+
+
+def test_ctrl_c_while_a_worker_still_imports_says_nothing(digits, capfd):
+    epochs = local_workers([[digits]], TRAINER, 1, FOREVER)
+    starting = threading.Thread(target=lambda: [os.kill(pid, signal.SIGINT) for pid in children_within(10)])
+    starting.start()
+    assert next(epochs).number == 1
+    starting.join()
+    epochs.close()
+    assert capfd.readouterr().err == ""
+
+
+def children_within(seconds):
+    """Process ids of this process's workers, as soon as there are some."""
+    end = time.monotonic() + seconds
+    while not (found := [process.pid for process in multiprocessing.active_children()]) and time.monotonic() < end:
+        time.sleep(0.01)
+    return found
 
 
 def test_an_error_in_a_worker_is_one_message(make_run):

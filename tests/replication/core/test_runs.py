@@ -7,6 +7,7 @@ from replication.autoencoder import grid
 from replication.autoencoder.settings import read
 from replication.core import runs
 from replication.core.errors import UserError
+from replication.core.records import line
 from replication.core.runs import Run, Store, current, make_record, read_current, read_table, unique, write_table
 from replication.core.settings import load
 
@@ -123,29 +124,87 @@ def test_tables_are_deterministic_and_exact(make_run, tmp_path):
     assert (tmp_path / "empty.jsonl").read_bytes() == b"\n" and read_table(tmp_path / "empty.jsonl") == []
 
 
-@pytest.mark.parametrize("line", ["{", "[1]", '{"key": 1}'])
-def test_a_damaged_table_names_the_line(tmp_path, line):
-    path = tmp_path / "t.jsonl"
-    path.write_text(line + "\n")
-    with pytest.raises(UserError, match="line 1"):
-        read_table(path)
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{", "not JSON: Input data was truncated"),
+        ("[1]", "not a run record: Expected `object`, got `array`"),
+        ('{"key": 1}', "not a run record: Expected `str`, got `int` - at `$.key`"),
+        ("<<<<<<< HEAD", "not JSON: JSON is malformed: invalid character (byte 0)"),
+    ],
+)
+def test_a_line_that_is_refused_is_named_kept_and_keeps_no_other_from_being_used(
+    make_run, tmp_path, capsys, line, reason
+):
+    path, records = tmp_path / "t.jsonl", [record_of(make_run(replicate=k)) for k in range(3)]
+    write_table(path, records[:2])
+    path.write_text(f"{line}\n" + path.read_text())
+    assert read_table(path) == sorted(records[:2], key=lambda r: r["key"])
+    assert capsys.readouterr().err == f"refused: {path}, line 1: {reason}\n"
+    for _ in range(2):
+        write_table(path, records)
+        assert (tmp_path / "t.refused.jsonl").read_text() == f"{line}\n"
+    assert capsys.readouterr().err == f"1 refused lines of {path} are now in {tmp_path / 't.refused.jsonl'}\n"
+    assert len(read_table(path)) == 3 and not capsys.readouterr().err
 
 
-def test_a_repeated_run_is_no_further_replicate(make_run, tmp_path):
-    path = tmp_path / "t.jsonl"
-    write_table(path, [record_of(make_run())])
+def test_a_repeated_run_is_no_further_replicate(make_run, tmp_path, capsys):
+    path, record = tmp_path / "t.jsonl", record_of(make_run())
+    write_table(path, [record])
     path.write_text(path.read_text() * 2)
-    with pytest.raises(UserError, match=r"line 2: the run of line 1 once more.*delete the line"):
-        read_table(path)
+    assert read_table(path) == [record]
+    assert "line 2: the run of line 1 once more" in capsys.readouterr().err
     with pytest.raises(UserError, match=r"is damaged .IsADirectoryError"):
         read_table(tmp_path)
 
 
-def test_records_of_another_version_do_not_count(make_run, tmp_path):
+def test_a_table_that_is_a_link_stays_one(make_run, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    link, there = tmp_path / "t.jsonl", tmp_path / "elsewhere" / "real.jsonl"
+    link.symlink_to(there)
+    for k in range(2):
+        write_table(link, [record_of(make_run(replicate=k))])
+        assert link.is_symlink() and read_table(there) == read_table(link) == [record_of(make_run(replicate=k))]
+
+
+def test_records_of_an_older_version_do_not_count(make_run, tmp_path, monkeypatch, capsys):
+    older = record_of(make_run())
+    monkeypatch.setattr(runs, "TRAINING_VERSION", runs.TRAINING_VERSION + 1)
     record = record_of(make_run())
-    assert current([record, record | {"version": 0}]) == [record]
-    write_table(tmp_path / "t.jsonl", [record, record | {"key": "0" * 16, "version": 0}])
-    assert read_current(tmp_path / "t.jsonl") == [record]
+    assert record["key"] != older["key"] and current([record, older]) == [record]
+    write_table(tmp_path / "t.jsonl", [record, older])
+    assert read_current(tmp_path / "t.jsonl") == [record] and len(read_table(tmp_path / "t.jsonl")) == 2
+    monkeypatch.undo()
+    assert read_table(tmp_path / "t.jsonl") == [older]
+    assert "made by version 2 of the training code, and this is version 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["../../elsewhere", "", "A" * 16, "0" * 15, "0" * 17, "0" * 16 + "\n", 7, None])
+def test_what_is_no_key_never_names_a_file(make_run, tmp_path, key):
+    store = Store(tmp_path / "a" / "b" / "store")
+    for use in (store.path, store.checkpoint, store.weights, store.delete, store.take, store.__getitem__):
+        with pytest.raises(UserError, match="is no key of a run, which is 16 hexadecimal digits"):
+            use(key)
+    with pytest.raises(UserError, match="is no key"):
+        store.put(record_of(make_run()) | {"key": key})
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_record_that_is_refused_is_set_aside_and_counts_as_none(make_run, tmp_path, capsys):
+    store, record, other = Store(tmp_path), record_of(make_run()), record_of(make_run(replicate=1))
+    path = store.path(record["key"])
+    for text, reason in (("{}", "not a run record: Object missing"), (line(other), f"it holds the run {other['key']}")):
+        path.write_text(text)
+        with pytest.raises(UserError, match=reason):
+            store[record["key"]]
+        assert store.take(record["key"]) is None and store.keys() == set()
+        assert f"{path}: {reason}" in capsys.readouterr().err
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {
+        f"{path.name}.refused": "{}",
+        f"{path.name}.refused2": line(other),
+    }
+    store.put(record)
+    assert store.take(record["key"]) == store[record["key"]] == record
 
 
 def test_histories_keep_a_float32(make_run):

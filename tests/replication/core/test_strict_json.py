@@ -73,7 +73,7 @@ def test_a_committed_table_is_the_same_bytes_when_written_again(path, tmp_path):
 
 
 def test_no_module_writes_json_of_its_own():
-    """But for a key's text, which no file holds, and the theory's record, whose null is an infinity."""
+    """But for the theory's record, whose null is an infinity."""
     found = {
         path.relative_to(ROOT / "src/replication").as_posix(): re.findall(
             r"(?<!strict_)json\.dumps?\([^\n]*", path.read_text()
@@ -82,7 +82,7 @@ def test_no_module_writes_json_of_its_own():
         if path.name != "strict_json.py"
     }
     assert {name: len(calls) for name, calls in found.items() if calls} == {
-        "core/runs.py": 1,
-        "theory/experiment.py": 1,
+        "theory/record.py": 1,
+        "training/checkpoints.py": 1,
     }
-    assert "allow_nan=False" in found["theory/experiment.py"][0]
+    assert "allow_nan=False" in found["theory/record.py"][0]

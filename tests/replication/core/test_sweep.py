@@ -5,6 +5,7 @@ import torch
 from replication.autoencoder.training import train
 from replication.core import executors, sweep
 from replication.core.executors import OutOfTime
+from replication.core.records import sealed
 from replication.core.runs import Store, make_record, read_table, write_table
 from replication.training.trainer import Epoch
 
@@ -21,7 +22,7 @@ def test_the_minutes_end_a_sweep_and_the_table_holds_its_own_runs(make_run, tmp_
         yield
 
     monkeypatch.setattr(executors, "local_workers", late)
-    monkeypatch.setattr(time, "time", lambda: 5000.0)
+    monkeypatch.setattr(time, "monotonic", lambda: 5000.0)
     monkeypatch.setattr(sweep, "_stacks", lambda runs, *_: [[run] for run in runs])
     runs = [make_run(replicate=k) for k in range(3)]
     table, store = tmp_path / "t.jsonl", Store(tmp_path / "store")
@@ -68,3 +69,27 @@ def test_only_what_is_missing_is_trained_and_kept(make_run, tmp_path, monkeypatc
     keys = {run.key for run in runs[:3]}
     assert store.keys() == {record["key"] for record in read_table(table)} == keys
     assert sweep.sweep(runs, table, store, trainer=TRAINER, device=CPU).trained == 1 and trained == [runs[2], runs[3]]
+
+
+def test_a_refused_record_is_trained_again_and_the_table_wins_over_the_store(make_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sweep, "_stacks", lambda runs, *_: [[run] for run in runs])
+    monkeypatch.setattr(executors, "local_workers", lambda stacks, *_: iter([finished(*run) for run in stacks]))
+    runs = [make_run(replicate=k) for k in range(3)]
+    table, store = tmp_path / "t.jsonl", Store(tmp_path / "store")
+    committed = make_record(runs[0], {"mse": 1.0}, {}, 1, {})
+    write_table(table, [committed])
+    store.put(make_record(runs[0], {"mse": 2.0}, {}, 1, {}))
+    store.put(sealed(make_record(runs[1], {"mse": 1.0}, {}, 1, {})))
+    path = store.path(runs[1].key)
+    path.write_text(path.read_text().replace("1.0", "1.5", 1))
+    damaged = path.read_text()
+    outcome = sweep.sweep(runs, table, store, trainer=TRAINER, device=CPU)
+    assert str(outcome) == "3 runs: 1 known already, 2 trained now"
+    assert f"refused: {path}: its content was changed" in capsys.readouterr().err
+    assert path.with_name(f"{path.name}.refused").read_text() == damaged
+    read = {record["key"]: record for record in read_table(table)}
+    assert read[runs[0].key] == committed and "digest" in read[runs[1].key] and len(read) == 3
+
+
+def finished(run):
+    return Epoch(1, 0, "", [make_record(run, {"mse": 1.0}, {}, 1, {})])

@@ -21,7 +21,7 @@ from replication.core.errors import UserError
 from replication.core.runs import Run, Store
 from replication.data.mapped import MappedSet
 from replication.profiles.zoo import glorot_uniform_
-from replication.training import large_models
+from replication.training import checkpoints, large_models
 from replication.training.stopping import stopping_epoch
 
 CPU = torch.device("cpu")
@@ -202,13 +202,49 @@ def test_a_killed_sweep_goes_on_from_the_last_epoch(tmp_path):
     assert not checkpoint.exists()
 
 
-def test_a_damaged_checkpoint_is_named(data):
+def test_a_damaged_checkpoint_is_set_aside_and_the_run_starts_anew(data, capsys):
     run = make_run()
+    whole = finish(run, data)["history"]["validation_loss"]
     path = Store(paths.store()).checkpoint(run.key)
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"half")
-    with pytest.raises(UserError, match=rf"{path.name} is damaged.*the run starts anew"):
-        next(TRAINER.train([run], data, CPU))
+    for number in range(2):
+        path.write_bytes(b"half")
+        assert finish(run, data)["history"]["validation_loss"] == whole
+        aside = path.with_name(path.name + (".refused", ".refused2")[number])
+        assert aside.read_bytes() == b"half"
+        said = capsys.readouterr().err
+        assert f"{path} is damaged" in said and f"It is kept as {aside}, and the run starts anew" in said
+
+
+@pytest.mark.parametrize("part", ["model", "optimizer", "history", "another run", "torn"])
+def test_a_checkpoint_is_what_it_says(data, part, capsys):
+    """One number changed anywhere, another run's, or cut short."""
+    run = make_run()
+    next(TRAINER.train([run], data, CPU))
+    path = Store(paths.store()).checkpoint(run.key)
+    state = torch.load(path, weights_only=True)
+    if part == "model":
+        next(iter(state["model"].values()))[0] += 1
+    elif part == "optimizer":
+        state["optimizer"]["param_groups"][0]["lr"] *= 2
+    elif part == "history":
+        state["history"]["monitored"][0] += 1e-9
+    elif part == "another run":
+        checkpoints.save(path, make_run(replicate=1), {k: v for k, v in state.items() if k not in ("key", "digest")})
+        state = torch.load(path, weights_only=True)
+    torch.save(state, path)
+    if part == "torn":
+        path.write_bytes(path.read_bytes()[:-200])
+    assert next(TRAINER.train([run], data, CPU)).number == 1
+    assert "is damaged" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_before_there_were_digests_is_gone_on_from(data):
+    run = make_run()
+    next(TRAINER.train([run], data, CPU))
+    path = Store(paths.store()).checkpoint(run.key)
+    state = torch.load(path, weights_only=True)
+    torch.save({name: state[name] for name in ("model", "optimizer", "history")}, path)
+    assert next(TRAINER.train([run], data, CPU)).number == 2
 
 
 def test_a_checkpoint_for_which_there_is_no_memory_is_kept(data, monkeypatch):

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from replication.autoencoder import grid, square_part
+from replication.autoencoder import grid, record
 from replication.autoencoder.settings import AutoencoderSettings
 from replication.autoencoder.statistics import calibration, claims, comparisons, hypotheses, pairs, replay
 from replication.autoencoder.statistics.pairs import Plan
@@ -50,7 +50,7 @@ def statistics(family: Family[AutoencoderSettings], settings: AutoencoderSetting
         "replay": comparisons.replays(pairs.frame(pairs.of_published(family.records, settings))),
         **_replayed(family, settings),
         "equal-epochs": comparisons.equal_epochs(pairs.frame(pairs.unstopped(family.records, settings))),
-        square_part.NAME: square_part.read(family.scale, family.name),
+        record.NAME: record.read(family.scale, family.name),
     }
     variants = grid.variants(settings).values()
     facts = {
@@ -126,9 +126,9 @@ def _pairwise(runs: pd.DataFrame, width: int) -> pd.DataFrame:
 
 
 def _stopped_baseline(found: pd.DataFrame) -> pd.DataFrame:
-    if found.empty:
-        return found
     found = found.assign(difference=found["guided_mse"] - found["baseline_mse"]).dropna()
+    if found.empty:  # no pair yet, or all have diverged
+        return found
     by = ["width", "lambda"]
     means = found.groupby(by, as_index=False)[["epoch", "guided_mse", "baseline_mse"]].mean()
     return means.merge(summarise(found, by, "difference").rename(columns={"mean": "difference"}), on=by)

@@ -11,6 +11,7 @@ from replication.core import published
 from replication.core.findings import Findings
 from replication.core.runs import Record
 from replication.report.section import FamilyWriter, FigureEntry, Section, TableEntry, runs_about
+from replication.report.text import plain
 
 SAMPLE = "-sample"  # how the name of a family ends that is trained on a part of the data
 
@@ -60,7 +61,7 @@ class Writer(FamilyWriter[UNetSettings]):
         facts = self.found.facts
         trivial = facts["trivial"]
         return [
-            f'Data: {"; ".join(facts["data"])}. Without any network, "no object anywhere" has an accuracy of '
+            f'Data: {plain("; ".join(facts["data"]))}. Without any network, "no object anywhere" has an accuracy of '
             f'{trivial["accuracy"]:.4f}, and "object everywhere" an IoU of {trivial["iou"]:.4f}.',
             "Early stopping on the total goes on as long as the penalty falls by more than the minimum change, "
             "whatever the error does: runs at different lambda may end after very different numbers of epochs.",

@@ -13,6 +13,7 @@ from replication.imagenette.settings import ImagenetteSettings
 from replication.published_tables.report import figures as published_figures
 from replication.report import figures
 from replication.report.section import FigureEntry, Section, TableEntry, runs_about, write_table
+from replication.report.text import plain
 
 NAME = "table2"
 BENCHMARK = "python tests/benchmarks/classifier_speed.py --threads 1 --batch 4 --write"
@@ -49,7 +50,7 @@ class Writer:
     def about(self) -> list[str]:
         said = [f"`{family.name}`: {runs_about(family)}" for family in self.families]
         if data := self.found.facts["data"]:
-            said.append(f"Data: {'; '.join(data)}.")
+            said.append(f"Data: {plain('; '.join(data))}.")
         settings = [family.settings for family in self.families if family.settings is not None]
         return said + [text for one in settings if (text := layers(one))]
 

@@ -15,6 +15,7 @@ from replication.profiles.settings import NETWORKS, Profiles
 from replication.profiles.statistics.claims import by_weights
 from replication.report import figures
 from replication.report.section import FigureEntry, Section, TableEntry, write_table
+from replication.report.text import plain
 
 TITLE = "Entropy profiles"
 TABLES = {  # name -> title, note
@@ -62,7 +63,7 @@ def _about(scale: str, settings: Profiles, network: str, layers: pd.DataFrame) -
     """What is profiled of one network, and how to profile the rest."""
     chosen = settings[network]
     found = {kind: rows["source"].iloc[0] for kind, rows in by_weights(layers)}
-    known = "; ".join(f"{named(kind)} ({source})" for kind, source in found.items()) or "no profile yet"
+    known = "; ".join(f"{named(kind)} ({plain(source)})" for kind, source in found.items()) or "no profile yet"
     text = f"**{NAMES[network]}** (`{chosen.network}`): {known}."
     if missing := [named(kind) for kind in chosen.weights if kind not in found]:
         command = f"python -m replication profiles {network} --scale {scale}"

@@ -1,0 +1,94 @@
+"""The committed tables: a record a line. A line that is refused is named and kept, and the others are used."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from replication.core import records
+from replication.core.files import reading, write_text
+
+SHOWN = 10  # refused lines that one message names
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A line that is no record, and why."""
+
+    file: Path
+    number: int  # from 1
+    reason: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}, line {self.number}: {self.reason}"
+
+
+def split(path: Path, latest: int) -> tuple[list[dict[str, Any]], list[Refused]]:
+    """The records of a table, and the lines that are refused; nothing where there is no table.
+
+    Args:
+        latest: the highest version of the training code that is known.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    if not path.exists():
+        return [], []
+    with reading(path, "restore it with git"):
+        lines = path.read_bytes().split(b"\n")
+    digests = records.read_digests(path.parent)
+    found, refused = [], []
+    seen: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            record = records.parse(line, latest, digests)
+            if (first := seen.setdefault(record["key"], number)) != number:
+                raise ValueError(f"the run of line {first} once more")
+        except ValueError as error:
+            refused.append(Refused(path, number, str(error), line.decode(errors="backslashreplace")))
+            continue
+        found.append(record)
+    return found, refused
+
+
+def say(refused: Sequence[Refused]) -> None:
+    """Name refused lines on standard error; the first few where there are many."""
+    for one in refused[:SHOWN]:
+        print(f"refused: {one}", file=sys.stderr)
+    if len(refused) > SHOWN:
+        print(f"refused: {len(refused) - SHOWN} further lines of {refused[0].file}", file=sys.stderr)
+
+
+def write(path: Path, written: Iterable[dict[str, Any]], latest: int) -> None:
+    """Write records sorted by key, atomically: the same records give the same bytes.
+
+    What the table before held and is refused moves to `TABLE.refused.jsonl`. A symbolic link stays one.
+    """
+    keep_refused(path, split(path, latest)[1])
+    lines = [records.line(record) + "\n" for record in sorted(written, key=lambda record: record["key"])]
+    write_text(path.resolve(), "".join(lines) or "\n")  # DVC warns of a file that is empty
+
+
+def keep_refused(path: Path, refused: Sequence[Refused]) -> None:
+    """Add lines to the table's file of refused ones, and say so."""
+    aside = refused_file(path)
+    with reading(aside, "move it elsewhere"):
+        kept = aside.read_text().splitlines() if aside.exists() else []
+    new = [one.text for one in refused if one.text not in kept]
+    if new:
+        write_text(aside, "".join(f"{line}\n" for line in [*kept, *new]))
+        print(f"{len(new)} refused lines of {path} are now in {aside}", file=sys.stderr)
+
+
+def refused_file(path: Path) -> Path:
+    """Where refused lines of a table are kept: `TABLE.refused.jsonl`."""
+    return path.with_suffix(".refused.jsonl")
+
+
+def is_table(path: Path) -> bool:
+    """Whether a .jsonl file of a scale holds records of runs."""
+    return not path.stem.endswith(".refused") and not path.stem.startswith("profile-")

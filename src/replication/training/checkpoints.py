@@ -1,0 +1,66 @@
+"""Checkpoints of unfinished runs: what a training needs to go on, whose it is, and the digest of all that."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from replication.core.files import reading, write_whole
+from replication.core.runs import Run
+
+
+def save(path: Path, run: Run, state: dict[str, Any]) -> None:
+    """Write a run's state (nested mappings and lists of tensors, numbers and texts) atomically."""
+    whole = {"key": run.key, **state}
+    write_whole(path, lambda beside: torch.save(whole | {"digest": digest(whole)}, beside))
+
+
+def load(path: Path, run: Run) -> dict[str, Any]:
+    """The state that `save` left, on the CPU: a full GPU is no damage.
+
+    One of before there were digests has neither key nor digest, and is believed.
+
+    Raises:
+        Damaged: the file is not what it was when it was written, or is another run's.
+        UserError: it cannot be read, and may be whole.
+    """
+    with reading(path, "set it aside, and the run starts anew"):
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        carried = state.pop("digest", None)
+        if carried is not None and carried != digest(state):
+            raise ValueError("its content was changed")
+        if state.pop("key", run.key) != run.key:
+            raise ValueError("it is the checkpoint of another run")
+        history = state["history"]
+        if len({len(values) for values in history.values()}) != 1:
+            raise ValueError("its histories differ in their epochs")
+        if not 0 < len(history["monitored"]) < run["max_epochs"]:
+            raise ValueError(f"it has {len(history['monitored'])} epochs, and the run ends with {run['max_epochs']}")
+    return state
+
+
+def digest(state: Any) -> str:
+    """SHA-256 of all that a nested state holds."""
+    found = hashlib.sha256()
+    _add(state, found)
+    return found.hexdigest()
+
+
+def _add(value: Any, found: "hashlib._Hash") -> None:
+    if isinstance(value, dict):
+        found.update(b"{")
+        for key, item in value.items():
+            found.update(json.dumps(key).encode())
+            _add(item, found)
+    elif isinstance(value, list | tuple):
+        found.update(b"[")
+        for item in value:
+            _add(item, found)
+    elif isinstance(value, Tensor):
+        found.update(f"{value.dtype} {tuple(value.shape)}".encode())
+        found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    else:
+        found.update(repr(value).encode())
