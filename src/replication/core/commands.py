@@ -278,9 +278,11 @@ def _cleared(parameters: Parameters, name: str, store: Store) -> set[str]:
 
 
 def _train(options: argparse.Namespace, family: Family[Any], runs: list[Run], name: str) -> int:
+    from replication.core import room_for
     from replication.core.sweep import choose_device
     from replication.core.sweep import sweep as train_missing
 
+    room_for.check_writable(paths.reports(family.scale))
     outcome = train_missing(
         runs,
         paths.table(family.scale, name),

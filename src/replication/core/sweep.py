@@ -15,7 +15,8 @@ import torch
 from tqdm import tqdm
 
 from replication import data as datasets
-from replication.core import executors
+from replication.core import executors, room_for
+from replication.core.end_with_dvc import end_with_dvc
 from replication.core.errors import UserError
 from replication.core.executors import OutOfTime, Stack
 from replication.core.records import sealed
@@ -72,9 +73,12 @@ def sweep(
         only: train only runs whose settings have one of these values, by name of the setting (see `setting`).
         workers: processes on the CPU; by default one a core.
     """
+    for folder in (store.folder, table.resolve().parent):
+        room_for.check_writable(folder)
     known = {record["key"]: record for record in read_current(table)}  # the table's stand, whatever the store has
     store.add_missing(known.values())
     _take(runs, store, known)
+    store.tidy(known)
     wanted = [run for run in runs if all(setting(run, name) in values for name, values in (only or {}).items())]
     if only and not wanted:
         raise UserError(f"no run of the grid has all of {', '.join(only)} as chosen: choose fewer at a time")
@@ -95,7 +99,7 @@ def sweep(
         interval = 0.5 if sys.stderr.isatty() else 10
         bar = tqdm(total=len(share), unit="run", desc=share[0].family, mininterval=interval, miniters=0, smoothing=0)
         try:
-            with _sigterm_as_interrupt(), bar:
+            with _sigterm_as_interrupt(), end_with_dvc(), bar:
                 for epoch in epochs:
                     for record in epoch.finished:
                         store.put(sealed(record))
