@@ -1,7 +1,7 @@
 """What does not fit is refused before anything is made."""
 
+import re
 import shutil
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,9 +14,7 @@ from replication.core.errors import UserError
 def test_a_plan_that_fits_nowhere_is_refused_with_the_estimate(tmp_path, monkeypatch, capsys):
     text = paths.PARAMS.read_text()
     monkeypatch.chdir(tmp_path)
-    paths.PARAMS.write_text(
-        text.replace(" replicates: 2", " replicates: 1000000000").replace(" replicates: 3", " replicates: 1000000000")
-    )
+    paths.PARAMS.write_text(re.sub(r" replicates: \d+", " replicates: 1000000000", text))
     assert main(["sweep", "--scale", "demo", "--family", "autoencoder-mnist", "--minutes", "0"]) == 2
     said = capsys.readouterr().err
     assert (
@@ -49,9 +47,9 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_first_run(tmp_path, 
     with pytest.raises(UserError, match=r"cannot write into .*store: Not a directory.*no run was trained"):
         room_for.check_writable(tmp_path / "file" / "store")
 
-    def refuse(dir: Path):
+    def refuse(**_):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(room_for.tempfile, "TemporaryFile", refuse)
-    with pytest.raises(UserError, match="cannot write into .*: Permission denied. See that it can be written"):
+    with pytest.raises(UserError, match=r"cannot write into .*: Permission denied. See that it can be written"):
         room_for.check_writable(tmp_path)
