@@ -20,7 +20,7 @@ from replication.core.runs import (
     read_table,
     same_numbers,
 )
-from replication.core.settings import Parameters, load
+from replication.core.settings import Parameters, load, role_of
 
 
 def prepare(options: argparse.Namespace) -> None:
@@ -293,6 +293,7 @@ def _train(options: argparse.Namespace, family: Family[Any], runs: list[Run], na
         shard=_shard(options.shard),
         only=_only(options.only, runs),
         workers=options.workers,
+        manifest=paths.manifest(family.scale, role_of(family.name)),
     )
     print(f"{name} at scale {family.scale}: {outcome}")
     if outcome.interrupted:
