@@ -5,6 +5,7 @@ import multiprocessing
 import classifier_speed
 import engine
 import guidance_overhead
+import library_cost
 import numpy as np
 import pytest
 import small_cnn
@@ -37,6 +38,12 @@ def test_unet_speed(monkeypatch, capsys):
 
 def test_guidance_overhead(monkeypatch, capsys):
     assert "all 53 convolutions" in run(guidance_overhead, "--batch 2 --size 32 --repeats 1", monkeypatch, capsys)
+
+
+def test_library_cost():
+    assert library_cost.linear((40, 60), "exact", close=True)["seconds"] > 0
+    assert 0 < library_cost.convolutions(batch=2, size=32)["share of a step"] < 1
+    assert library_cost.efficientnet("resnet18")["seconds"] > 0
 
 
 def test_classifier_speed(tmp_path, monkeypatch, capsys):

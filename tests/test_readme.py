@@ -33,6 +33,12 @@ def test_the_example_prints_what_the_readme_says(capsys):
     assert capsys.readouterr().out.splitlines() == promised
 
 
+def test_the_librarys_example_finds_the_blank_margin(capsys):
+    [example] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/library.md").read_text(), flags=re.S)
+    exec(example, {})
+    assert "20 of the 20 inputs of its block never vary" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_exist(page, capsys):
     makefile = (ROOT / "Makefile").read_text()

@@ -15,11 +15,17 @@ FORMS: tuple[Form, ...] = get_args(Form)
 
 
 def penalty(
-    change: Tensor, lambda_: Tensor | float, *, form: Form = "reciprocal", epsilon: Tensor | float = 1e-7
+    change: Tensor,
+    lambda_: Tensor | float,
+    *,
+    form: Form = "reciprocal",
+    epsilon: Tensor | float = 1e-7,
+    floor: float = 0.0,
 ) -> Tensor:
     """Guidance penalty of an entropy change, elementwise.
 
-    - `log` (eqs. 43, 45): -lambda * change. Unbounded below.
+    - `log` (eqs. 43, 45): -lambda * change. Unbounded below. With a floor, -lambda * log(exp(change) + floor): of a
+      weight c its slope is at most lambda / floor, where that of lambda log|c| is lambda / |c|.
     - `reciprocal` (eqs. 46, 47): lambda / (exp(change) + epsilon), where exp(change) is |det W_sq|.
       Bounded by lambda / epsilon.
     - `exact`: -lambda * change as well; the name says that the change is to be a layer's exact one.
@@ -33,6 +39,8 @@ def penalty(
         ValueError: unknown form, or epsilon not positive (of a tensor that is not checked).
     """
     if form in ("log", "exact"):
+        if floor and form == "log":
+            change = torch.logaddexp(change, change.new_tensor(math.log(floor)))
         if not isinstance(lambda_, Tensor):
             return -lambda_ * change if lambda_ else torch.zeros_like(change)
         return torch.where(lambda_ == 0, 0.0, -lambda_ * change)  # no penalty, though the change be -inf

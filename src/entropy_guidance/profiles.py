@@ -1,110 +1,180 @@
-"""Entropy profile of a network: the entropy change of every filter and dense layer, from the weights alone.
+"""Entropy profile of a network: the entropy change of every filter and matrix, from the weights alone.
 
 Needs no data. Units are nats; convolutions count per filter and per pixel, as in the paper's Figures 1 and 7 to 9.
 """
 
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
-from entropy_guidance.changes.conv import Anchor, conv_entropy_change
+from entropy_guidance.changes.conv import at_position
 from entropy_guidance.changes.dense import dense_entropy_change
-from entropy_guidance.extras import extra
+from entropy_guidance.changes.sizes import Anchor, position
+from entropy_guidance.layers import Convolution, Map, behind, read, reader_of, unread
+from entropy_guidance.plots import box_plot
+from entropy_guidance.weights import NotThere, Unreadable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SUMMARY_COLUMNS = ["layer", "name", "n", "mean", "std", "q1", "median", "q3", "outliers_low", "outliers_high"]
-SKIPPED = {
-    nn.ConvTranspose2d: "transposed convolution: the paper gives no formula",
-    nn.Conv1d: "one-dimensional convolution: the paper gives no formula",
-    nn.Conv3d: "three-dimensional convolution: the paper gives no formula",
-    nn.Embedding: "embedding: a look-up, not a linear map of its input",
-    nn.MultiheadAttention: "attention: its packed projections are not one linear map",
-}
+MORE_COLUMNS = ["zeros", "min", "whisker_low", "whisker_high", "max", "part", "kind"]
 
 
-NO_CHANGE = {"output": np.array([-1]), "input": np.array([-1]), "entropy_change": np.array([np.nan])}
+@dataclass(frozen=True)
+class _Layer:
+    """A map of a module with its entropy changes, or a module without."""
+
+    name: str
+    part: str
+    type: str
+    shape: str
+    kind: str  # "filters" or "matrices"
+    changes: np.ndarray  # (O, I) or (matrices,), float32 for filters
+    skipped: str = ""
 
 
-class Profile(pd.DataFrame):  # type: ignore[misc]  # pandas comes without types
-    """One row a filter slice (output channel, input channel of its group) or dense layer, in the model's order.
+class Profile:
+    """The entropy changes of a network's layers: a summary of them, and on demand the table of all filters.
 
-    Columns: layer (counted from 1 over the layers that have a profile), name, type, shape, output, input (channels;
-    -1 for a dense layer), entropy_change (nats; -inf for a zero weight), skipped (why a layer has no profile; such a
+    `summary()` has a row a layer. `table` is a data frame with one row a filter slice (output channel, input channel of
+    its group) or matrix, in the model's order; indexing and all methods of a data frame act on it. Of a large network
+    it has tens of millions of rows.
+
+    Its columns: layer (counted from 1 over the layers that have a profile), name, part (of a module with several maps:
+    the parameter), type, shape, output, input (channels; of a stack of matrices output is the number of the matrix; -1
+    where there is none), entropy_change (nats; -inf for a zero weight), skipped (why a layer has no profile; such a
     layer has one row, with layer 0 and no entropy change).
     """
 
-    @property
-    def _constructor(self) -> type["Profile"]:
-        return Profile
+    def __init__(self, layers: list[_Layer]) -> None:
+        self._layers = layers
 
     def summary(self) -> pd.DataFrame:
         """One row a layer that has a profile.
 
         Columns: layer, name, n, mean, std, q1, median, q3, outliers_low, outliers_high (counts by Tukey's rule: beyond
         1.5 interquartile ranges from the quartiles), and zeros (weights that are exactly 0, not in n), min,
-        whisker_low, whisker_high, max. A dense layer has one value: n = 1 and no standard deviation.
+        whisker_low, whisker_high, max, part, kind (filters or matrices). A layer of one matrix has n = 1 and no
+        standard deviation.
         """
-        rows = []
-        profiled = self[self["layer"] > 0]
-        for (layer, name), values in profiled.groupby(["layer", "name"], observed=True)["entropy_change"]:
-            rows.append({"layer": layer, "name": name} | _tukey(values.to_numpy()))
-        return pd.DataFrame(rows, columns=[*SUMMARY_COLUMNS, "zeros", "min", "whisker_low", "whisker_high", "max"])
+        rows = [
+            {"layer": number, "name": layer.name, "part": layer.part, "kind": layer.kind} | _tukey(layer.changes)
+            for number, layer in enumerate(self._profiled, 1)
+        ]
+        return pd.DataFrame(rows, columns=[*SUMMARY_COLUMNS, *MORE_COLUMNS])
 
     def skipped_layers(self) -> pd.DataFrame:
         """The layers without a profile. Columns: name, type, shape, skipped (the reason)."""
-        rows = pd.DataFrame(self.loc[self["layer"] == 0, ["name", "type", "shape", "skipped"]])
-        return rows.reset_index(drop=True)
+        rows = [(layer.name, layer.type, layer.shape, layer.skipped) for layer in self._layers if layer.skipped]
+        return pd.DataFrame(rows, columns=["name", "type", "shape", "skipped"])
 
-    # pandas' own plot accessor has no use here: a profile has one plot.
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row a filter slice or matrix; see the class."""
+        numbers = {id(layer): number for number, layer in enumerate(self._profiled, 1)}
+        sizes = [1 if layer.skipped else layer.changes.size for layer in self._layers]
+        columns: dict[str, Any] = {
+            "layer": np.repeat(np.array([numbers.get(id(layer), 0) for layer in self._layers], dtype=np.int16), sizes)
+        }
+        for column in ("name", "part", "type", "shape"):
+            columns[column] = _repeated([getattr(layer, column) for layer in self._layers], sizes)
+        places = [_places(layer) for layer in self._layers]
+        for number, column in enumerate(("output", "input")):
+            columns[column] = np.concatenate([pair[number] for pair in places] or [np.empty(0, np.int32)])
+        changes = [np.array([np.nan]) if layer.skipped else layer.changes.ravel() for layer in self._layers]
+        columns["entropy_change"] = np.concatenate(changes or [np.empty(0)]).astype(np.float64)
+        columns["skipped"] = _repeated([layer.skipped for layer in self._layers], sizes)
+        return pd.DataFrame(columns)
+
     def plot(self, axes: "Axes | None" = None) -> "Axes":
         """Box plot of each layer, as in the paper's Figure 1; dotted lines reach to the farthest outliers."""
         return box_plot(self.summary(), axes)
 
+    @property
+    def _profiled(self) -> list[_Layer]:
+        return [layer for layer in self._layers if not layer.skipped]
+
+    def __len__(self) -> int:
+        return sum(1 if layer.skipped else layer.changes.size for layer in self._layers)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.table[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.table)
+
+    def __contains__(self, column: object) -> bool:
+        return column in self.table
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.table, name)
+
+    def __repr__(self) -> str:
+        skipped = len(self._layers) - len(self._profiled)
+        return f"Profile of {len(self._profiled)} layers, {len(self)} entropy changes, {skipped} skipped: see summary()"
+
 
 def profile(model: nn.Module, *, anchor: Anchor = "corner") -> Profile:
-    """Entropy change of every filter of the model's 2-D convolutions and of its linear layers.
+    """Entropy change of every filter of the model's convolutions and of every matrix that its layers apply.
 
-    A layer whose weight is shared with an earlier one is skipped, as is every other layer with a weight matrix; the
-    reason stands in the row. Normalisation layers and biases are left out: the paper's formulas do not know them.
+    Which layers are known, and how to add your own, `layers.register_layer` tells. Every other module with a weight of
+    two or more dimensions is listed as skipped, with the reason, and so is a layer whose weight is shared with an
+    earlier one or cannot be read. Biases are left out: the paper's formulas do not know them. Nothing in the model
+    changes.
 
     Args:
         anchor: the weight that stands for c11, see `conv_entropy_change`; a 1 x 1 filter has only one.
 
     Raises:
-        ValueError: a weight that is not there yet (a lazy layer, the meta device), that is complex or not finite, or
-            that is a stack of matrices.
+        ValueError: a weight that is not there (a lazy layer, the meta device, memory that FSDP1 freed), or not finite.
     """
-    parts: list[dict[str, Any]] = []
-    seen: dict[int, Any] = {}  # kept: a parametrised weight is made anew at every look, and ids are re-used
-    layer = 0
+    layers: list[_Layer] = []
+    seen: set[frozenset[int]] = set()
+    owned: dict[int, str] = {}  # modules that another reads as its own
     for name, module in model.named_modules():
-        weight = getattr(module, "weight", None)
-        shape = str(tuple(weight.shape)) if isinstance(weight, torch.Tensor) and not is_lazy(weight) else ""
-        part: dict[str, Any] = {"name": name, "type": type(module).__name__, "shape": shape, "layer": 0}
-        if isinstance(module, nn.Conv2d | nn.Linear) and id(weight) not in seen:
-            seen[id(weight)] = weight
-            layer += 1
-            parts.append(part | {"layer": layer, "skipped": ""} | _changes(name, module, anchor))
-        elif isinstance(module, nn.Conv2d | nn.Linear):
-            parts.append(part | NO_CHANGE | {"skipped": "shares its weight with an earlier layer"})
-        elif reason := next((why for kind, why in SKIPPED.items() if isinstance(module, kind)), None):
-            parts.append(part | NO_CHANGE | {"skipped": reason})
-        elif _has_matrix(module):
-            parts.append(part | NO_CHANGE | {"skipped": "the paper gives no formula for a layer of this kind"})
-    sizes = [len(part["entropy_change"]) for part in parts]
-    columns: dict[str, Any] = {"layer": np.repeat(np.array([part["layer"] for part in parts], dtype=np.int16), sizes)}
-    for column in ("name", "type", "shape"):
-        columns[column] = _repeated([part[column] for part in parts], sizes)
-    for column, kind in (("output", np.int32), ("input", np.int32), ("entropy_change", np.float64)):
-        columns[column] = np.concatenate([part[column] for part in parts] or [np.empty(0)]).astype(kind)
-    columns["skipped"] = _repeated([part["skipped"] for part in parts], sizes)
-    return Profile(columns)
+        if id(module) in owned:
+            continue
+        about = {"name": name, "type": type(module).__name__}
+        if reader_of(module) is None:
+            if reason := unread(module):
+                layers.append(_Layer(**about, part="", shape=_shape(module), kind="", changes=_NONE, skipped=reason))
+            continue
+        try:
+            with torch.enable_grad():
+                maps = read(module, name)
+        except NotThere:
+            raise
+        except Unreadable as error:
+            reason = str(error).partition("): ")[2] or str(error)
+            layers.append(_Layer(**about, part="", shape=_shape(module), kind="", changes=_NONE, skipped=reason))
+            continue
+        owned |= {id(child): name for child in _own_children(module)}
+        for each in maps:
+            sources = behind(each, module)
+            shared = sources in seen and not each.part
+            seen.add(sources)
+            reason = "shares its weight with an earlier layer" if shared else ""
+            layers.append(
+                _Layer(
+                    **about,
+                    part=each.part,
+                    shape=str(tuple(each.weight.shape)),
+                    kind="filters" if isinstance(each, Convolution) else "matrices",
+                    changes=_NONE if shared else _changes(name, each, anchor),
+                    skipped=reason,
+                )
+            )
+    return Profile(layers)
 
 
 def compare(a: Profile, b: Profile) -> pd.DataFrame:
@@ -117,11 +187,11 @@ def compare(a: Profile, b: Profile) -> pd.DataFrame:
     """
     if not (isinstance(a, Profile) and isinstance(b, Profile)):
         raise ValueError("compare() wants two profiles: compare(profile(a), profile(b))")
-    left, right = a.summary(), b.summary()
-    layers = [_layers(a), _layers(b)]
+    layers = [[(each.name, each.part, each.type, each.shape) for each in side._profiled] for side in (a, b)]
     if layers[0] != layers[1]:
         different = sorted({name for name, *_ in set(layers[0]) ^ set(layers[1])}) or ["their order"]
         raise ValueError(f"the profiles are of different architectures; they differ in {', '.join(different[:5])}")
+    left, right = a.summary(), b.summary()
     table = left[["layer", "name"]].copy()
     table["mean_a"], table["mean_b"] = left["mean"], right["mean"]
     table["difference"] = left["mean"] - right["mean"]
@@ -131,69 +201,46 @@ def compare(a: Profile, b: Profile) -> pd.DataFrame:
     return table
 
 
-def box_plot(summary: pd.DataFrame, axes: "Axes | None" = None) -> "Axes":
-    """Draw `Profile.summary()`: a box a layer (quartiles, median, Tukey's whiskers), a dot at its mean.
-
-    Dotted lines reach to the farthest outliers. Their number would be hundreds of thousands of points in a wide layer.
-    """
-    if summary.empty:
-        raise ValueError("no layer has a profile to be drawn")
-    if axes is None:
-        with extra("plot", "a plot of a profile"):
-            from matplotlib import pyplot as plt
-        axes = plt.figure(figsize=(max(5.0, 0.3 * len(summary)), 4), layout="constrained").add_subplot()
-    boxes = [
-        {"med": row.median, "q1": row.q1, "q3": row.q3, "whislo": row.whisker_low, "whishi": row.whisker_high}
-        | {"mean": row.mean, "fliers": []}
-        for row in summary.itertuples(index=False, name="Row")
-    ]
-    positions = list(summary["layer"])
-    axes.vlines(positions, summary["min"], summary["max"], linestyles="dotted", colors="grey", linewidth=1)
-    axes.bxp(
-        boxes,
-        positions=positions,
-        widths=0.6,
-        showmeans=True,
-        patch_artist=True,
-        boxprops={"facecolor": "#9ecae1"},
-        medianprops={"color": "black"},
-        meanprops={"marker": "o", "markersize": 3, "markerfacecolor": "firebrick", "markeredgecolor": "firebrick"},
-    )
-    step = max(1, round(len(positions) / 15))
-    axes.set_xticks(positions[::step], [str(position) for position in positions[::step]])
-    axes.set(xlabel="layer", ylabel="entropy change (nats)")
-    return axes
+_NONE = np.empty(0)
 
 
-def _layers(found: Profile) -> list[tuple[str, ...]]:
-    """Name, type and shape of the layers that have a profile."""
-    kinds = pd.DataFrame(found.loc[found["layer"] > 0, ["name", "type", "shape"]]).drop_duplicates()
-    return [tuple(row) for row in kinds.astype(str).to_numpy()]
+def _own_children(module: nn.Module) -> Iterator[nn.Module]:
+    """Modules inside of a layer that are read with it: parametrisations, what LoRA wraps and adds."""
+    whole = not isinstance(module, nn.MultiheadAttention)  # its output projection is a layer of its own
+    return (child for child in module.modules() if child is not module and whole)
 
 
-def _has_matrix(module: nn.Module) -> bool:
-    """Whether a module that is no normalisation owns a weight matrix, or several (as recurrent layers do)."""
-    if isinstance(module, nn.LayerNorm | nn.utils.parametrize.ParametrizationList):
-        return False
-    own = module.named_parameters(recurse=False)
-    return any(name.startswith("weight") and not is_lazy(weight) and weight.ndim > 1 for name, weight in own)
+def _shape(module: nn.Module) -> str:
+    weight = getattr(module, "weight", None)
+    own = [weight] if isinstance(weight, torch.Tensor) else [p for _, p in module.named_parameters(recurse=False)]
+    return ", ".join(str(tuple(tensor.shape)) for tensor in own if tensor.ndim > 1)
 
 
-def _changes(name: str, module: nn.Conv2d | nn.Linear, anchor: Anchor) -> dict[str, Any]:
-    if is_lazy(module.weight) or module.weight.is_meta:
-        raise ValueError(f"layer {name!r} has no weights yet: run the model once, on a real device")
-    weight = module.weight.detach().cpu()
-    if weight.is_complex():
-        raise ValueError(f"layer {name!r} has complex weights, which the paper's formulas do not know")
-    if wrong := int((~weight.isfinite()).sum()):
-        raise ValueError(f"layer {name!r} has {wrong} weights that are not finite numbers")
-    if isinstance(module, nn.Linear) and weight.ndim > 2:
-        raise ValueError(f"layer {name!r} is a stack of matrices, shape {tuple(weight.shape)}: profile one model")
-    if isinstance(module, nn.Linear):
-        return NO_CHANGE | {"entropy_change": np.array([dense_entropy_change(weight.double()).item()])}
-    change = conv_entropy_change(weight.float(), anchor=anchor if max(weight.shape[2:]) > 1 else "corner").numpy()
-    output, input_ = np.indices(change.shape, dtype=np.int32)
-    return {"output": output.ravel(), "input": input_.ravel(), "entropy_change": change.ravel()}
+def _changes(name: str, each: Map, anchor: Anchor) -> np.ndarray:
+    if each.weight.is_meta:
+        raise NotThere(f"layer {name!r} has no weights yet: run the model once, on a real device")
+    weight = each.weight.detach()
+    if not math.isfinite(weight.sum(dtype=torch.float32 if weight.itemsize < 8 else None).item()):
+        wrong = int((~weight.float().isfinite()).sum())
+        if wrong:  # else the sum alone is too large
+            raise ValueError(f"layer {name!r} has {wrong} weights that are not finite numbers")
+    if not isinstance(each, Convolution):
+        return dense_entropy_change(weight.double()).reshape(-1).cpu().numpy()
+    # log|c11|, as conv_entropy_change has it beside a gradient
+    at = position("corner" if max(weight.shape[2:]) == 1 else anchor, weight.shape[2:])
+    return at_position(weight, at).float().abs().log_().cpu().numpy()
+
+
+def _places(layer: _Layer) -> tuple[np.ndarray, np.ndarray]:
+    """Output and input of each entropy change."""
+    if layer.skipped:
+        return np.array([-1], dtype=np.int32), np.array([-1], dtype=np.int32)
+    if layer.changes.ndim == 2:
+        output, input_ = np.indices(layer.changes.shape, dtype=np.int32)
+        return output.ravel(), input_.ravel()
+    count = layer.changes.size
+    numbers = np.arange(count, dtype=np.int32) if count > 1 else np.array([-1], dtype=np.int32)
+    return numbers, np.full(count, -1, dtype=np.int32)
 
 
 def _repeated(values: list[str], sizes: list[int]) -> pd.Categorical:
@@ -202,26 +249,45 @@ def _repeated(values: list[str], sizes: list[int]) -> pd.Categorical:
     return pd.Categorical.from_codes(np.repeat(codes, sizes), categories)
 
 
-def _tukey(values: Any) -> dict[str, float | int]:
-    finite = values[np.isfinite(values)].astype(np.float64)
-    zeros = int(np.isneginf(values).sum())
+def _tukey(changes: np.ndarray) -> dict[str, float | int]:
+    values = changes.ravel()
+    zeros = int(np.isneginf(values).sum()) if len(values) and np.isneginf(values.min()) else 0
+    finite = values[np.isfinite(values)] if zeros else values
     if not len(finite):
         return {"n": 0, "zeros": zeros, "outliers_low": 0, "outliers_high": 0}
-    q1, median, q3 = np.percentile(finite, [25, 50, 75])
+    ranks = [(len(finite) - 1) * share for share in (0.25, 0.5, 0.75)]
+    places = {int(rank) + step for rank in ranks for step in (0, 1) if int(rank) + step < len(finite)}
+    ordered = np.partition(finite, sorted(places))
+    q1, median, q3 = (_interpolated(ordered, rank) for rank in ranks)
     low, high = q1 - 1.5 * (q3 - q1), q3 + 1.5 * (q3 - q1)
-    inside = finite[(finite >= low) & (finite <= high)]
+    # Numbers beyond the quartiles' ranks lie beyond the quartiles.
+    below, above = ordered[: int(ranks[0]) + 1], ordered[int(ranks[2]) :]
+    inside_low, inside_high = below >= _as_stored(finite, low, np.inf), above <= _as_stored(finite, high, -np.inf)
     return {
         "n": len(finite),
-        "mean": float(finite.mean()),
-        "std": float(finite.std(ddof=1)) if len(finite) > 1 else np.nan,
-        "q1": float(q1),
-        "median": float(median),
-        "q3": float(q3),
-        "outliers_low": int((finite < low).sum()),
-        "outliers_high": int((finite > high).sum()),
+        "mean": float(finite.mean(dtype=np.float64)),
+        "std": float(finite.std(ddof=1, dtype=np.float64)) if len(finite) > 1 else np.nan,
+        "q1": q1,
+        "median": median,
+        "q3": q3,
+        "outliers_low": int(len(below) - inside_low.sum()),
+        "outliers_high": int(len(above) - inside_high.sum()),
         "zeros": zeros,
-        "min": float(finite.min()),
-        "whisker_low": float(inside.min()),
-        "whisker_high": float(inside.max()),
-        "max": float(finite.max()),
+        "min": float(below.min()),
+        "whisker_low": float(below.min(where=inside_low, initial=np.inf)),
+        "whisker_high": float(above.max(where=inside_high, initial=-np.inf)),
+        "max": float(above.max()),
     }
+
+
+def _interpolated(ordered: np.ndarray, rank: float) -> float:
+    """As np.percentile has it of float64 numbers, without making these."""
+    below, above = float(ordered[int(rank)]), float(ordered[min(int(rank) + 1, len(ordered) - 1)])
+    return below + (rank - int(rank)) * (above - below)
+
+
+def _as_stored(values: np.ndarray, border: float, towards: float) -> Any:
+    """A border as float32 numbers can be compared with it: the nearest that does not lie on its other side."""
+    nearest = values.dtype.type(border)
+    beyond = nearest < border if towards > 0 else nearest > border
+    return np.nextafter(nearest, values.dtype.type(towards)) if beyond else nearest

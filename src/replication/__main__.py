@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "guided-inputs",
         "what guided inputs see of the images, and where the change of the determinant comes from",
-        _study("replication.inputs.training.record:write", "What the guided inputs see is in"),
+        _study("replication.inputs.training.measure:write", "What the guided inputs see is in"),
     )
     add(
         "corner-zeros",
@@ -186,12 +186,12 @@ def _study(place: str, said: str) -> object:
 
 
 def _corner_zeros(options: argparse.Namespace) -> None:
-    for message in late.function("replication.corner_zeros.record:write")(load(options.scale)):
+    for message in late.function("replication.corner_zeros.measure:write")(load(options.scale)):
         print(message)
 
 
 def _profile_stage(options: argparse.Namespace) -> None:
-    for message in late.function("replication.profiles.record:write")(load(options.scale), options.network):
+    for message in late.function("replication.profiles.measure:write")(load(options.scale), options.network):
         print(message)
 
 

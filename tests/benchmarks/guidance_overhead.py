@@ -33,8 +33,10 @@ def main() -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-6)
     guidances = {
         "none": None,
-        "first convolution": EntropyGuidance(model, {convolutions[0]: 1e-3}),
-        f"all {len(convolutions)} convolutions": EntropyGuidance(model, dict.fromkeys(convolutions, 1e-6)),
+        "first convolution": EntropyGuidance(model, {convolutions[0]: 1e-3}, form="reciprocal"),
+        f"all {len(convolutions)} convolutions": EntropyGuidance(
+            model, dict.fromkeys(convolutions, 1e-6), form="reciprocal"
+        ),
     }
 
     def step(guidance: EntropyGuidance | None) -> float:

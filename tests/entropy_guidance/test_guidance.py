@@ -1,4 +1,5 @@
 import math
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -97,7 +98,7 @@ def convolutions():
 
 def test_convolutions_and_linear_layers_in_one_mapping():
     net = convolutions()
-    terms = EntropyGuidance(net, {"0": 0.5, "1": -1.0, "3": 2.0}, form="log", anchor="center").terms()
+    terms = EntropyGuidance(net, {"0": 0.5, "1": -1.0, "3": 2.0}, floor=0, anchor="center").terms()
     first, second = net[0].weight, net[1].weight
     assert terms["0"].item() == pytest.approx(-0.5 * first[:, :, 1, 1].abs().log().sum().item())
     assert terms["1"].item() == pytest.approx(second[:, :, 1, 1].abs().log().sum().item())
@@ -109,7 +110,7 @@ def test_convolutions_and_linear_layers_in_one_mapping():
 def test_a_lambda_per_filter(form, shape):
     net = convolutions()
     lambdas = torch.rand(shape, generator=torch.Generator().manual_seed(4))
-    found = EntropyGuidance(net, {"1": lambdas}, form=form, epsilon=0.1)()
+    found = EntropyGuidance(net, {"1": lambdas}, form=form, epsilon=0.1, floor=0)()
     expected = 0.0
     for o in range(3):
         for i in range(4):
@@ -165,7 +166,7 @@ def test_a_model_without_memory_yet(form):
 
 def test_layers_without_weights_yet():
     net = nn.Sequential(nn.LazyLinear(3))
-    with pytest.raises(ValueError, match="layer '0' has no weights yet: run the model once"):
+    with pytest.raises(ValueError, match=r"layer '0' .torch.*LazyLinear.: it has no weights yet: run the model once"):
         EntropyGuidance(net, {"0": 1.0})
 
 
@@ -185,7 +186,7 @@ def test_shared_and_frozen_weights_are_warned_of():
         (nn.Conv2d(3, 8, 3), nn.Linear(5, 3), {"form": "log"}, r"'0' .*tensor of shape \(\), got shape \(8,\)"),
         (nn.Conv2d(3, 8, 3), nn.Conv2d(3, 1, 3), {"form": "log"}, r"'0' .*\(1, 3\), got shape \(8,\)"),
         (nn.Conv2d(3, 8, 3), nn.Conv2d(3, 8, 1), {"anchor": (2, 2)}, "'0': anchor .* not a position in a 1 x 1"),
-        (nn.Conv2d(3, 8, 3), nn.Conv2d(3, 8, 3, stride=2), {"form": "exact", "image_size": (8, 8)}, "'0'.*for stride"),
+        (nn.Conv2d(3, 8, 3), nn.Conv2d(3, 8, 3, stride=3), {"form": "exact", "image_size": (8, 8)}, "'0'.*multiple of"),
         (nn.Linear(3, 8), nn.Conv2d(3, 8, 3), {"form": "exact"}, "'0': .*needs an image_size"),
     ],
 )
@@ -233,7 +234,13 @@ def test_a_guided_step_raises_the_entropy():
         ({"form": "exact"}, "'1': the exact change of a convolution needs an image_size"),
         ({"form": "exact", "image_size": (1, 1)}, "'1': an image of"),
         ({"anchor": None}, "anchor must be corner, center, or"),
-        ({"image_size": 8}, "image_size must be .rows, columns. in pixels, got 8"),
+        ({"image_size": "8"}, "image_size must be .rows, columns. in pixels, got '8'"),
+        ({"image_size": 0}, "image_size must be positive"),
+        ({"form": "exact", "image_size": (8,)}, "'1': image_size .8,. has 1 dimensions, the filter has 2"),
+        ({"floor": 1.0}, "floor must be a number from 0 to below 1, in units of the weight; got 1.0"),
+        ({"floor": -1e-3}, "floor must be a number from 0 to below 1"),
+        ({"reduction": "none"}, "unknown reduction 'none': choose sum or mean"),
+        ({"form": "linear"}, "unknown form 'linear': choose one of reciprocal, log, exact"),
         ({"epsilon": 1e-320}, "a number that float32 can hold; got 1e-320"),
         ({"epsilon": 1e39}, "a number that float32 can hold; got 1e"),
         ({"epsilon": "1"}, "epsilon must be positive"),
@@ -245,12 +252,7 @@ def test_options_that_do_not_fit_a_layer(options, message):
         EntropyGuidance(convolutions(), {"1": 1.0}, **options)
 
 
-def test_exact_refuses_a_stride_and_a_lambda_of_another_shape():
-    with pytest.raises(ValueError, match="'0': the exact change is not known for stride"):
-        EntropyGuidance(convolutions(), {"0": 1.0}, form="exact", image_size=(8, 8))
-    with pytest.raises(ValueError, match=r"not known for stride .1, 2."):
-        oblong = nn.Sequential(nn.Conv2d(2, 2, 3, stride=(1, 2)))
-        EntropyGuidance(oblong, {"0": 1.0}, form="exact", image_size=(8, 8))
+def test_a_lambda_of_another_shape():
     with pytest.raises(ValueError, match=r"tensor of shape \(\) or \(3,\) or \(3, 4\), got shape \(4,\)"):
         EntropyGuidance(convolutions(), {"1": torch.ones(4)})
 
@@ -260,9 +262,7 @@ def test_the_model_is_not_registered():
     assert list(guidance.parameters()) == [] and guidance.state_dict() == {}
 
 
-@pytest.mark.filterwarnings(
-    "ignore:layer '0'. log.det W_sq. = -inf", "ignore:layer '0'. . of . entropy changes are -inf"
-)
+@pytest.mark.filterwarnings("ignore:layer '0'. log.det W_sq. = -inf", "ignore:layer '0'. . of . entropy changes")
 @pytest.mark.parametrize("form", ["reciprocal", "log", "exact"])
 @pytest.mark.parametrize("layer", [nn.Linear(3, 3), nn.Linear(5, 3), nn.Linear(3, 5), nn.Conv2d(2, 3, 3)])
 def test_a_singular_layer_keeps_training_possible(layer, form):
@@ -276,7 +276,7 @@ def test_a_singular_layer_keeps_training_possible(layer, form):
 def test_a_constant_penalty_is_warned_of():
     net = nn.Sequential(nn.Linear(300, 200))
     with pytest.warns(UserWarning, match=r"log.det W_sq. = -\d+, log epsilon = -16: its penalty is the constant"):
-        guidance = EntropyGuidance(net, {"0": 1e-3})
+        guidance = EntropyGuidance(net, {"0": 1e-3}, form="reciprocal")
     guidance().backward()
     assert guidance().item() == pytest.approx(1e4) and not net[0].weight.grad.any()
     EntropyGuidance(net, {"0": 1e-3}, form="log")
@@ -285,7 +285,7 @@ def test_a_constant_penalty_is_warned_of():
 def test_a_stack_of_which_one_model_has_a_slope_is_not_warned_of():
     net = nn.Sequential(nn.Linear(4, 4))
     net[0].weight = nn.Parameter(torch.eye(4) * torch.tensor([1.0, 1e-20])[:, None, None])
-    EntropyGuidance(net, {"0": 1.0})  # a warning would be an error here
+    EntropyGuidance(net, {"0": 1.0}, form="reciprocal")  # a warning would be an error here
 
 
 def test_the_layers_are_those_given_at_the_start():
@@ -299,12 +299,13 @@ def test_no_lambda_no_penalty_though_the_weight_be_zero():
     net = nn.Sequential(nn.Conv2d(1, 3, 3))
     with torch.no_grad():
         net[0].weight[0] = 0.0
-    value = EntropyGuidance(net, {"0": torch.tensor([0.0, 1.0, 1.0])}, form="log")()
+    value = EntropyGuidance(net, {"0": torch.tensor([0.0, 1.0, 1.0])}, floor=0)()
     expected = -net[0].weight[1:, 0, 0, 0].abs().log().sum()
     assert value.item() == pytest.approx(expected.item(), rel=1e-6)
-    assert EntropyGuidance(net, {"0": 0.0}, form="log")().item() == 0.0
+    assert EntropyGuidance(net, {"0": 0.0}, floor=0)().item() == 0.0
+    assert EntropyGuidance(net, {"0": torch.tensor(0.0)}, floor=0)().item() == 0.0
     with pytest.warns(UserWarning, match="1 of 2 entropy changes are -inf .a weight of exactly 0"):
-        assert EntropyGuidance(net, {"0": torch.tensor([1.0, 1.0, 0.0])}, form="log")().item() == torch.inf
+        assert EntropyGuidance(net, {"0": torch.tensor([1.0, 1.0, 0.0])}, floor=0)().item() == torch.inf
 
 
 @pytest.mark.parametrize("form", ["reciprocal", "log", "exact"])
@@ -350,9 +351,7 @@ def test_names_that_cannot_be_guided(layers, message):
         EntropyGuidance(model(), layers)
 
 
-def test_unknown_form_and_epsilon():
-    with pytest.raises(ValueError, match="choose one of reciprocal, log"):
-        EntropyGuidance(model(), {"0": 1.0}, form="linear")
+def test_options_without_which_nothing_goes():
     for nothing in ({}, ["0"]):
         with pytest.raises(ValueError, match="layers must map at least one layer's name to its lambda"):
             EntropyGuidance(model(), nothing)
@@ -360,3 +359,286 @@ def test_unknown_form_and_epsilon():
         EntropyGuidance(model(), {"0": 1.0}, epsilon=0.0)
     with pytest.raises(ValueError, match="choose one of"):
         penalty(torch.zeros(1), 1.0, form="linear")
+
+
+def test_options_go_by_keyword_and_log_is_the_form():
+    with pytest.raises(TypeError, match="positional"):
+        EntropyGuidance(model(), {"0": 1.0}, "log")
+    assert EntropyGuidance(model(), {"0": 1.0}).form == "log"
+
+
+# A floor: the brake on steep forms.
+
+
+@pytest.mark.parametrize("floor", [1e-3, 0.5])
+def test_the_floor_against_a_plain_loop(floor):
+    net = convolutions()
+    net[1].weight.data[0, 0, 0, 0] = 0.0
+    guidance = EntropyGuidance(net, {"0": 0.7, "1": -0.3}, floor=floor)
+    expected, slopes = 0.0, [torch.zeros_like(net[k].weight) for k in (0, 1)]
+    for k, lambda_ in ((0, 0.7), (1, -0.3)):
+        for (o, i), c in np.ndenumerate(net[k].weight.detach().numpy()[:, :, 0, 0]):
+            expected -= lambda_ * math.log(abs(c) + floor)
+            slopes[k][o, i, 0, 0] = -lambda_ * np.sign(c) / (abs(c) + floor)
+    found = guidance()
+    found.backward()
+    assert found.item() == pytest.approx(expected, rel=1e-12)
+    for k in (0, 1):
+        torch.testing.assert_close(net[k].weight.grad, slopes[k])
+
+
+def test_a_penalty_with_a_floor_is_that_of_the_weight():
+    weight = torch.tensor([-0.3, 1e-9, 0.0, 2.0], dtype=torch.float64, requires_grad=True)
+    value = penalty(conv_entropy_change(weight[:, None, None, None])[:, 0], 0.1, form="log", floor=1e-2)
+    torch.testing.assert_close(value, -0.1 * (weight.abs() + 1e-2).log())
+    value.sum().backward()
+    torch.testing.assert_close(weight.grad, -0.1 * weight.detach().sign() / (weight.detach().abs() + 1e-2))
+
+
+def test_plain_sgd_stays_where_it_is():
+    net = nn.Sequential(nn.Conv2d(3, 8, 3))
+    net[0].weight.data[0, 0, 0, 0] = 1e-8
+    guidance, before = EntropyGuidance(net, {"0": 1e-3}), net[0].weight.abs().max().item()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(3):
+        optimizer.zero_grad()
+        guidance().backward()
+        optimizer.step()
+    assert net[0].weight.abs().max().item() < before + 0.6  # three steps of 0.1 lambda / floor, with momentum
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_gradient_that_half_precision_cannot_hold_is_the_largest_it_can(dtype):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(2, 2)).to(dtype)
+    net[0].weight.data[0, 0, 0, 0] = 1e-6
+    net[1].weight.data = torch.diag(torch.tensor([1e-6, 1.0])).to(dtype)
+    EntropyGuidance(net, {"0": 1.0, "1": 1.0}, floor=0)().backward()
+    assert all(layer.weight.grad.isfinite().all() for layer in net)
+
+
+# Lambda in the course of training.
+
+
+def test_the_mean_over_a_layers_filters():
+    net = convolutions()
+    sums, means = (EntropyGuidance(net, {"0": 0.5, "1": 2.0, "3": 1.0}, reduction=r).terms() for r in ("sum", "mean"))
+    for name, count in (("0", 4), ("1", 12), ("3", 1)):
+        assert means[name].item() == pytest.approx(sums[name].item() / count)
+
+
+def test_a_schedule_of_lambda():
+    net = convolutions()
+    guidance = EntropyGuidance(net, {"0": 1.0, "1": torch.tensor(2.0), "3": 1.0})
+    first = {name: term.item() for name, term in guidance.terms().items()}
+    guidance.set_lambda(3.0, "1")
+    guidance.set_lambda(torch.tensor(5.0), "0")
+    assert guidance.lambdas == {"0": 5.0, "1": 3.0, "3": 1.0}
+    scaled = guidance.terms()
+    assert scaled["0"].item() == pytest.approx(5 * first["0"])
+    assert scaled["1"].item() == pytest.approx(1.5 * first["1"])
+    guidance.set_lambda(0.5)
+    assert guidance.terms()["3"].item() == pytest.approx(0.5 * first["3"])
+    with pytest.raises(ValueError, match=r"'5' is not guided\. Guided layers: 0, 1, 3"):
+        guidance.set_lambda(1.0, "5")
+    with pytest.raises(ValueError, match="must be a finite number"):
+        guidance.set_lambda(math.nan)
+
+
+def test_tensor_lambdas_are_buffers_that_follow_and_numbers_stay_numbers():
+    guidance = EntropyGuidance(convolutions(), {"0": torch.tensor(1.0), "1": 2.0})
+    assert guidance.state_dict() == {} and len(list(guidance.buffers())) == 1
+    guidance.to(torch.float64)
+    assert guidance.lambdas["0"].dtype == torch.float64 and isinstance(guidance.lambdas["1"], float)
+    guidance.set_lambda(3.0)
+    assert len(list(guidance.buffers())) == 2
+
+
+def test_the_log_of_the_last_pass():
+    net = model()
+    guidance = EntropyGuidance(net, {"0": 0.5, "2": -2.0})
+    assert guidance.log() == {}
+    total = guidance().item()
+    logged = guidance.log()
+    assert list(logged) == ["0", "2"] and sum(logged.values()) == pytest.approx(total)
+    net[0].weight.data *= 2
+    assert guidance.log() == logged  # of that pass
+
+
+# What changes after construction.
+
+
+@pytest.mark.parametrize("form", ["log", "reciprocal"])
+def test_a_layer_frozen_later_is_warned_of_once(form):
+    net = convolutions()
+    guidance = EntropyGuidance(net, {"0": 1.0, "3": 1.0}, form=form, epsilon=1e-2)
+    net.requires_grad_(False)
+    with pytest.warns(UserWarning, match="is frozen: its penalty is a constant") as caught:
+        guidance()
+        guidance()
+    assert len(caught) == 2  # one a layer
+
+
+def test_a_penalty_that_becomes_infinite_or_constant_is_warned_of_once():
+    net = nn.Sequential(nn.Conv2d(2, 2, 3), nn.Linear(3, 3))
+    infinite = EntropyGuidance(net, {"0": 1.0, "1": 1.0}, floor=0)
+    constant = EntropyGuidance(net, {"1": 1.0}, form="reciprocal")
+    with torch.no_grad():
+        net[0].weight[0, 0, 0, 0] = 0.0
+        net[1].weight[0] = 0.0
+    for guidance, message, times in (
+        (infinite, "the penalty is infinite", 2),
+        (constant, "its penalty is the const", 1),
+    ):
+        with pytest.warns(UserWarning, match=message) as caught:
+            guidance()
+            guidance()
+        assert len(caught) == times
+
+
+def test_weights_that_went_to_the_meta_device_are_refused():
+    net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    guidance = EntropyGuidance(net, {"0": 1.0})
+    net[0].weight = nn.Parameter(net[0].weight.detach().to("meta"))
+    with pytest.raises(ValueError, match=r"layer '0': its weight is on the meta device.*bring it back first"):
+        guidance()
+
+
+# Which inputs form the square part.
+
+
+def test_chosen_inputs_against_a_plain_loop():
+    net = nn.Sequential(nn.Linear(6, 3), nn.Linear(3, 4)).double()
+    chosen, all_ = [4, 0, 5], [2, 0, 1]
+    guidance = EntropyGuidance(net, {"0": 0.5, "1": 1.0}, inputs={"0": chosen, "1": all_})
+    terms = guidance.terms()
+    block = np.array([[net[0].weight[o, i].item() for i in chosen] for o in range(3)])
+    assert terms["0"].item() == pytest.approx(-0.5 * np.linalg.slogdet(block)[1])
+    leading = EntropyGuidance(net, {"1": 1.0})()
+    assert terms["1"].item() == pytest.approx(leading.item())  # the same columns in another order
+    guidance().backward()
+    untouched = sorted(set(range(6)) - set(chosen))
+    assert not net[0].weight.grad[:, untouched].any() and net[0].weight.grad[:, chosen].all()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options", "message"),
+    [
+        ({"0": [0, 1, 6]}, {}, "layer '0': inputs must lie between 0 and 5, got 6"),
+        ({"0": [0, 1, -1]}, {}, "layer '0': inputs must lie between 0 and 5, got -1"),
+        ({"0": [0, 1, 1]}, {}, "layer '0': inputs must differ, 1 is given twice"),
+        ({"0": [0, 1]}, {}, "layer '0': inputs must name 3 inputs, as many as the square part of a weight 3 x 6 has"),
+        ({"0": [0, 1, 0.5]}, {}, "layer '0': inputs must be a list of whole numbers"),
+        ({"0": 3}, {}, "layer '0': inputs must be a list of whole numbers, got 3"),
+        ({"0": [0, 1, 2]}, {"form": "exact"}, "layer '0': .*alone: the exact form acts on all inputs"),
+        ({"1": [0, 1, 2]}, {}, "inputs are given for '1', which is not guided"),
+    ],
+)
+def test_inputs_that_do_not_fit(inputs, options, message):
+    with pytest.raises(ValueError, match=message):
+        EntropyGuidance(nn.Sequential(nn.Linear(6, 3)), {"0": 1.0}, inputs=inputs, **options)
+
+
+def test_a_convolution_has_no_square_part():
+    with pytest.raises(ValueError, match=r"layer '0': inputs can be chosen for matrices .*alone: a convolution has no"):
+        EntropyGuidance(convolutions(), {"0": 1.0}, inputs={"0": [0]})
+
+
+# Exact changes of layers of every kind, per output pixel.
+
+
+@pytest.mark.parametrize(
+    ("layer", "image_size", "matrices"),
+    [
+        (nn.Conv2d(4, 6, 3, stride=2, groups=2), (6, 4), 6),
+        (nn.Conv1d(3, 2, 3), 8, 8),
+        (nn.Conv3d(2, 2, 2), (2, 3, 4), 24),
+        (nn.ConvTranspose2d(2, 3, 2, stride=2), 6, 9),
+        (nn.ConvTranspose1d(4, 2, 3, groups=2), 8, 8),
+    ],
+)
+def test_the_exact_form_of_every_kind_of_convolution(layer, image_size, matrices):
+    net = nn.Sequential(layer).double()
+    found = EntropyGuidance(net, {"0": 1.0}, form="exact", image_size=image_size)()
+    weight, groups = layer.weight.detach(), layer.groups
+    expected = sum(
+        exact_conv_entropy_change(
+            part, (image_size,) * (weight.ndim - 2) if isinstance(image_size, int) else image_size, stride=layer.stride
+        ).item()
+        for part in weight.reshape(groups, -1, *weight.shape[1:])
+    )
+    assert found.item() == pytest.approx(-expected / matrices)
+    found.backward()
+    assert layer.weight.grad.any()
+
+
+# Compilers, functional transforms, anomaly mode.
+
+
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # by torch's own compiler
+@pytest.mark.parametrize("form", ["log", "reciprocal", "exact"])
+def test_a_whole_training_step_compiles(form):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.Conv1d(3, 2, 1), nn.Flatten(), nn.Linear(8, 4))
+    net[1] = nn.Conv2d(3, 2, 1)
+    lambdas = {"0": 0.1, "1": torch.tensor(0.1), "3": 0.1}
+    guidance = EntropyGuidance(net, lambdas, form=form, epsilon=0.1, image_size=4)
+    x = torch.randn(2, 2, 2, 2)
+
+    def step(x):
+        return net(x).square().mean() + guidance()
+
+    step(x).backward()
+    expected = [p.grad.clone() for p in net.parameters()]
+    net.zero_grad()
+    torch.compile(step, fullgraph=True, backend="aot_eager")(x).backward()
+    for parameter, gradient in zip(net.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)
+
+
+@pytest.mark.parametrize("form", ["log", "reciprocal", "exact"])
+def test_anomaly_mode_with_a_zero_layer(form):
+    net = nn.Sequential(nn.Conv2d(2, 2, 1), nn.Linear(2, 2))
+    for layer in net:
+        nn.init.zeros_(layer.weight)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        guidance = EntropyGuidance(net, {"0": 1.0, "1": 1.0}, form=form, epsilon=0.1, image_size=2)
+        with torch.autograd.set_detect_anomaly(True):
+            guidance().backward()
+    assert all(layer.weight.grad.isfinite().all() for layer in net)
+
+
+@pytest.mark.parametrize("form", ["log", "reciprocal"])
+def test_functional_gradients_and_those_of_gradients(form):
+    net = nn.Sequential(nn.Conv2d(2, 3, 2), nn.Linear(3, 3)).double()
+    guidance = EntropyGuidance(net, {"0": 0.7, "1": -0.3}, form=form, epsilon=0.1)
+
+    class Penalty(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net, self.guidance = net, guidance
+
+        def forward(self):
+            return self.guidance()
+
+    names = ("net.0.weight", "net.1.weight")
+
+    def value(*weights):
+        return torch.func.functional_call(Penalty(), dict(zip(names, weights, strict=True)), ())
+
+    weights = tuple(layer.weight.detach().clone() for layer in net)
+    guidance().backward()
+    found = torch.func.grad(value, argnums=(0, 1))(*weights)
+    for layer, gradient in zip(net, found, strict=True):
+        torch.testing.assert_close(layer.weight.grad, gradient)
+    assert torch.autograd.gradgradcheck(value, tuple(weight.requires_grad_() for weight in weights))
+
+
+def test_names_of_wrapped_models():
+    net = model()
+    wrapped = nn.DataParallel(net)
+    for names in ("0", "module.0"):
+        assert list(EntropyGuidance(wrapped, {names: 1.0}).terms()) == [names]
+    assert EntropyGuidance(net, {"module.0": 1.0})().item() == EntropyGuidance(net, {"0": 1.0})().item()
+    compiled = torch.compile(net, backend="eager")
+    assert list(EntropyGuidance(compiled, {"2": 1.0}).terms()) == ["2"]

@@ -19,9 +19,9 @@ def network(seed=0):
     return nn.Sequential(
         nn.Conv2d(3, 6, 3, groups=3),
         nn.BatchNorm2d(6),
-        nn.ConvTranspose2d(6, 4, 2),
+        nn.Embedding(6, 4),
         nn.Conv2d(4, 5, 1),
-        nn.Conv1d(2, 2, 3),
+        nn.LayerNorm((2, 2)),
         nn.Linear(7, 4),
     )
 
@@ -43,7 +43,8 @@ def test_one_row_a_filter_slice_or_dense_layer():
 def test_skipped_layers_say_why():
     skipped = profile(network()).skipped_layers()
     assert list(skipped["name"]) == ["2", "4"]
-    assert "transposed" in skipped["skipped"][0] and "one-dimensional" in skipped["skipped"][1]
+    assert "look-up" in skipped["skipped"][0] and "normalisation" in skipped["skipped"][1]
+    assert list(skipped["shape"]) == ["(6, 4)", "(2, 2)"]
     shared = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     shared[1].weight = shared[0].weight
     assert list(profile(shared).skipped_layers()["skipped"]) == ["shares its weight with an earlier layer"]
@@ -175,10 +176,8 @@ def stacked():
     ("network", "message"),
     [
         (diverged(), "layer '0' has 2 weights that are not finite"),
-        (nn.Sequential(nn.Conv2d(1, 1, 3, dtype=torch.cfloat)), "layer '0' has complex weights"),
-        (nn.Sequential(nn.LazyLinear(2)), "layer '0' has no weights yet"),
-        (nn.Sequential(nn.Linear(2, 2, device="meta")), "layer '0' has no weights yet"),
-        (stacked(), r"layer '0' is a stack of matrices, shape \(3, 2, 2\)"),
+        (nn.Sequential(nn.LazyLinear(2)), r"layer '0' .*: it has no weights yet: run the model once"),
+        (nn.Sequential(nn.Linear(2, 2, device="meta")), "layer '0' has no weights yet: run the model once, on a real"),
     ],
 )
 def test_what_has_no_profile_is_refused(network, message):
@@ -186,14 +185,72 @@ def test_what_has_no_profile_is_refused(network, message):
         profile(network)
 
 
+def test_a_stack_of_matrices_has_a_value_each():
+    net = stacked()
+    net[0].weight.data = torch.eye(2) * torch.tensor([1.0, 2.0, 4.0])[:, None, None]
+    table = profile(net)
+    np.testing.assert_allclose(table["entropy_change"], 2 * np.log([1, 2, 4]), atol=1e-6)
+    assert table["output"].tolist() == [0, 1, 2] and table["input"].tolist() == [-1] * 3
+    (row,) = table.summary().to_dict("records")
+    assert (row["n"], row["kind"], row["median"]) == (3, "matrices", pytest.approx(2 * math.log(2)))
+
+
+class Positions(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.inner = nn.Parameter(torch.ones(3, 4)), nn.Linear(2, 2)
+
+
 def test_every_layer_with_a_weight_matrix_has_a_row():
     net = nn.Sequential(nn.LSTM(2, 2), nn.Bilinear(2, 2, 2), nn.EmbeddingBag(3, 2), nn.ConvTranspose1d(1, 1, 3))
-    net.extend([nn.LayerNorm((2, 2)), nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), nn.ReLU()])
+    net.extend([nn.LayerNorm((2, 2)), nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), nn.ReLU(), Positions()])
+    net.append(nn.MultiheadAttention(4, 2))
     found = profile(net)
-    assert found.skipped_layers()["name"].tolist() == ["0", "1", "2", "3"]
-    assert found.summary()["name"].tolist() == ["5"]
+    assert found.skipped_layers()["name"].tolist() == ["2", "4", "7"]
+    assert "register_layer" in found.skipped_layers()["skipped"][2]
+    rows = [(row["name"], row["part"]) for row in found.summary().to_dict("records")]
+    recurrent = [("0", "weight_ih_l0"), ("0", "weight_hh_l0")]
+    assert rows == [
+        *recurrent,
+        *((n, "") for n in ("1", "3", "5", "7.inner")),
+        ("8", "in_proj_weight"),
+        ("8.out_proj", ""),
+    ]
     with pytest.raises(ValueError, match="no layer has a profile to be drawn"):
         profile(nn.ReLU()).plot()
+
+
+@pytest.mark.filterwarnings("ignore:.*quantization is deprecated:DeprecationWarning")
+def test_quantised_layers_are_listed():
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4))
+    quantised = torch.ao.quantization.quantize_dynamic(model, {nn.Linear}, dtype=torch.qint8)
+    assert profile(quantised).skipped_layers()["name"].tolist() == ["0", "2"]
+
+
+def test_a_profile_is_of_the_weights_as_they_were():
+    net = nn.Sequential(nn.Conv2d(2, 2, 1), nn.Linear(2, 2))
+    found = profile(net)
+    before = found.summary()
+    for layer in net:
+        layer.weight.data *= 7
+    pd.testing.assert_frame_equal(found.summary(), before)
+    np.testing.assert_allclose(found[found["layer"] == 1]["entropy_change"].mean(), before["mean"][0])
+    assert len(found) == 5 and "Profile of 2 layers, 5 entropy changes, 0 skipped" in repr(found)
+    assert found.groupby("layer").size().tolist() == [4, 1]  # as a data frame has it
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 1001])
+def test_quartiles_are_numpys(size):
+    net = nn.Sequential(nn.Conv2d(1, size, 1))
+    nn.init.normal_(net[0].weight, generator=torch.Generator().manual_seed(size))
+    values = profile(net)["entropy_change"].to_numpy()
+    (row,) = profile(net).summary().to_dict("records")
+    assert [row["q1"], row["median"], row["q3"]] == pytest.approx(
+        np.percentile(values, [25, 50, 75]).tolist(), rel=1e-15
+    )
+    (box,) = mpl.cbook.boxplot_stats(values)
+    assert row["outliers_low"] + row["outliers_high"] == len(box["fliers"])
+    assert (row["whisker_low"], row["whisker_high"]) == pytest.approx((box["whislo"], box["whishi"]), rel=1e-15)
 
 
 def test_only_profiles_of_the_same_layers_are_compared():

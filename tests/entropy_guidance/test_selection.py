@@ -1,10 +1,14 @@
+import dataclasses
+
 import pandas as pd
 import pytest
 import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 from torch.nn.utils import prune
+from torch.utils.checkpoint import checkpoint
 from torchvision.models import densenet121, resnet18, resnet50, vgg16
+from torchvision.tv_tensors import Image
 
 from entropy_guidance import profile, selection
 from replication.coco_unet.training.model import UNet
@@ -151,25 +155,206 @@ class Generated(nn.Module):
         return nn.functional.conv2d(x, self.a.weight * self.b.weight)
 
 
-class Frozen(Residual):
+class Asking(Residual):
     def forward(self, x):
-        with torch.no_grad():
-            return super().forward(x)
+        return super().forward(x if x.mean() > 0 else -x)
 
 
 @pytest.mark.parametrize(
     ("model", "example", "message"),
     [
-        (Generated(), IMAGE, "does not tell which convolution is which .a, b."),
-        (Frozen(), IMAGE, "does not tell which convolution is which .a, b.: it records no gradient"),
-        (Residual(), IMAGE[:, :1], "cannot be followed on the meta device"),
-        (Residual(), (1, 3, 8, 8), "example must be a tensor that the model accepts, got tuple"),
+        (Generated(), IMAGE, r"applies the weights of some layers outside of them .a, b.: .*Select by name"),
+        (Residual(), IMAGE[:, :1], "the model cannot be followed without numbers .RuntimeError"),
+        (Asking(), IMAGE, "the model cannot be followed without numbers .DataDependent"),
+        (Residual(), (1, 3, 8, 8), "example must be a tensor, a tuple of positional .* accepts, got tuple"),
     ],
 )
 def test_what_cannot_be_followed_is_refused(model, example, message):
     with pytest.raises(ValueError, match=message):
         selection.by_role(model, "pre-skip", example)
     assert model.training
+
+
+class Frozen(Residual):
+    def forward(self, x):
+        with torch.no_grad():
+            return super().forward(x)
+
+
+class Detached(Residual):
+    def forward(self, x):
+        y = self.a(x).detach()
+        return y + self.b(y)
+
+
+class Checkpointed(Residual):
+    def forward(self, x):
+        y = checkpoint(self.a, x, use_reentrant=True)
+        return y + checkpoint(self.b, y, use_reentrant=False)
+
+
+class Constants(Residual):
+    """A tensor that is no buffer, and one made on the default device."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean = torch.tensor([0.5, 0.4, 0.3]).view(1, 3, 1, 1)
+
+    def forward(self, x):
+        y = self.a(x - self.mean) * torch.linspace(0, 1, x.shape[-1])
+        return y + self.b(y)
+
+
+class Recording(Residual):
+    """Leaves what it saw in lists, dictionaries, sets and buffers."""
+
+    def __init__(self):
+        super().__init__()
+        self.losses, self.seen, self.shapes = [[]], {"last": None}, {1}
+        self.register_buffer("steps", torch.zeros(()))
+
+    def forward(self, x):
+        y = self.a(x)
+        self.losses[0].append(y.mean())
+        self.seen["last"] = y
+        self.shapes.add(x.shape)
+        self.steps += 1
+        self.new = y
+        return {"out": y + self.b(y)}
+
+
+@pytest.mark.parametrize("kind", [Frozen, Detached, Checkpointed, Constants, Recording])
+def test_whatever_the_model_does_on_its_way(kind):
+    model = kind()
+    assert selection.by_role(model, "pre-skip", IMAGE) == ["a"]
+    if kind is Recording:
+        assert model.losses == [[]] and model.seen == {"last": None} and model.shapes == {1}
+        assert model.steps == 0 and not hasattr(model, "new")
+
+
+class InPlace(nn.Module):
+    """A residual addition to a slice, in place or not."""
+
+    def __init__(self, inplace):
+        super().__init__()
+        self.inplace, self.conv = inplace, nn.Conv2d(3, 8, 3, padding=1)
+
+    def forward(self, x):
+        out = self.conv(x)[:, :3]
+        if self.inplace:
+            out += x
+            return out
+        return out + x
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_additions_in_place(inplace):
+    model = nn.Sequential(nn.Conv2d(3, 3, 1), InPlace(inplace), nn.ReLU(inplace=inplace), InPlace(inplace))
+    assert selection.by_role(model, "pre-skip", IMAGE) == ["0", "1.conv"]
+
+
+class Skip(nn.Module):
+    """A small U-Net whose skip is changed on its way."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.down, self.deep, self.head = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Conv2d(8, 2, 1)
+        self.unused, self.norm, self.way = nn.Conv2d(4, 2, 1), nn.BatchNorm2d(4), way
+
+    def forward(self, x):
+        skip = self.down(x).relu()
+        deep = self.deep(skip)
+        out = self.head(torch.cat([self.way(self, skip), deep], dim=1))
+        return (out, self.unused(deep)) if self.training else out
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda _, skip: skip[..., 1:-1, 1:-1],
+        lambda _, skip: nn.functional.pad(skip, (-1, -1, -1, -1)),
+        lambda _, skip: nn.functional.interpolate(skip, scale_factor=60 / 62, mode="nearest"),
+        lambda model, skip: model.norm(skip)[..., 1:-1, 1:-1].relu(),
+    ],
+)
+def test_skips_that_are_changed_on_their_way(way):
+    assert selection.by_role(Skip(way), "skip-feeding", IMAGE) == ["down"]
+
+
+class Gated(nn.Module):
+    """Squeeze and excitation, and a spatial gate."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc1, self.fc2 = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 2, 1), nn.Conv2d(2, 4, 1)
+        self.map = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        y = self.conv(x)
+        y = y * self.map(y).sigmoid()
+        return x + y * self.fc2(self.fc1(y.mean((2, 3), keepdim=True)).relu()).sigmoid()
+
+
+def test_a_gate_carries_nothing_on():
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), Gated(), Gated())
+    assert selection.by_role(model, "pre-skip", IMAGE) == ["0", "1.conv"]
+
+
+class Mlp(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.inner, self.outer = nn.LayerNorm(8), nn.Linear(8, 16), nn.Linear(16, 8)
+
+    def forward(self, x):
+        return x + self.outer(self.inner(self.norm(x)).relu())
+
+
+def test_roles_of_linear_layers_and_attention():
+    model = nn.Sequential(nn.Linear(8, 8), Mlp(), Mlp())
+    assert selection.by_role(model, "pre-skip", torch.empty(1, 8)) == ["0", "1.outer"]
+    assert selection.by_role(model, "first", torch.empty(1, 8)) == ["0"]
+    encoder = nn.TransformerEncoder(
+        nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2, enable_nested_tensor=False
+    )
+    found = selection.by_role(nn.Sequential(nn.Linear(4, 8), encoder), "pre-skip", torch.empty(2, 5, 4))
+    layers = [f"1.layers.{k}.{part}" for k in (0, 1) for part in ("self_attn.out_proj", "linear2")]
+    assert found == ["0", *layers[:-1]]  # nothing carries the last one on
+
+
+@dataclasses.dataclass
+class Output:
+    values: torch.Tensor
+
+
+class Conditioned(Residual):
+    def __init__(self):
+        super().__init__()
+        self.time = nn.Linear(1, 3)
+
+    def forward(self, x, t, *, scale=None):
+        y = self.a(x) + self.time(t)[..., None, None]
+        return Output(y + self.b(y) * scale)
+
+
+@pytest.mark.parametrize("names", [False, True])
+def test_several_inputs_and_an_output_of_ones_own(names):
+    x, t, scale = torch.empty(1, 3, 8, 8), torch.empty(1, 1), torch.empty(())
+    example = {"x": x, "t": t, "scale": scale}
+    if not names:
+        model = Conditioned()
+        model.forward = lambda x, t, scale: Conditioned.forward(model, x, t, scale=scale)
+        assert selection.by_role(model, "pre-skip", tuple(example.values())) == ["a"]
+    else:
+        assert selection.by_role(Conditioned(), "pre-skip", example) == ["a"]
+
+
+class TensorImage(torch.Tensor):
+    pass
+
+
+@pytest.mark.parametrize("kind", [Image, lambda x: x.as_subclass(TensorImage)])
+def test_examples_of_a_class_of_their_own(kind):
+    assert selection.by_role(Residual(), "pre-skip", kind(torch.empty(1, 3, 8, 8))) == ["a"]
 
 
 def test_names_by_pattern(resnet):

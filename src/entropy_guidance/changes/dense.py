@@ -7,7 +7,7 @@ computed and returned in float32, in autocast too.
 import torch
 from torch import Tensor
 
-from entropy_guidance.changes.determinants import log_abs_det
+from entropy_guidance.changes.volume import log_volume
 
 
 def square_part(weight: Tensor) -> Tensor:
@@ -66,4 +66,4 @@ def dense_entropy_change(weight: Tensor) -> Tensor:
     >>> dense_entropy_change(torch.diag(torch.tensor([2.0, 3.0]))).exp()
     tensor(6.)
     """
-    return log_abs_det(square_part(weight))
+    return log_volume(square_part(weight))

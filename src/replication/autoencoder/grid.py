@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import asdict
 
 from replication.autoencoder.settings import AutoencoderSettings
-from replication.core import describe
-from replication.core.runs import Record, Run, unique
+from replication.core.runs import Record, Run, table_of, unique, without_unused
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +28,7 @@ def make_run(settings: AutoencoderSettings, width: int, lambda_: float, replicat
         "max_epochs": grid.max_epochs,
         **changes,
     }
-    return Run(settings.family, describe.blanked(described, monitor="base"))
+    return Run(settings.family, without_unused(described, monitor="base"))
 
 
 def grid(settings: AutoencoderSettings) -> list[Run]:
@@ -103,5 +102,5 @@ def calibration_grid(settings: AutoencoderSettings) -> list[Run]:
 
 
 def frame(records: Iterable[Record]) -> "pd.DataFrame":
-    """One row a run: see `describe.frame`."""
-    return describe.frame(records, ["width", "lambda", "replicate", "monitor", *METRICS])
+    """One row a run: see `core.runs.table_of`."""
+    return table_of(records, ["width", "lambda", "replicate", "monitor", *METRICS])

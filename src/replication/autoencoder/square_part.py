@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from replication import data
+from replication.autoencoder.record import NAME
 from replication.autoencoder.settings import read as read_settings
 from replication.core import paths, strict_json
-from replication.core.files import reading, write_text
+from replication.core.files import write_text
 from replication.core.settings import Parameters
 from replication.data.images import ImageSet, pixels
 
-NAME = "square-part"
 CHUNK = 128  # inputs of all images held in float64
 
 
@@ -33,13 +33,6 @@ def write(parameters: Parameters) -> Path:
     path = paths.record(parameters.scale, NAME)
     write_text(path, strict_json.dumps(record, indent=1) + "\n")
     return path
-
-
-def read(scale: str, family: str) -> pd.DataFrame:
-    """The recorded table of a family (see `seen`), empty where nothing is recorded."""
-    path = paths.record(scale, NAME)
-    with reading(path, "`python -m replication square-part` writes it anew"):
-        return pd.DataFrame(strict_json.loads(path.read_text())[family] if path.exists() else [])
 
 
 def seen(inputs_NI: Tensor, widths: Iterable[int]) -> pd.DataFrame:

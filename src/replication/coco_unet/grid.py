@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import asdict
 
 from replication.coco_unet.settings import UNetSettings
-from replication.core import describe
-from replication.core.runs import Record, Run, unique
+from replication.core.runs import Record, Run, table_of, unique, without_unused
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +27,7 @@ def make_run(settings: UNetSettings, lambda_: float, **changes: Any) -> Run:
         "max_epochs": chosen.max_epochs,
         **changes,
     }
-    return Run(settings.family, describe.blanked(described, placement="none", reduction="none", monitor="base"))
+    return Run(settings.family, without_unused(described, placement="none", reduction="none", monitor="base"))
 
 
 def grid(settings: UNetSettings) -> list[Run]:
@@ -46,6 +45,6 @@ def grid(settings: UNetSettings) -> list[Run]:
 
 
 def frame(records: Iterable[Record]) -> "pd.DataFrame":
-    """One row a run (see `describe.frame`), by lambda."""
-    table = describe.frame(records, ["lambda", "replicate", "placement", "monitor", "key"])
+    """One row a run (see `core.runs.table_of`), by lambda."""
+    table = table_of(records, ["lambda", "replicate", "placement", "monitor", "key"])
     return table.sort_values(["lambda", "replicate"], ignore_index=True)

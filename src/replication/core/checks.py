@@ -27,6 +27,7 @@ from replication.training.stopping import best_epoch, stopping_epoch
 STOPPING = frozenset({"monitor", "patience", "min_delta", "max_epochs", "epochs"})
 MONITORED = "monitored"  # name of the history of what was watched
 BEST, BEST_EPOCH = "best_", "best_epoch"  # how metrics of the best epoch are named
+ROUNDING = 1e-4  # relative: float32 keeps 6e-8 of a number, and over a training errors add up
 WHERE = ("processor", "capability", "threads", "torch")  # of a record's environment
 
 
@@ -238,7 +239,8 @@ def watched(record: Record) -> list[float] | None:
 def twins(held: Sequence[Held]) -> Outcome:
     """Runs that differ in nothing but what stopping watches have the same histories, up to the end of the shorter.
 
-    The largest difference is told first.
+    Histories that agree to `ROUNDING` are counted and no finding: another processor, or another number of threads, adds
+    in another order. The largest difference is told first.
     """
     groups: defaultdict[str, list[Held]] = defaultdict(list)
     for one in held:
@@ -251,13 +253,16 @@ def twins(held: Sequence[Held]) -> Outcome:
         for one, other in combinations(group, 2)
         if one.record["key"] != other.record["key"]  # else they are for `duplicates`
     ]
-    unlike = [(found, one, other) for one, other in pairs if (found := differences(one.record, other.record))]
+    differing = [(found, one, other) for one, other in pairs if (found := differences(one.record, other.record))]
+    unlike = [three for three in differing if any(difference.relative > ROUNDING for difference in three[0])]
+    rounded = len(differing) - len(unlike)
     unlike.sort(key=lambda three: -max(difference.largest for difference in three[0]))
     findings = [
         _finding(one, f"is not as its twin {other.record['key']}: {said(found)}. {made_on(one.record, other.record)}")
         for found, one, other in unlike
     ]
-    return Outcome("twins", _count(len(pairs), "pair"), findings)
+    looked_at = _count(len(pairs), "pair") + (f" ({rounded:,} of them equal but for rounding)" if rounded else "")
+    return Outcome("twins", looked_at, findings)
 
 
 def orders(held: Sequence[Held]) -> Outcome:
@@ -280,6 +285,7 @@ class Difference:
 
     name: str
     largest: float  # absolute; infinite where one of the two is no number
+    relative: float  # the largest in units of the larger of the two values
     since: int  # the first epoch, from 1, that differs
 
     def __str__(self) -> str:
@@ -294,9 +300,11 @@ def differences(one: Record, other: Record) -> list[Difference]:
         pairs = list(zip(one["history"][name], other["history"][name], strict=False))
         differing = [epoch for epoch, pair in enumerate(pairs, 1) if not _same(*pair)]
         if differing:
-            gaps = [abs(a - b) for a, b in pairs if not _same(a, b)]
-            largest = math.inf if any(map(math.isnan, gaps)) else max(gaps)
-            found.append(Difference(name, largest, differing[0]))
+            apart = [(a, b) for a, b in pairs if not _same(a, b)]
+            no_number = any(math.isnan(a - b) for a, b in apart)
+            largest = math.inf if no_number else max(abs(a - b) for a, b in apart)
+            relative = math.inf if no_number else max(abs(a - b) / max(abs(a), abs(b)) for a, b in apart)
+            found.append(Difference(name, largest, relative, differing[0]))
     order = list(one["history"])
     return sorted(found, key=lambda difference: order.index(difference.name))
 

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 NOT_RECORDED = "not recorded"
 MODULE = "src/replication/core/provenance.py"
@@ -18,13 +21,15 @@ VECTORS = re.compile(r"avx\w*|fma|amx\w*|asimd\w*|sve\w*|sse4_2")  # as /proc/cp
 CPUINFO = Path("/proc/cpuinfo")
 
 
-def environment(device: torch.device, models: int) -> dict[str, str]:
+def environment(device: "torch.device", models: int) -> dict[str, str]:
     """Where and when a stack of models was trained, for their records.
 
     Keys: device, torch, stack (models in it); commit (its hash, with " (changed)" after it where the code differs from
     it), date (UTC, ISO 8601), processor, instructions (vector instructions that it has), capability (those that torch
     uses), threads, python, numpy, blas.
     """
+    import torch  # takes seconds, which readers of records need not wait
+
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
         "device": f"{device.type} {name}",
@@ -43,6 +48,8 @@ def recorded(environment: Mapping[str, str], name: str) -> str:
 
 @cache
 def _of_this_process() -> dict[str, str]:
+    import torch
+
     processor, instructions = _processor()
     return {
         "commit": commit(Path(__file__).parents[3]),

@@ -36,7 +36,7 @@ def repeat(parameters: Parameters, records: Sequence[Record]) -> Iterator[tuple[
     for record in records:
         run, place = Run(record["family"], record["run"]), find(parameters, record["family"]).trainer
         stacks[place, trainer.find(place).one_thread(run)].append([run])
-    with _store_of_its_own():
+    with own_store():
         for (place, narrow), chosen in stacks.items():
             if narrow:
                 epochs = executors.local_workers(chosen, place, min(cores(), len(chosen)), math.inf)
@@ -47,7 +47,8 @@ def repeat(parameters: Parameters, records: Sequence[Record]) -> Iterator[tuple[
 
 
 @contextmanager
-def _store_of_its_own() -> Iterator[None]:
+def own_store() -> Iterator[None]:
+    """A store that goes with the block."""
     before = os.environ.get("DVC_ROOT")
     with TemporaryDirectory() as folder:
         os.environ["DVC_ROOT"] = folder  # workers inherit it

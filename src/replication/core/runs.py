@@ -6,16 +6,19 @@ file each in the store, which DVC does not see, and one line each in a family's 
 """
 
 import sys
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from replication.core import tables
 from replication.core.errors import UserError
 from replication.core.files import delete_leftovers, reading, set_aside, write_text
 from replication.core.records import hashed, is_key, key_of, line, parse
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Raise by hand when a change to the code changes the numbers of a training by more than rounding: every record is then
 # stale.
@@ -210,6 +213,34 @@ def current(records: Iterable[Record]) -> list[Record]:
 def read_current(path: Path) -> list[Record]:
     """`current` of `read_table`: what every reader but `runs merge` wants."""
     return current(read_table(path))
+
+
+def without_unused(described: Mapping[str, Any], **unguided: Any) -> dict[str, Any]:
+    """Settings of a run without what it does not use, so that every variant of the guidance has the same unguided runs.
+
+    That is an epsilon where the form has none, and of an unguided run all guidance.
+
+    Args:
+        unguided: what else an unguided run says in place of a setting.
+    """
+    settings = dict(described)
+    if settings["form"] != "reciprocal":
+        settings |= {"epsilon": 0.0}
+    if settings["lambda"] == 0:
+        settings |= {"form": "none", "epsilon": 0.0, **unguided}
+    return settings
+
+
+def table_of(records: Iterable[Record], columns: Sequence[str]) -> "pd.DataFrame":
+    """One row a run: its settings, metrics, seconds and key.
+
+    Args:
+        columns: those of a table without runs.
+    """
+    import pandas as pd  # takes half a second, which listing runs need not wait
+
+    rows = [r["run"] | r["metrics"] | {"seconds": r["seconds"], "key": r["key"]} for r in records]
+    return pd.DataFrame(rows, columns=None if rows else columns)
 
 
 def same_numbers(one: Record, other: Record) -> bool:

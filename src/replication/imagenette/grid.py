@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
 
-from replication.core import describe
-from replication.core.runs import Record, Run, unique
+from replication.core.runs import Record, Run, table_of, unique, without_unused
 from replication.imagenette import rows
 from replication.imagenette.rows import Chosen
 from replication.imagenette.settings import ImagenetteSettings
@@ -54,7 +53,7 @@ def make_run(
         "batch_size": chosen.batch_size,
         "max_epochs": chosen.max_epochs,
     }
-    return Run(settings.family, describe.blanked(described, layers="none", reduction="none"))
+    return Run(settings.family, without_unused(described, layers="none", reduction="none"))
 
 
 def grid(settings: ImagenetteSettings) -> list[Run]:
@@ -107,5 +106,5 @@ def first_unguided(settings: ImagenetteSettings) -> Run:
 
 
 def frame(records: Iterable[Record]) -> "pd.DataFrame":
-    """One row a run: see `describe.frame`."""
-    return describe.frame(records, [*ROW, "lambda", "replicate", "best_accuracy"])
+    """One row a run: see `core.runs.table_of`."""
+    return table_of(records, [*ROW, "lambda", "replicate", "best_accuracy"])

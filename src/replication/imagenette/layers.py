@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from entropy_guidance import selection
+from entropy_guidance.empirical_layers import empirical
 from replication.core import paths
 from replication.core.errors import UserError
 from replication.core.family import Family, find
@@ -95,7 +95,7 @@ def by_run(record: Record) -> Chosen:
 
 def highest(layers: list[dict[str, Any]], source: str, basis: str) -> Chosen:
     """By `selection.empirical`, which chooses none where the weights are not finite."""
-    names = selection.empirical(pd.DataFrame(layers))
+    names = empirical(pd.DataFrame(layers))
     numbers = tuple(layer["layer"] for layer in layers if layer["name"] in names)
     if not numbers:
         return Chosen(numbers=None, source=f"not known: {source} is not finite", basis=basis)

@@ -4,8 +4,7 @@ size does it (H10).
 
 from msgspec.structs import asdict, fields
 
-from replication.core import describe
-from replication.core.runs import Run, unique
+from replication.core.runs import Run, unique, without_unused
 from replication.inputs.settings import Arm, InputsSettings
 
 OWN = ("inputs", "rate_factor", "weight_factor")  # settings that the published runs do not have
@@ -53,4 +52,4 @@ def make_run(settings: InputsSettings, arm: Arm, *, width: int, lambda_: float, 
     own = {name: getattr(arm, name) for name in OWN if getattr(arm, name) != DEFAULT[name]}
     if lambda_ == 0:
         own.pop("inputs", None)
-    return Run(settings.family, describe.blanked(described, monitor="base") | own)
+    return Run(settings.family, without_unused(described, monitor="base") | own)

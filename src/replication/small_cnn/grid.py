@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
 
-from replication.core import describe
-from replication.core.runs import Record, Run, unique
+from replication.core.runs import Record, Run, table_of, unique, without_unused
 from replication.small_cnn.settings import CnnSettings
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def make_run(settings: CnnSettings, architecture: Architecture, lambda_: float, 
         described |= {"placement": "first"}
     if described["form"] in ("exact", "decay"):
         described |= {"anchor": "none"}
-    return Run(settings.family, describe.blanked(described, placement="none", anchor="none"))
+    return Run(settings.family, without_unused(described, placement="none", anchor="none"))
 
 
 def grid(settings: CnnSettings) -> list[Run]:
@@ -102,8 +101,8 @@ def _replicates(settings: CnnSettings, architecture: Architecture) -> int:
 
 
 def frame(records: Iterable[Record]) -> "pd.DataFrame":
-    """One row a run: see `describe.frame`."""
-    return describe.frame(records, [*SETTINGS, *METRICS, "seconds"])
+    """One row a run: see `core.runs.table_of`."""
+    return table_of(records, [*SETTINGS, *METRICS, "seconds"])
 
 
 def calibration_grid(settings: CnnSettings) -> list[Run]:

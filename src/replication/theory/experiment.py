@@ -1,19 +1,16 @@
 """The theory stage: claim C1 by experiment (paper, section 3). Seeded, float64, entropies in nats."""
 
-import json
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from entropy_guidance import conv_entropy_change, exact_conv_entropy_change
 from replication.core import paths
-from replication.core.files import reading, write_text
 from replication.core.settings import Parameters
-from replication.theory.layers import CORNERS, Row, glorot, random_layers, stream
+from replication.theory.layers import glorot, random_layers, stream
+from replication.theory.record import CORNERS, NAME, TABLES, Row, save
 from replication.theory.settings import Theory
 from replication.theory.settings import read as read_settings
 from replication.theory.witness import witness
@@ -27,8 +24,6 @@ NAMED_FILTERS = {
     "Sobel": ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1)),
     "binomial blur": ((1 / 16, 1 / 8, 1 / 16), (1 / 8, 1 / 4, 1 / 8), (1 / 16, 1 / 8, 1 / 16)),
 }
-TABLES = ("layers", "witness", "filters")
-NAME = "theory"
 
 
 def write(parameters: Parameters) -> Path:
@@ -64,37 +59,3 @@ def _filter_row(filter_: Tensor) -> Row:
         "centre": conv_entropy_change(filter_, anchor="center").item(),
         "rms": filter_.square().mean().sqrt().log().item(),
     }
-
-
-def save(record: dict[str, list[Row]], path: Path) -> None:
-    """Write a record: one row a line, seven significant digits, -inf as null."""
-    tables = []
-    for name, rows in record.items():
-        lines = ",\n".join(f"  {json.dumps(_map(_rounded, row), allow_nan=False)}" for row in rows)
-        tables.append(f' "{name}": [\n{lines}\n ]')
-    write_text(path, "{\n" + ",\n".join(tables) + "\n}\n")
-
-
-def read(scale: str) -> dict[str, list[Row]]:
-    """The rows of a scale's record; none where there is no file."""
-    path = paths.record(scale, NAME)
-    if not path.exists():
-        return {name: [] for name in TABLES}
-    with reading(path, "`python -m replication theory` writes it anew"):
-        record: dict[str, list[Row]] = _map(
-            lambda value: -math.inf if value is None else value, json.loads(path.read_text())
-        )
-        return {name: record[name] for name in TABLES}
-
-
-def _rounded(value: Any) -> Any:
-    if not isinstance(value, float):
-        return value
-    return None if value == -math.inf else float(f"{value:.7g}")
-
-
-def _map(function: Callable[[Any], Any], value: Any) -> Any:
-    """The same nested lists and mappings with `function` applied to every leaf."""
-    if isinstance(value, dict):
-        return {key: _map(function, item) for key, item in value.items()}
-    return [_map(function, item) for item in value] if isinstance(value, list) else function(value)

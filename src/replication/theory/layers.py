@@ -4,7 +4,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,13 +19,12 @@ from entropy_guidance import (
     exact_conv_entropy_change,
     exact_dense_entropy_change,
 )
+from replication.theory.record import CORNERS, Row
 
 SEED = 230814938
 AUTOENCODERS = (784, range(20, 261, 40))  # inputs and latent widths of the paper's MNIST autoencoders
-CORNERS = {"c11": (0, 0), "c1q": (0, -1), "cp1": (-1, 0), "cpq": (-1, -1)}
 ERROR_FLOOR = 1e-10  # rounding differs between machines: a smaller error is recorded as this
 
-Row = dict[str, Any]
 Padding = Literal["valid", "same", "causal", "circular"]
 
 

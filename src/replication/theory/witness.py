@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from replication.statistics.entropy_estimators import nearest_neighbour_entropy
-from replication.theory.layers import Row, conv_row, dense_row, glorot, stream
+from replication.theory.layers import conv_row, dense_row, glorot, stream
+from replication.theory.record import Row
 
 Array = NDArray[np.float64]
 Layer = Callable[[Tensor], Tensor]  # (n, inputs) -> (n, outputs)

@@ -10,7 +10,7 @@ convolutions are chosen by their speed.
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from entropy_guidance import EntropyGuidance
+from entropy_guidance import conv_entropy_change, penalty
 from replication.core import paths
 from replication.core.errors import Damaged
 from replication.core.files import reading, set_aside, write_whole
@@ -282,15 +282,23 @@ class _Training:
         checkpoints.save(self.checkpoint, self.run, state)
 
 
-def _guidance(model: nn.Module, names: Sequence[str], run: Run) -> EntropyGuidance:
-    """Lambda for each filter of the guided layers; with reduction `mean`, divided by the filters of its layer."""
-    lambdas: dict[str, float | Tensor] = {}
-    for name in names:
-        weight = model.get_submodule(name).weight
-        assert isinstance(weight, Tensor)
-        lambdas[name] = run["lambda"] / (weight[:, :, 0, 0].numel() if run["reduction"] == "mean" else 1)
+def _guidance(model: nn.Module, names: Sequence[str], run: Run) -> Callable[[], Tensor]:
+    """The penalty of the guided convolutions; with reduction `mean`, lambda is divided by the filters of its layer.
+
+    As `EntropyGuidance` has it with floor 0, but one layer after another: the operations that trained the committed
+    runs, in their order, so that a run that is trained again has the same digits.
+    """
     epsilon = {"epsilon": run["epsilon"]} if run["form"] == "reciprocal" else {}
-    return EntropyGuidance(model, lambdas, form=run["form"], **epsilon)
+
+    def guidance() -> Tensor:
+        terms = []
+        for name in names:
+            change = conv_entropy_change(model.get_submodule(name).get_parameter("weight"))
+            lambda_ = run["lambda"] / (change.numel() if run["reduction"] == "mean" else 1)
+            terms.append(penalty(change, lambda_, form=run["form"], **epsilon).sum())
+        return torch.stack(terms).sum()
+
+    return guidance
 
 
 def _place(data: MappedSet, device: torch.device) -> MappedSet:

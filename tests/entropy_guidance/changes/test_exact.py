@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from entropy_guidance import dense_entropy_change, exact_conv_entropy_change, exact_dense_entropy_change
-from entropy_guidance.changes.determinants import half_log_det_gram
+from entropy_guidance.changes.volume import log_volume
 
 sizes = st.integers(1, 12)
 
@@ -87,7 +87,7 @@ def test_one_by_one_kernels_are_dense_layers_per_pixel():
 def test_a_filter_of_one_pixel_is_a_matrix():
     kernel = draw(3, 5, 1, 1)
     transfer = torch.fft.fft2(kernel, s=(4, 6)).movedim((-2, -1), (0, 1))
-    expected = half_log_det_gram(transfer).sum()
+    expected = log_volume(transfer).sum()
     assert exact_conv_entropy_change(kernel, (4, 6)).item() == pytest.approx(expected.item(), rel=1e-12)
 
 
@@ -105,15 +105,78 @@ def test_a_dilated_circular_convolution_by_its_matrix(dilation):
         return sum(taps).flatten()
 
     matrix = torch.func.jacrev(layer)(torch.zeros(3 * 8 * 9, dtype=torch.float64))
-    assert exact_conv_entropy_change(kernel, size, dilation=dilation).item() == pytest.approx(
-        half_log_det_gram(matrix).item()
-    )
+    assert exact_conv_entropy_change(kernel, size, dilation=dilation).item() == pytest.approx(log_volume(matrix).item())
 
 
-def test_dilations_that_make_no_sense():
-    for dilation, padding in ((0, "circular"), (2, "valid")):
-        with pytest.raises(ValueError, match="dilation must be positive, and 1 with valid padding"):
-            exact_conv_entropy_change(draw(2, 2, 3, 3), (8, 8), padding, dilation=dilation)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dilation": 0}, "dilation must be positive, got 0"),
+        ({"stride": 0}, "stride must be positive"),
+        ({"stride": 3}, "an image of .8, 8. pixels is no multiple of the stride .3, 3."),
+        ({"dilation": 2, "padding": "valid"}, "valid padding is known for 2-D images, stride 1 and dilation 1"),
+        ({"stride": 2, "padding": "valid"}, "valid padding is known for 2-D images, stride 1 and dilation 1"),
+        ({"stride": (1, 2, 2)}, "stride .1, 2, 2. has 3 dimensions, the filter has 2"),
+    ],
+)
+def test_steps_that_make_no_sense(options, message):
+    with pytest.raises(ValueError, match=message):
+        exact_conv_entropy_change(draw(2, 2, 3, 3), (8, 8), **options)
+
+
+def linear_map(layer, inputs):
+    """The matrix of a linear function of a tensor of this shape."""
+    basis = torch.eye(math.prod(inputs), dtype=torch.float64).reshape(-1, *inputs)
+    return torch.stack([layer(each[None]).flatten() for each in basis], dim=1)
+
+
+@pytest.mark.parametrize(
+    ("size", "filter_", "stride", "dilation"),
+    [
+        ((6,), (3,), (2,), (1,)),
+        ((6, 4), (3, 2), (2, 1), (1, 1)),
+        ((6, 6), (3, 3), (3, 2), (1, 1)),
+        ((8, 4), (3, 2), (2, 2), (3, 1)),
+        ((4, 2, 4), (3, 1, 2), (2, 1, 2), (1, 1, 1)),
+        ((4, 4, 3), (2, 2, 2), (1, 1, 1), (1, 1, 2)),
+    ],
+)
+@pytest.mark.parametrize("channels", [(2, 3), (3, 2), (5, 2)])
+def test_strides_and_dimensions_by_the_matrix_of_the_layer(channels, size, filter_, stride, dilation):
+    """A convolution of a whole turn of padding, taken from torch, cut to one period: a circular one."""
+    kernel = draw(*channels, *filter_)
+    function = getattr(torch.nn.functional, f"conv{len(size)}d")
+
+    def circular(x):
+        ahead = [d * (extent - 1) for extent, d in zip(filter_, dilation, strict=True)]
+        for dim, more in enumerate(ahead, 2):
+            turns = -(-more // x.shape[dim]) + 1
+            x = torch.cat([x] * turns, dim=dim).narrow(dim, 0, x.shape[dim] + more)
+        return function(x, kernel, stride=stride, dilation=dilation)
+
+    matrix = linear_map(circular, (channels[1], *size))
+    expected = np.log(np.linalg.svd(matrix.numpy(), compute_uv=False)).sum()
+    found = exact_conv_entropy_change(kernel, size, stride=stride, dilation=dilation)
+    assert found.item() == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("noise", [1e-2, 1e-3, 1e-4])
+@pytest.mark.parametrize("shape", [(64, 256), (256, 64)])
+def test_the_gradient_of_nearly_equal_rows(noise, shape):
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(64, 256, dtype=torch.float64, generator=generator)
+    weight[1] = weight[0] + noise * torch.randn(256, dtype=torch.float64, generator=generator)
+    weight = weight.reshape(shape) if shape == (64, 256) else weight.mT
+    own = weight.float().requires_grad_()
+    exact_dense_entropy_change(own).backward()
+    expected = torch.linalg.pinv(weight).mT
+    assert ((own.grad - expected).norm() / expected.norm()).item() < 5e-3
+
+
+def test_the_gradient_of_a_whole_layer_is_its_pseudo_inverse():
+    weight = torch.randn(300, 700, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    exact_dense_entropy_change(weight).backward()
+    torch.testing.assert_close(weight.grad, torch.linalg.pinv(weight.detach()).mT, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("padding", ["circular", "valid"])

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from replication import data as datasets
-from replication.autoencoder import square_part
+from replication.autoencoder import record, square_part
 from replication.autoencoder.training import train
 from replication.core import paths
 from replication.core.family import find
@@ -38,13 +38,13 @@ def test_chunks_change_nothing(monkeypatch):
 def test_written_for_every_family_and_read_again(tmp_path, monkeypatch):
     parameters = load("demo")
     monkeypatch.setattr(paths, "record", lambda scale, name: tmp_path / f"{scale}-{name}.json")
-    assert square_part.read("demo", "autoencoder-mnist").empty
+    assert record.read("demo", "autoencoder-mnist").empty
     square_part.write(parameters)
     for family in ("autoencoder-mnist", "autoencoder-cifar10"):
         grid = find(parameters, family).settings.grid
         images = datasets.load(grid.dataset).train_images
         expected = square_part.seen(pixels(images), grid.widths)
-        assert square_part.read("demo", family).to_numpy() == pytest.approx(expected.to_numpy())
+        assert record.read("demo", family).to_numpy() == pytest.approx(expected.to_numpy())
 
 
 def test_where_no_image_lights_the_square_part_guidance_changes_no_mse(make_run, images):

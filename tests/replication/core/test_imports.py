@@ -61,3 +61,35 @@ def test_a_family_imports_its_room_alone(tmp_path, arguments):
 def test_help_waits_for_nothing(tmp_path, arguments):
     modules = imported(tmp_path, *arguments)
     assert modules & SLOW == set() and rooms_among(modules) == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("statistics", "autoencoder-mnist"),
+        ("statistics", "inputs-mnist"),
+        ("statistics", "cnn-cifar10"),
+        ("statistics", "vgg16-imagenette"),
+        ("statistics", "unet-coco"),
+        ("statistics", "theory"),
+        ("statistics", "profiles"),
+        ("statistics", "corner-zeros"),
+        ("statistics", "published-audit"),
+        ("statistics", "cost"),
+        ("verdicts",),
+        ("report",),
+        ("status",),
+        ("runs", "list"),
+        ("published-audit",),
+    ],
+    ids=" ".join,
+)
+def test_what_reads_records_alone_waits_for_no_torch(tmp_path, arguments):
+    (tmp_path / "data").mkdir()
+    for name in ("published", "benchmarks"):
+        (tmp_path / "data" / name).symlink_to(ROOT / "data" / name)
+    modules = imported(tmp_path, *arguments, "--scale", "demo")
+    assert modules & {"torch", "torchvision", "sklearn"} == set()
+    assert {
+        name for name in modules if name.startswith("replication.") and name.endswith((".train", ".measure"))
+    } == set()

@@ -10,7 +10,8 @@ from replication.coco_unet.training.model import UNet
 from replication.core.errors import UserError
 from replication.core.family import find
 from replication.core.settings import load
-from replication.corner_zeros import record as zeros
+from replication.corner_zeros import measure as zeros
+from replication.corner_zeros.record import read, record_path
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
 LAYERS = [
@@ -76,14 +77,14 @@ def test_the_record_keeps_what_cannot_be_had_now(small):
     messages = zeros.write(small)
     assert "cnn-cifar10, untrained: measured" in messages and "autoencoder-mnist, untrained: measured" in messages
     assert messages[-1] == "unet, untrained: left out. no weights here"
-    table = zeros.read("demo")
+    table = read("demo")
     assert {"autoencoder-mnist", "cnn-cifar10", "cnn-mnist"} <= set(table["network"])
     assert "unet" not in set(table["network"]) and table["corner"].between(0, 1).all()
-    path = zeros.record_path("demo")
+    path = record_path("demo")
     path.write_text(path.read_text().replace('"cnn-mnist"', '"unet"'))
     assert zeros.write(small)[-1] == "unet, untrained: the recorded rows are kept. no weights here"
-    assert "unet" in set(zeros.read("demo")["network"])
-    assert zeros.read("paper").empty
+    assert "unet" in set(read("demo")["network"])
+    assert read("paper").empty
 
 
 def test_the_layers_that_the_paper_guides():

@@ -14,8 +14,9 @@ from replication.autoencoder.training.model import Autoencoders
 from replication.core.runs import read_table
 from replication.core.settings import load
 from replication.data.images import pixels
+from replication.inputs import record
 from replication.inputs.report import figures
-from replication.inputs.training import record
+from replication.inputs.training import measure
 
 CPU = torch.device("cpu")
 PARAMS = Path(__file__).parents[3] / "params.yaml"
@@ -34,8 +35,8 @@ def test_the_sources_add_up_and_are_those_of_a_plain_determinant(make_run, blank
     run = make_run(0.1, form="log", max_epochs=2)
     seen = guided_inputs.seen(pixels(blank.train_images))
     [finished] = [r for epoch in train.train([run], blank, CPU) for r in epoch.finished]
-    rows = record.sources(run, blank, seen, [json.loads(json.dumps(finished))])
-    assert [row["group"] for row in rows] == list(record.GROUPS) and [row["inputs"] for row in rows] == [2, 1, 2]
+    rows = measure.sources(run, blank, seen, [json.loads(json.dumps(finished))])
+    assert [row["group"] for row in rows] == list(measure.GROUPS) and [row["inputs"] for row in rows] == [2, 1, 2]
     metrics = finished["metrics"]
     whole = metrics["entropy_change"] - metrics["initial_entropy_change"]
     assert sum(row["in_turn"] for row in rows) == pytest.approx(whole, rel=1e-9)
@@ -53,8 +54,8 @@ def test_another_training_is_noticed(make_run, blank):
     run = make_run(0.1, form="log", max_epochs=2)
     seen = guided_inputs.seen(pixels(blank.train_images))
     other = {"key": run.key, "history": {"validation_mse": [0.0, 0.0]}}
-    assert {row["identical"] for row in record.sources(run, blank, seen, [other])} == {False}
-    assert {row["identical"] for row in record.sources(run, blank, seen, [])} == {None}
+    assert {row["identical"] for row in measure.sources(run, blank, seen, [other])} == {False}
+    assert {row["identical"] for row in measure.sources(run, blank, seen, [])} == {None}
 
 
 def test_the_weights_that_a_training_starts_from(make_run, images):
@@ -65,7 +66,7 @@ def test_the_weights_that_a_training_starts_from(make_run, images):
 
 
 def test_the_images_are_described_by_input(images):
-    found = record.described(images, guided_inputs.seen(pixels(images.train_images)))
+    found = measure.described(images, guided_inputs.seen(pixels(images.train_images)))
     flat = images.train_images.flatten(1).numpy()
     assert found["mean"] == pytest.approx(flat.mean(0), rel=1e-4) and found["shape"] == [1, 4, 4]
     assert found["variance"] == pytest.approx(flat.var(0), rel=1e-4) and found["images"] == 50
@@ -89,7 +90,7 @@ def test_the_record_of_a_scale(monkeypatch, images):
     grid = {"dataset": "digits", "batch_size": 16, "max_epochs": 4, "replicates": 1, "arms": arms}
     own = replace(loaded, of_scale={**loaded.of_scale, "inputs-mnist": grid})
     threads = torch.get_num_threads()
-    path = record.write(own)
+    path = measure.write(own)
     assert torch.get_num_threads() == threads
     assert record.read("demo")["inputs-mnist"]["sources"] == []  # no input is always zero
     assert record.read("paper") == {} and path.exists() and read_table(path.with_suffix(".jsonl")) == []

@@ -13,7 +13,7 @@ from replication.core.family import findings_of, parts_of, room
 from replication.core.paths import PARAMS
 from replication.core.runs import Run
 from replication.core.settings import load
-from replication.profiles import record, zoo
+from replication.profiles import measure, record, zoo
 from replication.profiles.statistics import claims
 
 ROOT = PARAMS.absolute().parent
@@ -26,7 +26,7 @@ def network(seed=0):
 
 def test_layers_describe_their_weights():
     net = network()
-    first, second = record.describe_layers(net, network="small", weights="random")
+    first, second = measure.describe_layers(net, network="small", weights="random")
     weight = net[0].weight.detach().double().numpy()
     assert first["shape"] == [20, 3, 3, 3] and first["fan_in"] == 27 and first["n"] == 60 and first["layer"] == 1
     assert first["log_sigma"] == pytest.approx(np.log(weight.std(ddof=1)), abs=1e-6)
@@ -47,24 +47,27 @@ def demo(**changes):
 def test_a_record_keeps_what_cannot_be_had_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     parameters = demo(vgg16=("small-vgg", "mine.pt", "random"), resnet50=("resnot", "random"))
-    assert "profile is left out" in record.write(parameters, "vgg16")[0]
+    assert "profile is left out" in measure.write(parameters, "vgg16")[0]
     torch.save(zoo.build("small-vgg").state_dict(), "mine.pt")
-    assert all("8 convolutions" in message for message in record.write(parameters, "vgg16"))
+    assert all("8 convolutions" in message for message in measure.write(parameters, "vgg16"))
     path = record.record_path("demo", "vgg16")
     before = path.read_text()
     (tmp_path / "mine.pt").unlink()
-    assert "recorded profile is kept" in record.write(parameters, "vgg16")[0]
+    assert "recorded profile is kept" in measure.write(parameters, "vgg16")[0]
     assert path.read_text() == before
     assert {row["weights"] for row in record.read_record(path)} == {"mine.pt", "random"}
     with pytest.raises(UserError, match=r"nothing could be profiled.*no network 'resnot'"):
-        record.write(parameters, "resnet50")
+        measure.write(parameters, "resnet50")
     assert not record.record_path("demo", "resnet50").exists()
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"vgg16": {"network": "vgg16", "weights": []}}, "demo.profiles.vgg16.weights: expected a list, got"),
+        (
+            {"vgg16": {"network": "vgg16", "weights": []}},
+            "demo.profiles.vgg16.weights: expected a list that is not empty, got",
+        ),
         ({"vgg16": {"network": "vgg16"}}, "demo.profiles.vgg16: missing parameter weights"),
         ({"unet": {"network": 5, "weights": ["random"]}}, "demo.profiles.unet.network: expected a text, got 5"),
         (
@@ -93,8 +96,8 @@ def test_the_unets_family_is_found_by_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     parameters = demo(unet=("unet-coco", "trained", "sample", "random"))
     known = {"unet-coco": UNets("unet-coco", 1.0, 0.0), "unet-coco-sample": UNets("unet-coco-sample")}
-    monkeypatch.setattr(record, "find", lambda _, name: known[name])
-    trained, sample, random = record.write(parameters, "unet")
+    monkeypatch.setattr(measure, "find", lambda _, name: known[name])
+    trained, sample, random = measure.write(parameters, "unet")
     assert "no weights of the unguided run of unet-coco here; `python -m replication sweep --scale demo" in trained
     assert "profile is left out. scale demo has no run of unet-coco-sample without guidance" in sample
     assert (
@@ -125,7 +128,7 @@ def test_the_section(tmp_path, monkeypatch):
         "**VGG16** (`small-vgg`): no profile yet. Missing: mine.pt, random (Glorot uniform); `python" in section.about
     )
 
-    record.write(parameters, "vgg16")
+    measure.write(parameters, "vgg16")
     found, verdicts, section = shown()
     assert found.metrics == {"vgg16": 8} and section.note == "a note"
     assert [figure.path.stem for figure in section.figures] == ["figure1-vgg16", "h5-weight-scale"]
@@ -351,7 +354,7 @@ def test_scale_table_on_weights_that_are_nothing_but_scale():
     net = nn.Sequential(*[nn.Conv2d(40, 40, 3) for _ in range(4)])
     for sigma, layer in zip((0.5, 0.2, 0.1, 0.05), net, strict=True):
         nn.init.normal_(layer.weight, std=sigma)
-    (row,) = claims.scale_table(record.frame(record.describe_layers(net, network="n", weights="w"))).to_dict("records")
+    (row,) = claims.scale_table(record.frame(measure.describe_layers(net, network="n", weights="w"))).to_dict("records")
     assert row["residual"] == pytest.approx(-0.635, abs=0.03)  # (psi(1/2) + log 2) / 2
     assert row["slope"] == pytest.approx(1, abs=0.05) and row["r2"] > 0.99 and row["share"] < 0.05
 

@@ -9,14 +9,14 @@ from replication.core import paths
 from replication.core.family import find
 from replication.core.runs import Store
 from replication.core.settings import load
-from replication.profiles import record
+from replication.profiles import measure, record
 from replication.profiles.zoo import glorot_uniform_
 
 
 def test_the_unguided_run_is_profiled_when_its_weights_are_there(tmp_path, monkeypatch):
     parameters = load("demo", paths.PARAMS.absolute())
     monkeypatch.chdir(tmp_path)
-    assert any("its profile is left out" in line for line in record.write(parameters, "unet"))
+    assert any("its profile is left out" in line for line in measure.write(parameters, "unet"))
     run = find(parameters, "unet-coco").grid[0]
     assert run["lambda"] == 0
     model = task.build(run)
@@ -26,7 +26,7 @@ def test_the_unguided_run_is_profiled_when_its_weights_are_there(tmp_path, monke
     path = store.weights(run.key)
     path.parent.mkdir()
     save_file(model.state_dict(), path)
-    record.write(parameters, "unet")
+    measure.write(parameters, "unet")
     layers = record.frame(record.read_record(record.record_path("demo", "unet"))).set_index(["weights", "name"])
     corner = model.encoder[1].conv2.weight[:, :, 0, 0].abs().log().mean().item()
     assert layers.loc[("trained", "encoder.1.conv2"), "mean"] == pytest.approx(corner, rel=1e-5)

@@ -88,6 +88,7 @@ def plain_training(run, images):
         if run["lambda"] == 0:
             return torch.zeros((), dtype=dtype)
         own = {"form": run["form"], "epsilon": run["epsilon"], "anchor": anchor(run), "image_size": (8, 8)}
+        own |= {"floor": 0.0}
         return EntropyGuidance(model, kernels, **own)()
 
     optimizer = torch.optim.Adam(model.parameters(), lr=run["learning_rate"], eps=1e-7)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from entropy_guidance import convolution_matrix
 from replication.core import paths
-from replication.theory import experiment
+from replication.theory import experiment, record
 from replication.theory.layers import (
     CLASSES,
     conv_row,
@@ -138,14 +138,14 @@ def test_filters():
 
 def test_the_record_is_the_same_every_time(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    written = [paths.record(scale, experiment.NAME) for scale in ("a", "b")]
+    written = [paths.record(scale, record.NAME) for scale in ("a", "b")]
     for path in written:
-        experiment.save(experiment.run(SMALL), path)
+        record.save(experiment.run(SMALL), path)
     assert written[0].read_bytes() == written[1].read_bytes()
-    record = experiment.read("a")
-    assert [len(rows) for rows in record.values()] == [2 * len(CLASSES) + 7, 30, 6 + 3]
+    recorded = record.read("a")
+    assert [len(rows) for rows in recorded.values()] == [2 * len(CLASSES) + 7, 30, 6 + 3]
     assert record["filters"][0]["c11"] == -math.inf
-    assert experiment.read("none") == {"layers": [], "witness": [], "filters": []}
+    assert record.read("none") == {"layers": [], "witness": [], "filters": []}
 
 
 def layer(class_="dense, wide", **changes):

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from replication.autoencoder import square_part
+from replication.autoencoder import record
 from replication.autoencoder.report import figures
 from replication.autoencoder.settings import AutoencoderSettings
 from replication.autoencoder.statistics import claims, pairs
@@ -100,7 +100,7 @@ TABLES = {  # name -> title, note
         "t-interval of guided minus unguided MSE; change: log|det W_sq| in nats. Planned after MNIST's guided runs "
         "had been seen: no rule was written before.",
     ),
-    square_part.NAME: (
+    record.NAME: (
         "What the guided square part sees of the images",
         "The square part of the first layer has as many inputs as the layer has units: the image's first ones, row by "
         "row. lit: those that are above zero in some training image; images: share of the training images that "
@@ -144,7 +144,7 @@ class _Writer(FamilyWriter[AutoencoderSettings]):
     def table(self, name: str) -> TableEntry:
         title, text = TABLES[name]
         title, table = f"{title}, `{self.family.name}`", self.found.table(name)
-        if name != square_part.NAME:
+        if name != record.NAME:
             return self.write(table, name, title, text)
         made = f"Made by `python -m replication {name} --scale {self.family.scale}`."
         return write_table(self.folder, f"{self.family.name}-{name}", title, table, f"{text} {made}")

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from replication.autoencoder import grid, square_part
+from replication.autoencoder import grid, record
 from replication.autoencoder.settings import AutoencoderSettings
 from replication.autoencoder.statistics import calibration, claims, comparisons, hypotheses, pairs, replay
 from replication.autoencoder.statistics.pairs import Plan
@@ -50,7 +50,7 @@ def statistics(family: Family[AutoencoderSettings], settings: AutoencoderSetting
         "replay": comparisons.replays(pairs.frame(pairs.of_published(family.records, settings))),
         **_replayed(family, settings),
         "equal-epochs": comparisons.equal_epochs(pairs.frame(pairs.unstopped(family.records, settings))),
-        square_part.NAME: square_part.read(family.scale, family.name),
+        record.NAME: record.read(family.scale, family.name),
     }
     variants = grid.variants(settings).values()
     facts = {

@@ -43,7 +43,7 @@ class View:
 
 
 def view(title: str, recorded: Mapping[str, Any], width: int) -> View:
-    """Of one family's record (see `record.described`)."""
+    """Of one family's record (see `measure.described`)."""
     channels, height, columns = recorded["shape"]
     shape = (height, columns, channels)
     variance = np.array(recorded["variance"])

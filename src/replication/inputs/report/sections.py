@@ -11,6 +11,7 @@ from replication.core.family import Family
 from replication.core.findings import Findings
 from replication.core.runs import Record, of_grid
 from replication.core.settings import role_of
+from replication.inputs import record
 from replication.inputs.grid import arms
 from replication.inputs.report import figures
 from replication.inputs.settings import InputsSettings
@@ -18,7 +19,6 @@ from replication.inputs.statistics import claims, pairs
 from replication.inputs.statistics.claims import EFFECT_LAMBDA
 from replication.inputs.statistics.findings import decided
 from replication.inputs.statistics.pairs import Arms
-from replication.inputs.training import record
 from replication.report.section import (
     FamilyWriter,
     FigureEntry,

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from replication.core.family import Family
 from replication.core.findings import Findings
 from replication.core.verdict import Hypothesis, Verdict
+from replication.inputs import record
 from replication.inputs.grid import arms
 from replication.inputs.settings import InputsSettings
 from replication.inputs.statistics import claims, pairs
-from replication.inputs.training import record
 
 DECIDES = "inputs-mnist"  # H9 and H10 are about its images
 

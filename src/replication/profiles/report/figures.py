@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from entropy_guidance import box_plot
+from entropy_guidance.plots import box_plot
 from replication.profiles.statistics import claims
 from replication.report.figures import house_style
 

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.optimize import curve_fit
 from scipy.stats import norm, pearsonr
 
-from entropy_guidance.selection import empirical
+from entropy_guidance.empirical_layers import empirical
 from replication.core.verdict import Verdict
 
 FIRST, LAST, TOLERANCE = -2.2, -5.5, 0.3  # nats: what the text prints of Figure 1, and how near is near

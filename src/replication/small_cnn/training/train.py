@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from entropy_guidance import exact_conv_entropy_change, penalty
+from entropy_guidance import penalty
 from replication.core.provenance import environment
 from replication.core.runs import Record, Run, make_record
 from replication.data.images import ImageSet
@@ -186,7 +186,7 @@ class _Stack:
         pairs = zip(self.models.kernels[:guided], self.gradients[:guided], strict=True)  # kernels come first in both
         for kernel_MOIpq, gradient_MOIpq in pairs:
             if form == "exact":  # per pixel, as EntropyGuidance has it
-                change_G = exact_conv_entropy_change(kernel_MOIpq[rows_G], FREQUENCIES) / math.prod(FREQUENCIES)
+                change_G = _exact_change(kernel_MOIpq[rows_G]) / math.prod(FREQUENCIES)
                 penalty(change_G, lambda_G, form="exact").sum().backward()
                 continue
             weights_MOIpq = kernel_MOIpq.detach()
@@ -232,6 +232,22 @@ class _Stack:
             "anchor_weight": history["anchor_weight"][-1],
         }
         return make_record(self.runs[m], metrics, history, self.seconds / len(self.runs), self.environment)
+
+
+def _exact_change(kernel_GOIpq: Tensor) -> Tensor:
+    """As `exact_conv_entropy_change`, (G,), by the operations that trained the committed runs: the LU of a Gram matrix.
+
+    A run that is trained again so has the same digits.
+    """
+    transfer_GlwOI = torch.fft.fft2(kernel_GOIpq, s=FREQUENCIES).movedim((-2, -1), (-4, -3))
+    outputs, inputs = transfer_GlwOI.shape[-2:]
+    if outputs == inputs:
+        change_Glw = torch.linalg.slogdet(transfer_GlwOI).logabsdet
+    else:
+        wide = outputs < inputs
+        gram = transfer_GlwOI @ transfer_GlwOI.mH if wide else transfer_GlwOI.mH @ transfer_GlwOI
+        change_Glw = 0.5 * torch.linalg.slogdet(gram).logabsdet
+    return change_Glw.sum(dim=(-2, -1))
 
 
 def _loss_and_right(scores_MBK: Tensor, labels_MB: Tensor) -> tuple[Tensor, Tensor]:

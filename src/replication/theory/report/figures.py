@@ -5,21 +5,20 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import seaborn as sns
-import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from entropy_guidance import Form, penalty
 from replication.report.figures import house_style
-from replication.theory.layers import CORNERS
+from replication.theory.record import CORNERS
 
 DRAWN_EPSILONS = (0.5, 0.2, 0.1)  # large enough to be seen on a linear axis, as the paper's is
 EPSILONS = (1e-1, 1e-3, 1e-5, 1e-7)
 DRAWN_FILTERS = 40
 
 Array = NDArray[np.float64]
+Form = Literal["log", "reciprocal"]
 Quantity = Literal["loss", "slope by x", "slope by log x"]
 
 
@@ -50,15 +49,13 @@ def _losses(axes: Axes, x: Array, epsilons: tuple[float, ...], quantity: Quantit
 
 
 def _quantity(x: Array, form: Form, epsilon: float, quantity: Quantity) -> Array:
-    """What the library computes, and its derivative by autograd."""
-    change = torch.from_numpy(np.log(np.abs(x))).requires_grad_()
-    loss = penalty(change, 1.0, form=form, epsilon=epsilon)
+    """The library's penalty (a test compares them), and the absolute value of its derivative."""
+    size = np.abs(x)
+    loss: Array = -np.log(size) if form == "log" else 1 / (size + epsilon)
     if quantity == "loss":
-        values: Array = loss.detach().numpy()
-        return values
-    (by_log,) = torch.autograd.grad(loss.sum(), change)
-    slope: Array = np.abs(by_log.numpy())
-    return slope if quantity == "slope by log x" else slope / np.abs(x)
+        return loss
+    by_x: Array = 1 / size if form == "log" else loss**2
+    return by_x if quantity == "slope by x" else by_x * size
 
 
 @house_style()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from replication.core.verdict import Verdict
-from replication.theory.layers import Row
+from replication.theory.record import Row
 
 DETERMINANT_TOLERANCE = 1e-9  # relative
 TOLERANCE = 0.01  # nats

@@ -6,19 +6,19 @@ import pandas as pd
 
 from replication.core.findings import Findings
 from replication.core.verdict import Verdict
-from replication.theory import experiment
-from replication.theory.layers import CORNERS
+from replication.theory import record
+from replication.theory.record import CORNERS
 from replication.theory.statistics import claims
 
 
 def statistics(scale: str) -> Findings:
     """Everything, from the record alone."""
-    record = experiment.read(scale)
-    counts = {name: len(rows) for name, rows in record.items()}
-    layers, witness = claims.layers_frame(record["layers"]), pd.DataFrame(record["witness"])
+    recorded = record.read(scale)
+    counts = {name: len(rows) for name, rows in recorded.items()}
+    layers, witness = claims.layers_frame(recorded["layers"]), pd.DataFrame(recorded["witness"])
     tables = {"layers": layers, "witness": witness}
     if len(layers):
-        filters = pd.DataFrame(record["filters"])
+        filters = pd.DataFrame(recorded["filters"])
         drawn = filters["filter"] == "random"
         tables |= {
             "classes": classes(layers),

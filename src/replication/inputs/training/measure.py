@@ -2,11 +2,10 @@
 report, which has none.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -16,16 +15,16 @@ from replication.autoencoder.training import guided_inputs
 from replication.autoencoder.training.guided_inputs import Seen
 from replication.autoencoder.training.train import initial_weights, train_again
 from replication.core import paths, strict_json
-from replication.core.files import reading, write_text
+from replication.core.files import write_text
 from replication.core.runs import Record, Run, read_current
 from replication.core.settings import Parameters
 from replication.data.images import ImageSet, pixels
 from replication.inputs.grid import arms
+from replication.inputs.record import NAME
 from replication.inputs.settings import read as read_settings
 from replication.inputs.statistics.claims import EFFECT_LAMBDA
 from replication.inputs.statistics.pairs import LEADING
 
-NAME = "guided-inputs"
 RARE = 0.001  # of the images, below which an input is rare
 GROUPS = ("always zero", "rare", "alive")
 CPU = torch.device("cpu")
@@ -53,14 +52,6 @@ def write(parameters: Parameters) -> Path:
     path = paths.record(parameters.scale, NAME)
     write_text(path, strict_json.dumps(record) + "\n")
     return path
-
-
-def read(scale: str) -> dict[str, dict[str, Any]]:
-    """The record, by family; empty where nothing is recorded."""
-    path = paths.record(scale, NAME)
-    with reading(path, f"`python -m replication {NAME}` writes it anew"):
-        recorded: dict[str, dict[str, Any]] = strict_json.loads(path.read_text()) if path.exists() else {}
-    return recorded
 
 
 def dissected(runs: Iterable[Run]) -> list[Run]:
@@ -128,11 +119,3 @@ def grouped(lit_L: Tensor, images: int) -> dict[str, Tensor]:
 
 def _change(block_LL: Tensor) -> float:
     return float(dense_entropy_change(block_LL))
-
-
-def sources_table(recorded: Mapping[str, Any] | None) -> pd.DataFrame:
-    """The rows of `sources` in a family's record, with the share of each group in the change."""
-    table = pd.DataFrame(recorded["sources"] if recorded else [])
-    if len(table):
-        table["share"] = table["in_turn"] / table.groupby("width")["in_turn"].transform("sum")
-    return table

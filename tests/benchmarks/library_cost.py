@@ -1,0 +1,152 @@
+"""What the library costs at the size of large networks, beside an earlier version of it, on one core.
+
+`python tests/benchmarks/library_cost.py --before SOURCES [--write]`: SOURCES is the folder src of another checkout. The
+two are measured in turn, each round in a process of its own. Seconds are CPU seconds of that process with one thread;
+medians and quartiles over the rounds, and the median of the paired ratios. With `--write`: guidance-library.csv.
+
+- log, 4096 x 4096; exact, 11008 x 4096: a warm step of guidance on a linear layer, forward and backward.
+- exact, ill-conditioned: the same with two rows that are nearly equal, for which QR takes the Gram matrix's place.
+- 20 convolutions of ResNet-50: the penalty, forward and backward, log form; and its share of a step at batch 8, 224 px.
+- profile of EfficientNet-B7: `profile(model).summary()`; and its peak memory above the loaded model, in GB.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from machine import processor
+from torch import nn
+
+OUT = Path("data/benchmarks/guidance-library.csv")
+LARGE = (4096, 4096), (11008, 4096)
+
+
+def cpu_seconds(function: Callable[[], object]) -> float:
+    start = time.process_time()
+    function()
+    return time.process_time() - start
+
+
+def linear(shape: tuple[int, int], form: str, *, close: bool = False) -> dict[str, float]:
+    from entropy_guidance import EntropyGuidance
+
+    model = nn.Sequential(nn.Linear(shape[1], shape[0], bias=False))
+    if close:
+        with torch.no_grad():
+            model[0].weight[:, 1] = model[0].weight[:, 0] + 1e-4 * model[0].weight[:, 1]
+    guidance = EntropyGuidance(model, {"0": 1e-6}, form=form)
+
+    def step() -> None:
+        model.zero_grad()
+        guidance().backward()
+
+    step()
+    return {"seconds": cpu_seconds(step)}
+
+
+def convolutions(batch: int = 8, size: int = 224) -> dict[str, float]:
+    from torchvision.models import resnet50
+
+    from entropy_guidance import EntropyGuidance, selection
+
+    model = resnet50(num_classes=10)
+    names = selection.by_role(model, "pre-skip", torch.empty(1, 3, 64, 64))
+    guidance = EntropyGuidance(model, dict.fromkeys(names, 1e-6), form="log")
+    images, labels = torch.randn(batch, 3, size, size), torch.randint(0, 10, (batch,))
+
+    def penalty() -> None:
+        guidance().backward()
+
+    def step() -> None:
+        nn.functional.cross_entropy(model(images), labels).backward()
+
+    step()
+    penalty()
+    whole = cpu_seconds(step)
+    own = statistics.median(cpu_seconds(penalty) for _ in range(15))
+    return {"seconds": own, "share of a step": own / whole}
+
+
+def efficientnet(name: str = "efficientnet_b7") -> dict[str, float]:
+    import pandas  # noqa: F401  # so that its import is not measured
+    from torchvision.models import get_model
+
+    from entropy_guidance import profile
+
+    model = get_model(name)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seconds = cpu_seconds(lambda: profile(model).summary())
+    return {"seconds": seconds, "gigabytes": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e6}
+
+
+MEASURES: dict[str, Callable[[], dict[str, float]]] = {
+    "log, 4096 x 4096": lambda: linear(LARGE[0], "log"),
+    "exact, 11008 x 4096": lambda: linear(LARGE[1], "exact"),
+    "exact, 11008 x 4096, ill-conditioned": lambda: linear(LARGE[1], "exact", close=True),
+    "20 convolutions of ResNet-50": convolutions,
+    "profile of EfficientNet-B7": efficientnet,
+}
+
+
+def measured(what: str, sources: Path) -> dict[str, float]:
+    environment = os.environ | {"PYTHONPATH": str(sources), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    command = [sys.executable, __file__, "--measure", what]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def table(before: Path, rounds: int, measures: list[str]) -> pd.DataFrame:
+    sources = {"before": before.resolve(), "ours": Path(__file__).parents[2] / "src"}
+    rows = []
+    for what in measures:
+        found = {way: [] for way in sources}
+        for _ in range(rounds):
+            for way, path in sources.items():
+                found[way].append(measured(what, path))
+        for quantity in found["ours"][0]:
+            values = {way: np.array([each[quantity] for each in found[way]]) for way in sources}
+            ratio = np.median(values["ours"] / values["before"])
+            for way in sources:
+                low, median, high = np.quantile(values[way], [0.25, 0.5, 0.75])
+                row = {"what": what, "quantity": quantity, "way": way, "n": rounds, "median": median}
+                row |= {"quartile_low": low, "quartile_high": high, "ratio": ratio if way == "ours" else 1.0}
+                rows.append(row)
+                print(row, flush=True)
+    versions = f"python {platform.python_version()}, torch {torch.__version__}"
+    return pd.DataFrame(rows).assign(hardware=f"one core of {processor()}", versions=versions)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--before", type=Path, help="folder src of the version to compare with")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=MEASURES, action="append", help="one of the measurements; may be repeated")
+    parser.add_argument("--write", action="store_true", help=f"write {OUT}")
+    parser.add_argument("--measure", choices=MEASURES, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        torch.set_num_threads(1)
+        torch.manual_seed(0)
+        warnings.simplefilter("ignore")
+        print(json.dumps(MEASURES[options.measure]()))
+        return
+    found = table(options.before, options.rounds, options.only or list(MEASURES))
+    if options.write:
+        found.to_csv(OUT, index=False, float_format="%.4g")
+
+
+if __name__ == "__main__":
+    main()
