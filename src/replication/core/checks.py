@@ -16,6 +16,7 @@ import torch
 
 from entropy_guidance import penalty
 from replication.core import strict_json
+from replication.core.made_apart import seed_of
 from replication.core.provenance import NOT_RECORDED, recorded
 from replication.core.records import FIRST, key_of, sealed
 from replication.core.runs import CLOCKS, Record, nine_digits
@@ -100,7 +101,7 @@ def check(held: Sequence[Held]) -> list[Outcome]:
     for one in held:
         different.setdefault(strict_json.dumps(one.record), one)
     once = list(different.values())
-    return [keys(held), duplicates(held), histories(once), stopping(once), twins(once)]
+    return [keys(held), duplicates(held), histories(once), stopping(once), twins(once), orders(once)]
 
 
 def keys(held: Sequence[Held]) -> Outcome:
@@ -262,6 +263,20 @@ def twins(held: Sequence[Held]) -> Outcome:
     ]
     looked_at = _count(len(pairs), "pair") + (f" ({rounded:,} of them equal but for rounding)" if rounded else "")
     return Outcome("twins", looked_at, findings)
+
+
+def orders(held: Sequence[Held]) -> Outcome:
+    """A guided run and the unguided run of its seed saw the images in one order: that of the files is the same."""
+    recorded_ = [one for one in held if "data" in one.record]
+    unguided = {seed_of(one.record): one.record for one in recorded_ if one.record["run"]["lambda"] == 0}
+    pairs = [(one, unguided.get(seed_of(one.record))) for one in recorded_ if one.record["run"]["lambda"] != 0]
+    known = [(one, other) for one, other in pairs if other is not None]
+    findings = [
+        _finding(one, f"its data lie in another order than those of {other['key']}, the unguided run of its seed")
+        for one, other in known
+        if one.record["data"]["order"] != other["data"]["order"]
+    ]
+    return Outcome("order of the data", _count(len(known), "pair"), findings)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from replication.core.runs import (
     read_table,
     same_numbers,
 )
-from replication.core.settings import Parameters, load
+from replication.core.settings import Parameters, load, role_of
 
 
 def prepare(options: argparse.Namespace) -> None:
@@ -278,9 +278,11 @@ def _cleared(parameters: Parameters, name: str, store: Store) -> set[str]:
 
 
 def _train(options: argparse.Namespace, family: Family[Any], runs: list[Run], name: str) -> int:
+    from replication.core import room_for
     from replication.core.sweep import choose_device
     from replication.core.sweep import sweep as train_missing
 
+    room_for.check_writable(paths.reports(family.scale))
     outcome = train_missing(
         runs,
         paths.table(family.scale, name),
@@ -291,6 +293,7 @@ def _train(options: argparse.Namespace, family: Family[Any], runs: list[Run], na
         shard=_shard(options.shard),
         only=_only(options.only, runs),
         workers=options.workers,
+        manifest=paths.manifest(family.scale, role_of(family.name)),
     )
     print(f"{name} at scale {family.scale}: {outcome}")
     if outcome.interrupted:

@@ -24,8 +24,11 @@ MISPLACED = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # what s
 NO_MEMORY = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)  # torch's RuntimeErrors say so
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+def write_whole(path: Path, write: Callable[[Path], object], needed: int | None = None) -> None:
     """Have `write` write a temporary file beside `path`, then rename it into place.
+
+    Args:
+        needed: bytes, for the message of a full disk.
 
     Raises:
         UserError: the disk is full, or the folder cannot be written.
@@ -44,7 +47,9 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             if not full:
                 raise
         advice = "Free some space" if full else "See that the path can be written"
-        raise UserError(f"cannot write {path}: {error}. {advice} and start again") from None
+        bytes_ = f" (it needs {needed:,} bytes)" if full and needed is not None else ""
+        kept = "What was there before is kept" if path.exists() else "Nothing was left there"
+        raise UserError(f"cannot write {path}{bytes_}: {error}. {kept}. {advice} and start again") from None
 
 
 @contextmanager
@@ -79,7 +84,25 @@ def is_damage(error: Exception) -> bool:
 
 def write_text(path: Path, text: str) -> None:
     """`write_whole` for a text."""
-    write_whole(path, lambda temporary: temporary.write_text(text))
+    write_whole(path, lambda temporary: temporary.write_text(text), len(text.encode()))
+
+
+def delete_leftovers(folder: Path) -> None:
+    """Delete the temporary files of `write_whole` whose process is gone."""
+    for path in folder.glob("*.tmp*"):
+        pid = path.suffix.removeprefix(".tmp")
+        if pid.isdecimal() and not _lives(int(pid)):
+            path.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def set_aside(path: Path) -> Path:

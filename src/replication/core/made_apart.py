@@ -29,11 +29,11 @@ class Pairs:
 def made_apart(records: Iterable[Record]) -> Pairs:
     """Each guided run beside the unguided run of its seed and precision, where there is one."""
     found = list(records)
-    unguided = {_seed(record): record for record in found if record["run"]["lambda"] == 0}
+    unguided = {seed_of(record): record for record in found if record["run"]["lambda"] == 0}
     pairs = [
-        (record, unguided[_seed(record)])
+        (record, unguided[seed_of(record)])
         for record in found
-        if record["run"]["lambda"] != 0 and _seed(record) in unguided
+        if record["run"]["lambda"] != 0 and seed_of(record) in unguided
     ]
     apart, not_recorded = 0, 0
     for pair in pairs:
@@ -44,7 +44,7 @@ def made_apart(records: Iterable[Record]) -> Pairs:
     return Pairs(len(pairs), apart, not_recorded)
 
 
-def _seed(record: Record) -> tuple[object, ...]:
+def seed_of(record: Record) -> tuple[object, ...]:
     """What a pair has in common."""
     settings = [(name, value) for name, value in sorted(record["run"].items()) if name not in PAIRED_SETTINGS]
     return (record["family"], record["run"].get("precision"), *settings)

@@ -6,7 +6,7 @@ file each in the store, which DVC does not see, and one line each in a family's 
 """
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from replication.core import tables
 from replication.core.errors import UserError
-from replication.core.files import reading, set_aside, write_text
+from replication.core.files import delete_leftovers, reading, set_aside, write_text
 from replication.core.records import hashed, is_key, key_of, line, parse
 
 if TYPE_CHECKING:
@@ -142,6 +142,15 @@ class Store:
         """
         write_text(self.path(record["key"]), line(record))
         self.checkpoint(record["key"]).unlink(missing_ok=True)
+
+    def tidy(self, finished: Container[str]) -> None:
+        """Delete what a kill left behind: files half-written by processes that are gone, finished runs' checkpoints."""
+        checkpoints, weights = (place("0" * 16).parent for place in (self.checkpoint, self.weights))
+        for folder in (self.folder, checkpoints, weights):
+            delete_leftovers(folder)
+        for path in checkpoints.glob("*.pt"):
+            if path.stem in finished:
+                path.unlink(missing_ok=True)
 
     def add_missing(self, records: Iterable[Record]) -> int:
         """Put the records that the store does not have; return how many."""

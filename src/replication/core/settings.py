@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from replication.core import paths
+from replication.core import paths, room_for
 from replication.core.errors import UserError
+from replication.core.files import write_whole
 from replication.core.schema import check_keys, check_numbers, mapping, mistake, named, read_as, shown
 
 SHARED = {"scale", "lambda", "families", "scales"}
@@ -44,8 +45,16 @@ class Parameters:
         return read_as(type_, self.section(name), name)
 
     def grid(self, type_: type[T], name: str) -> T:
-        """`scales.SCALE.NAME` as the struct that declares it."""
-        return read_as(type_, self.of_scale[name], self.where(name))
+        """`scales.SCALE.NAME` as the struct that declares it.
+
+        Raises:
+            UserError: it does not fit the declaration, or its replicates alone are more runs than fit here.
+        """
+        grid = read_as(type_, self.of_scale[name], self.where(name))
+        for field_, value in self.of_scale[name].items():
+            if field_.endswith("replicates"):
+                room_for.check_runs(value, f"{self.where(name)}.{field_}")
+        return grid
 
     def where(self, name: str) -> str:
         """How a message names a part of the scale."""
@@ -150,7 +159,7 @@ def set_scale(scale: str, path: Path = paths.PARAMS) -> None:
     document = yaml.load(path)
     if document["scale"] != scale:
         document["scale"] = scale
-        yaml.dump(document, path)
+        write_whole(path.resolve(), lambda beside: yaml.dump(document, beside))
 
 
 def package_of(room: str) -> str:

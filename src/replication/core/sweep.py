@@ -15,11 +15,13 @@ import torch
 from tqdm import tqdm
 
 from replication import data as datasets
-from replication.core import executors
+from replication.core import executors, room_for
+from replication.core.end_with_dvc import end_with_dvc
 from replication.core.errors import UserError
 from replication.core.executors import OutOfTime, Stack
 from replication.core.records import sealed
 from replication.core.runs import Record, Run, Store, read_current, write_table
+from replication.data.verify import verified
 from replication.training.trainer import Trainer, find
 
 UNSAID = "unsaid"
@@ -60,6 +62,7 @@ def sweep(
     shard: tuple[int, int] = (1, 1),
     only: Mapping[str, Container[float | str]] | None = None,
     workers: int | None = None,
+    manifest: Path | None = None,
 ) -> Outcome:
     """Train the runs that neither the store nor the table has, then write the table: the selected runs, no others.
 
@@ -71,10 +74,14 @@ def sweep(
         shard: (i, n) trains the i-th of n parts of what is missing; the parts of all machines add up.
         only: train only runs whose settings have one of these values, by name of the setting (see `setting`).
         workers: processes on the CPU; by default one a core.
+        manifest: of the runs' data, which are compared with it.
     """
+    for folder in (store.folder, table.resolve().parent):
+        room_for.check_writable(folder)
     known = {record["key"]: record for record in read_current(table)}  # the table's stand, whatever the store has
     store.add_missing(known.values())
     _take(runs, store, known)
+    store.tidy(known)
     wanted = [run for run in runs if all(setting(run, name) in values for name, values in (only or {}).items())]
     if only and not wanted:
         raise UserError(f"no run of the grid has all of {', '.join(only)} as chosen: choose fewer at a time")
@@ -85,6 +92,7 @@ def sweep(
 
     trained, interrupted = 0, False
     if share and minutes != 0:  # zero minutes write the table, and need no data
+        data = _verified(share, manifest)
         stacks = _stacks(share, find(trainer), device)
         if device.type == "cpu" and find(trainer).one_thread(share[0]):
             epochs = executors.local_workers(stacks, trainer, min(workers or cores(), len(stacks)), deadline)
@@ -95,10 +103,10 @@ def sweep(
         interval = 0.5 if sys.stderr.isatty() else 10
         bar = tqdm(total=len(share), unit="run", desc=share[0].family, mininterval=interval, miniters=0, smoothing=0)
         try:
-            with _sigterm_as_interrupt(), bar:
+            with _sigterm_as_interrupt(), end_with_dvc(), bar:
                 for epoch in epochs:
                     for record in epoch.finished:
-                        store.put(sealed(record))
+                        store.put(sealed(record | {"data": data[record["run"]["dataset"]]}))
                     trained += len(epoch.finished)
                     state = f"epoch {epoch.number}, {epoch.training} in stack, {epoch.progress}"
                     bar.set_postfix_str(state, refresh=False)
@@ -119,6 +127,16 @@ def _take(runs: Sequence[Run], store: Store, known: dict[str, Record]) -> None:
     for key in (store.keys() & {run.key for run in runs}) - known.keys():
         if (record := store.take(key)) is not None:
             known[key] = record
+
+
+def _verified(runs: Sequence[Run], manifest: Path | None) -> dict[str, dict[str, str]]:
+    """By data set, the hashes of what the runs are trained on.
+
+    Raises:
+        UserError: the data are not those of the manifest.
+    """
+    names = dict.fromkeys(run["dataset"] for run in runs)
+    return {name: verified(name, datasets.load(name), manifest) for name in names}
 
 
 def _stacks(runs: Sequence[Run], trains: Trainer, device: torch.device) -> list[Stack]:

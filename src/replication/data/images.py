@@ -56,7 +56,7 @@ class ImageSet:
 
     def save(self, path: Path) -> None:
         tensors = {name: tensor.contiguous() for name, tensor in vars(self).items()}
-        write_whole(path, lambda temporary: save_file(tensors, temporary))
+        write_whole(path, lambda temporary: save_file(tensors, temporary), sum(t.nbytes for t in tensors.values()))
 
     @classmethod
     def read(cls, path: Path) -> "ImageSet":

@@ -4,6 +4,7 @@ A target is what a network learns to say of an image: a mask, or a class.
 """
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from replication.core import strict_json
+from replication.core import room_for, strict_json
 from replication.core.files import reading
 from replication.data.images import SPLITS, OrderFreeHash
 
@@ -135,6 +136,8 @@ def write(
         summarise: what the manifest says of the targets of a split.
         notes: for the manifest; read when all examples have come, so that their source may still add to it.
     """
+    shapes = (image_shape, target_shape)
+    room_for.check_disk(folder, sum(counts[split] * math.prod(shape) for split in SPLITS for shape in shapes))
     building = folder.with_name(folder.name + ".tmp")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from replication.core.errors import UserError
+from replication.core.files import write_text
 from replication.docs import derived
 from replication.docs.facts import Facts
 from replication.docs.filling import wrap
@@ -48,7 +49,7 @@ def write(root: Path = Path()) -> list[Path]:
     changed = [page for page, text in texts.items() if not page.exists() or page.read_text() != text]
     for page in changed:
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(texts[page])
+        write_text(page, texts[page])
     return changed
 
 

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from replication.core.files import write_whole
 from replication.statistics.t_tests import NO_VARIANCE, t_interval
 
 STYLE: Any = {"svg.hashsalt": "replication", "figure.dpi": 100, "savefig.dpi": 130, "font.size": 10}
@@ -120,7 +121,8 @@ def save(figure: Figure, folder: Path, name: str, note: str = "") -> Path:
     with mpl.rc_context(STYLE):
         _save_png(figure, path)
         figure.set_layout_engine(None)  # arranged already, and that takes most of the time
-        figure.savefig(path.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
+        about = {"Date": None, "Creator": None}
+        write_whole(path.with_suffix(".svg"), lambda beside: figure.savefig(beside, format="svg", metadata=about))
     plt.close(figure)
     return path
 
@@ -131,4 +133,4 @@ def _save_png(figure: Figure, path: Path) -> None:
     figure.savefig(drawn, format="png")
     with Image.open(drawn) as picture:
         palette = picture.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    palette.save(path, optimize=True)
+    write_whole(path, lambda beside: palette.save(beside, format="png", optimize=True))

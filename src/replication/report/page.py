@@ -11,6 +11,7 @@ from msgspec.structs import asdict
 
 from replication.core import board, paths, published
 from replication.core.board import STAND_IN, Exhibit
+from replication.core.files import write_text
 from replication.core.settings import Parameters
 from replication.report.text import folded, plain, to_html
 
@@ -40,12 +41,12 @@ def write(parameters: Parameters, shown: list[Exhibit]) -> str:
         relative=lambda path: path.relative_to(folder).as_posix(),
     )
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.md").write_text(markdown)
+    write_text(folder / "report.md", markdown)
     body = to_html(markdown)
     html = environment.get_template("report.html.jinja").render(
         body=_inline_images(_with_anchors(body), folder), scale=parameters.scale
     )
-    (folder / "report.html").write_text(html)
+    write_text(folder / "report.html", html)
     return f"The report is {folder / 'report.html'} (and report.md beside it)."
 
 

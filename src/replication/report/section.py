@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from replication.core import published
 from replication.core.family import Family
+from replication.core.files import write_text
 from replication.core.findings import Findings
 from replication.core.made_apart import made_apart
 from replication.core.provenance import recorded
@@ -51,8 +52,7 @@ class Section:
 def write_table(folder: Path, name: str, title: str, table: pd.DataFrame, note: str) -> TableEntry:
     """Write FOLDER/tables/NAME.csv and describe it."""
     path = folder / "tables" / f"{name}.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False, float_format="%.6g")
+    write_text(path, table.to_csv(index=False, float_format="%.6g"))
     return TableEntry(title, path, table, note)
 
 

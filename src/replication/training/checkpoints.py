@@ -15,7 +15,7 @@ from replication.core.runs import Run
 def save(path: Path, run: Run, state: dict[str, Any]) -> None:
     """Write a run's state (nested mappings and lists of tensors, numbers and texts) atomically."""
     whole = {"key": run.key, **state}
-    write_whole(path, lambda beside: torch.save(whole | {"digest": digest(whole)}, beside))
+    write_whole(path, lambda beside: torch.save(whole | {"digest": digest(whole)}, beside), _bytes(state))
 
 
 def load(path: Path, run: Run) -> dict[str, Any]:
@@ -47,6 +47,15 @@ def digest(state: Any) -> str:
     found = hashlib.sha256()
     _add(state, found)
     return found.hexdigest()
+
+
+def _bytes(value: Any) -> int:
+    """Of all tensors in a nested state."""
+    if isinstance(value, dict):
+        return sum(map(_bytes, value.values()))
+    if isinstance(value, list | tuple):
+        return sum(map(_bytes, value))
+    return value.nbytes if isinstance(value, Tensor) else 0
 
 
 def _add(value: Any, found: "hashlib._Hash") -> None:

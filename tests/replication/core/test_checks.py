@@ -57,13 +57,14 @@ def found(check, *records):
 def test_sound_records_pass_every_check(make_run):
     runs = [make_run(), make_run(0.01), make_run(0.01, monitor="base"), make_run(replicate=1)]
     outcomes = checks.check([*held(*map(sound, runs)), Held(f".runs/{runs[0].key}.json", sound(runs[0]))])
-    assert [outcome.findings for outcome in outcomes] == [[]] * 5
+    assert [outcome.findings for outcome in outcomes] == [[]] * 6
     assert list(map(str, outcomes)) == [
         "keys: 5 records, 0 findings",
         "duplicates: 5 records, 0 findings",
         "metrics against histories: 4 records, 0 findings",
         "early stopping: 4 records (what was watched is known of 4), 0 findings",
         "twins: 1 pair, 0 findings",
+        "order of the data: 0 pairs, 0 findings",
     ]
 
 
@@ -85,6 +86,20 @@ def test_content_has_the_digest_that_it_carries_or_that_is_kept_beside_its_table
     assert str(outcome) == "digests: 4 records (3 with a digest), 2 findings"
     assert [finding.key for finding in outcome.findings] == [record["key"], make_run(width=6).key]
     assert not checks.digests([Held(".runs/x.json", sound(make_run(width=6)))], kept).findings
+
+
+def test_pairs_whose_data_lie_in_another_order_are_named(make_run):
+    def on(order, *args, **changes):
+        return sound(make_run(*args, **changes)) | {"data": {"train": "t", "validation": "v", "order": order}}
+
+    records = [on("a"), on("a", 0.1), on("b", 0.2), on("b", 0.2, replicate=1), sound(make_run(0.3))]
+    outcome = checks.orders(held(*records))
+    assert str(outcome) == "order of the data: 2 pairs, 1 finding"
+    [finding] = outcome.findings
+    assert finding.key == records[2]["key"]
+    assert finding.what == (
+        f"its data lie in another order than those of {records[0]['key']}, the unguided run of its seed"
+    )
 
 
 def test_a_run_is_there_once(make_run):

@@ -1,4 +1,6 @@
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,22 @@ def test_a_finished_run_needs_no_checkpoint_and_a_deleted_one_no_weights(make_ru
     assert not store.checkpoint(record["key"]).exists() and store.weights(record["key"]).exists()
     store.delete(record["key"])
     assert store.keys() == set() and not store.weights(record["key"]).exists()
+
+
+def test_what_a_kill_left_behind_is_cleared(make_run, tmp_path):
+    """But nothing of a process that lives, and no checkpoint that is still needed."""
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    store, record, other = Store(tmp_path), record_of(make_run()), make_run(replicate=1)
+    store.put(record)
+    left = [tmp_path / f"{other.key}.tmp{gone.pid}", store.checkpoint(record["key"])]
+    kept = [tmp_path / f"{other.key}.tmp{os.getpid()}", store.checkpoint(other.key), store.path(record["key"])]
+    left.append(store.checkpoint(other.key).with_suffix(f".tmp{gone.pid}"))
+    for path in (*left, *kept):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    store.tidy({record["key"]})
+    assert not any(path.exists() for path in left) and all(path.exists() for path in kept)
 
 
 def test_a_damaged_record_is_named(make_run, tmp_path):

@@ -1,5 +1,6 @@
 import time
 
+import pytest
 import torch
 
 from replication.autoencoder.training import train
@@ -10,6 +11,14 @@ from replication.core.runs import Store, make_record, read_table, write_table
 from replication.training.trainer import Epoch
 
 CPU = torch.device("cpu")
+HASHES = {"train": "t", "validation": "v", "order": "o"}
+
+
+@pytest.fixture(autouse=True)
+def _no_data(monkeypatch):
+    monkeypatch.setattr(sweep, "_verified", lambda runs, _: {run["dataset"]: HASHES for run in runs})
+
+
 TRAINER = "replication.autoencoder.training.train"
 
 
@@ -89,6 +98,7 @@ def test_a_refused_record_is_trained_again_and_the_table_wins_over_the_store(mak
     assert path.with_name(f"{path.name}.refused").read_text() == damaged
     read = {record["key"]: record for record in read_table(table)}
     assert read[runs[0].key] == committed and "digest" in read[runs[1].key] and len(read) == 3
+    assert read[runs[2].key]["data"] == HASHES and "data" not in committed
 
 
 def finished(run):

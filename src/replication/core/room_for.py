@@ -1,0 +1,68 @@
+"""Whether what is planned fits into memory and onto the disk, before anything is made of it."""
+
+import errno
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from replication.core.errors import UserError
+
+RUN_MEMORY, RUN_DISK = 3_000, 8_000  # bytes of one run: described in memory; its record in the store and in a table
+
+
+def check_runs(runs: int, where: str) -> None:
+    """Refuse a grid that is too large.
+
+    Raises:
+        UserError: so many runs fit into no memory or onto no disk here; says the estimate.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    disk = shutil.disk_usage(".").free
+    if runs * RUN_MEMORY > memory or runs * RUN_DISK > disk:
+        raise UserError(
+            f"params.yaml, {where}: at least {runs:,} runs, which need about {size(runs * RUN_MEMORY)} of memory and "
+            f"{size(runs * RUN_DISK)} of disk. There are {size(memory)} and {size(disk)}: choose fewer"
+        )
+
+
+def check_disk(folder: Path, needed: int) -> None:
+    """Refuse to begin a file for which the disk has no room: a memory-mapped one would end the process.
+
+    Raises:
+        UserError: says how much is needed and how much there is.
+    """
+    free = shutil.disk_usage(existing(folder)).free
+    if needed > free:
+        raise UserError(
+            f"cannot write {folder}: it needs {size(needed)}, and the disk has {size(free)} left. Nothing was changed. "
+            "Free some space and start again"
+        )
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse to begin what would end in a folder that cannot be written; leaves nothing there.
+
+    Raises:
+        UserError: the folder, or the first one above it that exists, takes no file.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=existing(folder)):
+            pass
+    except OSError as error:
+        advice = "Free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "See that it can be written"
+        raise UserError(f"cannot write into {folder}: {error.strerror}. {advice}; no run was trained") from None
+
+
+def existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    return next(path for path in [folder, *folder.absolute().parents] if path.exists())
+
+
+def size(number: int) -> str:
+    """Bytes, for the user."""
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if number < 1000 or unit == "TB":
+            return f"{number:,.0f} {unit}" if unit == "bytes" else f"{number:,.1f} {unit}"
+        number = number / 1000  # type: ignore[assignment]
+    raise AssertionError

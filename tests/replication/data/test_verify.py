@@ -1,0 +1,86 @@
+"""Nothing is trained on data that are not those of the manifest."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from replication import data as datasets
+from replication.core import paths
+from replication.core.errors import UserError
+from replication.data import verify
+from replication.data.images import ImageSet
+from replication.data.verify import hashes, verified
+
+MANIFEST = paths.manifest("demo", "role")
+
+
+@pytest.fixture
+def digits(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    datasets.prepare("demo", "role", "digits")
+    return datasets.load("digits")
+
+
+def changed(images, **tensors):
+    return ImageSet(**(vars(images) | tensors))
+
+
+def test_the_hashes_are_the_manifests_and_know_the_order(digits):
+    found = verified("digits", digits, MANIFEST)
+    described = json.loads(MANIFEST.read_text())
+    assert [found[split] for split in ("train", "validation")] == [
+        described[split]["content"] for split in ("train", "validation")
+    ]
+    swapped = torch.arange(len(digits.train_images)).flip(0)
+    other = changed(digits, train_images=digits.train_images[swapped], train_labels=digits.train_labels[swapped])
+    assert verified("digits", other, MANIFEST) == found | {"order": hashes("digits", other)["order"]}
+    assert hashes("digits", other)["order"] != found["order"]
+
+
+def flipped(images):
+    some = images.validation_images.clone()
+    some.view(-1)[5] ^= 1
+    return changed(images, validation_images=some)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        flipped,
+        lambda images: changed(images, train_images=255 - images.train_images),
+        lambda images: changed(images, train_images=images.train_images[::2], train_labels=images.train_labels[::2]),
+        lambda images: changed(images, train_labels=images.train_labels.flip(0)),
+    ],
+    ids=["one bit", "inverted", "half", "labels"],
+)
+def test_other_data_are_refused(digits, damage):
+    with pytest.raises(
+        UserError, match=r"digits is not the one that .*role\.json describes: the \w+ split has the cont"
+    ):
+        verified("digits", damage(digits), MANIFEST)
+
+
+def test_another_data_sets_manifest_says_nothing(digits):
+    MANIFEST.write_text(json.dumps(json.loads(MANIFEST.read_text()) | {"dataset": "mnist"}))
+    assert verified("digits", flipped(digits), MANIFEST)["train"]
+    assert verified("digits", flipped(digits))["train"]
+
+
+def test_memory_maps_are_read_once_then_known_by_size_and_time(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = verified("patterns", datasets.load("patterns"))
+    monkeypatch.setattr(verify, "hashes", lambda *_: pytest.fail("read again"))
+    assert verified("patterns", datasets.load("patterns")) == found
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    path = paths.PREPARED / "patterns" / "train-images.npy"
+    before = path.stat()
+    stored = np.load(path, mmap_mode="r+")
+    stored[0, 0, 0, 0] ^= 1
+    stored.flush()
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    with pytest.raises(UserError, match=r"patterns is not the one that .*about\.json describes: the train split"):
+        verified("patterns", datasets.load("patterns"))
