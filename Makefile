@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 report = scale=$$(sed -n 's/^scale: *//p' params.yaml); page=reports/$$scale/report.html; \
 	test -f $$page && echo ">> The report: $$page" || echo ">> No report yet: \`make repro\` makes $$page"
 
-.PHONY: help repro test check docs format lock wheel-test
+.PHONY: help repro test check docs format lock wheel-test test-peers site
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,8 @@ help:
 	@echo "make check              formatter, linter, type checker"
 	@echo "make docs               write README.md, the findings and docs/ from docs/templates and the records"
 	@echo "make lock               recompute requirements.lock from pyproject.toml"
+	@echo "make test-peers         the tests with transformers, peft, torchao and lightning, in .peers"
+	@echo "make site               the library's documentation, build/site/index.html; warnings are errors"
 	@echo "make wheel-test         build the library's wheel and try it in an environment of its own (TORCH=2.6.0 picks one)"
 
 .venv/.ready: requirements.lock pyproject.toml
@@ -53,6 +55,23 @@ docs: .venv/.ready
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra replication --extra dev pyproject.toml -o requirements.lock
+	printf 'transformers\npeft\ntorchao\nlightning\naccelerate\n' | uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements.lock - -o requirements-peers.lock
 
 wheel-test:
 	@$(PYTHON) tests/wheel/build_and_try.py $(if $(TORCH),--torch $(TORCH))
+
+# Beside the packages of .venv, which its interpreter finds too; what these have in common is installed once.
+.peers/.ready: requirements-peers.lock .venv/.ready
+	@test -x .peers/bin/python || $(BIN)/python -m venv .peers
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])' > $$(.peers/bin/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/venv.pth
+	@.peers/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-peers.lock
+	@touch $@
+
+test-peers: .peers/.ready
+	@.peers/bin/python -m pytest tests/peers
+
+site:
+	@test -x .site/bin/python || $(PYTHON) -m venv .site
+	@.site/bin/python -m pip install --quiet '.[profile,plot,docs]'
+	@.site/bin/python -m sphinx -W --keep-going -q -b html docs build/site
+	@echo ">> build/site/index.html"

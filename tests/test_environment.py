@@ -13,8 +13,11 @@ ROOT = Path(__file__).parents[1]
 REGISTRY = re.compile(r"pypi\.org|pythonhosted" + r"\.org|registry\.npmjs|deb\.debian" + r"\.org")
 
 
-def lock():
-    return dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", (ROOT / "requirements.lock").read_text(), flags=re.M))
+LOCKS = ("requirements.lock", "requirements-peers.lock")
+
+
+def lock(name="requirements.lock"):
+    return dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", (ROOT / name).read_text(), flags=re.M))
 
 
 def project():
@@ -50,8 +53,15 @@ def test_the_library_needs_torch_alone():
     assert [Requirement(text).name for text in project()["dependencies"]] == ["torch"]
 
 
-def test_every_line_of_the_lock_has_a_hash():
-    entries = re.split(r"\n(?=\S)", (ROOT / "requirements.lock").read_text().strip())
+def test_peers_are_locked_beside_what_the_lock_holds():
+    peers = lock("requirements-peers.lock")
+    assert {"transformers", "peft", "torchao", "lightning"} <= set(peers)
+    assert {name: version for name, version in peers.items() if name in lock()}.items() <= lock().items()
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_line_of_the_lock_has_a_hash(name):
+    entries = re.split(r"\n(?=\S)", (ROOT / name).read_text().strip())
     assert all("--hash=sha256:" in entry for entry in entries)
 
 

@@ -7,6 +7,7 @@ import math
 import operator
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from numbers import Real
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from entropy_guidance.changes.exact import exact_conv_entropy_change, exact_dens
 from entropy_guidance.changes.sizes import Anchor, checked_anchor, checked_image_size, each_dimension, position
 from entropy_guidance.changes.volume import log_volume, whole_precision
 from entropy_guidance.constants import made_once
+from entropy_guidance.distributed import after_backward, looks_for_unused
 from entropy_guidance.filters import filter_sums
 from entropy_guidance.findings import Finding, still_inputs
 from entropy_guidance.layers import Convolution, Dense, Map, behind, find, read
@@ -130,6 +132,7 @@ class EntropyGuidance(nn.Module):
             self._keep_lambda(name, _checked_lambda(name, lambda_))
         self._last: Terms = []
         self._warned: set[tuple[str, str]] = set()
+        self._late: bool | None = None  # whether gradients wait for DDP; told at the first pass
         for finding in self._findings(refuse=True):
             self._warn(finding, stacklevel=3)
 
@@ -207,8 +210,12 @@ class EntropyGuidance(nn.Module):
         """The penalties of all layers, those of convolutions together where they can be."""
         result: Terms = []
         together: dict[tuple[torch.device, torch.dtype], list[tuple[str, Convolution, float]]] = {}
+        if self._late is None and not torch.compiler.is_compiling():
+            self._late = looks_for_unused(self._model[0])
         for name in self._names:
             maps = self._maps(name)
+            if self._late:
+                maps = [replace(each, weight=after_backward(each.weight)) for each in maps]
             share = 1 / sum(self._count(each) for each in maps) if self.reduction == "mean" else 1.0
             for each in maps:
                 self._watch_gradient(name, each)

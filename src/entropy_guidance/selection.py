@@ -151,6 +151,8 @@ def _pre_skip(nodes: list[Node]) -> set[str]:
             continue
         fork = max(common, key=lambda each: order[each])  # where the skip leaves the main path
         paths = [{n for n in side - common if fork in _ancestors(n)} for side in (left, right)]
+        if not any(n.layer for path in paths for n in path):
+            continue  # it leads past no layer: a part of an activation, say
         skip = min(paths, key=lambda path: sum(bool(n.layer) for n in path))
         found |= {n.layer for n in skip if n.layer} | _feeding(fork)
     return found
