@@ -8,6 +8,7 @@ import guidance_overhead
 import library_cost
 import numpy as np
 import pytest
+import rivals
 import small_cnn
 import torch
 import unet_speed
@@ -95,6 +96,14 @@ def test_small_cnn(way, monkeypatch):
     small_cnn.work(way, (1, 4, 8), theirs)
     seconds = [ours.recv(), ours.recv()]
     assert np.all(np.array(seconds) > 0)
+
+
+def test_rivals(monkeypatch, capsys):
+    for name, few in (("IMAGES", 12), ("MAPS", 2), ("SIZE", 3), ("CLASSES", 3)):
+        monkeypatch.setattr(rivals, name, few)
+    printed = run(rivals, "--images 8 -n 2", monkeypatch, capsys)
+    assert "transfer-entropy feedback" in printed
+    assert rivals.renyi_row(1)["difference"] < 1e-9 and rivals.feedback_row(20, 3)["difference"] < 1e-12
 
 
 def test_workers():

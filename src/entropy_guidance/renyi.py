@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 Rule = Literal["power", "neighbours", "median", "standardised", "silverman", "fixed"]
 
+LEAST = 1e-300
 ALPHA = 1.01  # stands for Shannon's entropy in the literature
 NEIGHBOURS = 10  # the point itself is one of them
 ASYMMETRY, NEGATIVE, ROUNDING = 1e-6, 1e-6, 1e-15  # of matrices with ones on the diagonal
@@ -90,7 +91,7 @@ class Width:
             if n == 1:
                 return squares[..., 0, 0]
             apart = squares[..., *torch.tril_indices(n, n, -1, device=squares.device)]
-            return apart.quantile(0.5, -1).div(2).sqrt().mul(self.h)
+            return _median(apart).div(2).sqrt().mul(self.h)
         deviation = values.flatten(-2).std(-1, correction=0)
         if self.rule == "standardised":
             return deviation.mul(self.h * math.sqrt(d) * shrinking)
@@ -110,9 +111,15 @@ def gram(values: Tensor, width: Width | None = None) -> Tensor:
     x = checked_finite("values", values).double()
     squares = _squared_distances(x)
     s = (width or Width()).of(x, squares)[..., None, None]
-    # Without a width (s = 0) images are equal or not.
-    scale = torch.where(s > 0, 2 * s.square(), 1.0)
-    return torch.where(s > 0, squares.div(scale).neg_().exp_(), (squares == 0).double())
+    # Where the width is 0 images are equal or not: 0 over the least number is 0, and all else is far.
+    return squares.div(s.square().mul(-2).clamp(max=-LEAST)).exp()
+
+
+def _median(values: Tensor) -> Tensor:
+    """Of the last dimension: as `quantile` has it, without its sorting. Shape: (..., n) -> (...)."""
+    n = values.shape[-1]
+    middle = [values.kthvalue(rank, -1).values for rank in ((n + 1) // 2, n // 2 + 1)]
+    return middle[0].add(middle[1]).div(2)
 
 
 def _squared_distances(x: Tensor) -> Tensor:
@@ -178,12 +185,12 @@ def entropy(gram: Tensor, alpha: float = ALPHA) -> Tensor:
             the last is not looked at), a diagonal entry that is not above 0, alpha that is not above 0.
     """
     alpha = checked_number("alpha", alpha, above=0)
-    unit = _unit_diagonal(gram)
+    unit = checked_finite("a Gram matrix", _unit_diagonal(gram))
     n = unit.shape[-1]
     if alpha == 2:
         return -(unit / n).square().sum((-2, -1)).log2()
     eigenvalues = torch.linalg.eigvalsh(unit)
-    if not eigenvalues.is_meta and (eigenvalues[..., 0] < -NEGATIVE * n).any():
+    if not eigenvalues.is_meta and not (eigenvalues[..., 0] >= -NEGATIVE * n).all():
         raise ValueError(f"the matrix is not positive semidefinite: an eigenvalue is {eigenvalues.min().item():.3g}")
     positive = eigenvalues > ROUNDING * n
     shares = torch.where(positive, eigenvalues, 0.0)
@@ -384,12 +391,17 @@ def _unit_diagonal(matrix: Tensor) -> Tensor:
     """The matrix in float64, symmetric, divided by the roots of both diagonal entries."""
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2] or not matrix.shape[-1]:
         raise ValueError(f"a Gram matrix must be (..., n, n), got shape {tuple(matrix.shape)}")
-    matrix = checked_finite("a Gram matrix", matrix if matrix.is_floating_point() else matrix.double()).double()
+    matrix = matrix.double()
     diagonal = matrix.diagonal(dim1=-2, dim2=-1)
     if not matrix.is_meta and (diagonal <= 0).any():
         raise ValueError(f"a Gram matrix needs a diagonal above 0; an entry is {diagonal.min().item():.3g}")
-    roots = diagonal.rsqrt()
-    unit = matrix * (roots[..., :, None] * roots[..., None, :])
-    if not matrix.is_meta and ((unit - unit.mT).abs() > ASYMMETRY).any():
+    if matrix.is_meta or (diagonal != 1).any():
+        roots = diagonal.rsqrt()
+        matrix = matrix * roots[..., :, None] * roots[..., None, :]
+    if matrix.is_meta or torch.equal(matrix, matrix.mT):
+        return matrix
+    skew = matrix - matrix.mT
+    if not skew.amax() <= ASYMMETRY:  # NaN too
+        checked_finite("a Gram matrix", matrix)
         raise ValueError("a Gram matrix must be symmetric")
-    return (unit + unit.mT) / 2
+    return matrix - skew / 2
