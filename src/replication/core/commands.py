@@ -9,7 +9,14 @@ from typing import Any
 
 from replication.core import paths, records, strict_json, tables
 from replication.core.errors import UserError
-from replication.core.family import Family, Study, calibration_name, find, findings_of, parts_of, room_names
+from replication.core.family import (
+    Family,
+    Part,
+    calibration_name,
+    find,
+    find_study,
+    findings_of,
+)
 from replication.core.runs import (
     TRAINING_VERSION,
     Record,
@@ -66,18 +73,11 @@ def calibrate(options: argparse.Namespace) -> int:
 def statistics(options: argparse.Namespace) -> None:
     """Compute the findings of a family, or of a study."""
     parameters = load(options.scale)
-    if options.part in parameters.families:
-        parts: list[Any] = [find(parameters, options.part)]
-    else:
-        every = [part for name in room_names(parameters) for part in parts_of(parameters, name)]
-        studies = {part.name: part for part in every if isinstance(part, Study)}
-        if options.part not in studies:
-            known = ", ".join([*parameters.families, *studies])
-            raise UserError(f"no part {options.part!r}: choose one of {known}")
-        parts = [studies[options.part]]
-    for part in parts:
-        found = findings_of(part)
-        print(f"{part.name} at scale {part.scale}: {len(found.tables)} tables in data/statistics/{part.scale}")
+    part: Part = (
+        find(parameters, options.part) if options.part in parameters.families else find_study(parameters, options.part)
+    )
+    found = findings_of(part)
+    print(f"{part.name} at scale {part.scale}: {len(found.tables)} tables in data/statistics/{part.scale}")
 
 
 def verdicts(options: argparse.Namespace) -> None:
