@@ -92,7 +92,7 @@ def keep_refused(path: Path, refused: Sequence[Refused]) -> None:
     """Add lines to the table's file of refused ones, and say so."""
     aside = refused_file(path)
     with reading(aside, "move it elsewhere"):
-        kept = aside.read_text().splitlines() if aside.exists() else []
+        kept = [line for line in aside.read_bytes().decode().split("\n") if line] if aside.exists() else []
     new = [one.text for one in refused if one.text not in kept]
     if new:
         write_text(aside, "".join(f"{line}\n" for line in [*kept, *new]))
