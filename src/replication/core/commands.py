@@ -17,6 +17,7 @@ from replication.core.family import (
     find_study,
     findings_of,
 )
+from replication.core.files import write_text
 from replication.core.runs import (
     TRAINING_VERSION,
     Record,
@@ -228,6 +229,23 @@ def runs_merge(options: argparse.Namespace) -> None:
         _say_conflicts(conflicts, known, file)
         known |= {record["key"]: record for record in new}
     print("Write them into a family's table with `python -m replication sweep --family ... --minutes 0`.")
+
+
+def runs_seal(options: argparse.Namespace) -> None:
+    """Note the digests of the records in a scale's tables that carry none; what is noted already stays."""
+    parameters = load(options.scale)
+    folder = paths.RUNS / parameters.scale
+    noted = dict(records.read_digests(folder))
+    without = [
+        record
+        for name in _tables(parameters)
+        for record in read_table(paths.table(parameters.scale, name))
+        if "digest" not in record and record["key"] not in noted
+    ]
+    noted |= {record["key"]: records.sealed(record)["digest"] for record in without}
+    if without:
+        write_text(folder / records.DIGESTS, strict_json.dumps(noted, indent=0, sort_keys=True) + "\n")
+    print(f"{len(without)} digests added to {folder / records.DIGESTS}, {len(noted) - len(without)} were there")
 
 
 def _keys(found: list[Record]) -> set[str]:
