@@ -67,7 +67,7 @@ class _FilterSums(Function):
         parts = [part for weight, at, fill in triples for part in (_guided(weight, at), fill) if part.numel()]
         c = torch.cat(parts).view(-1, ROW)
         # In place wherever it goes: fresh memory costs as much as the numbers in it.
-        values, slope = c.abs().add_(offset), c.new_empty(0)
+        values, slope = c.abs().add_(offset), c
         if kind == "log":
             slope = c.sign_().div_(values) if with_slope else slope
             values.log_()
