@@ -9,7 +9,7 @@ from replication.core.family import room
 from replication.core.files import write_text
 from replication.core.runs import make_record, write_table
 from replication.core.settings import load
-from replication.inputs.training import record
+from replication.inputs import record
 
 ROOT = Path(__file__).parents[3]
 FAMILY = "inputs-mnist"

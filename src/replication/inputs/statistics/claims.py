@@ -57,9 +57,10 @@ def h9(runs: pd.DataFrame) -> tuple[str, str]:
     found = found[found["width"].isin(WIDTHS) & found["lambda"].isin(LAMBDAS)]
     leading, variable = found[found["arm"] == LEADING], found[found["arm"] == VARIABLE]
     variable = variable[(variable["lambda"] == EFFECT_LAMBDA) & (variable["epoch"] == runs["epoch"].min())]
+    by_width = [f"{_span(leading[leading['width'] == width])} at width {width}" for width in WIDTHS]
     evidence = (
-        f"on the leading block the penalty changes MSE by {_span(leading)}; on the most variable inputs, at lambda "
-        f"{EFFECT_LAMBDA:g} and the first epoch compared, by {_span(variable)}"
+        f"on the leading block the penalty changes MSE by {' and '.join(by_width)}; on the most variable inputs, at "
+        f"lambda {EFFECT_LAMBDA:g} and the first epoch compared, by {_span(variable)}"
     )
     whole = len(leading) == H9_TESTS and len(variable) == len(WIDTHS)
     if not whole or min(leading["n"].min(), variable["n"].min()) < SEEDS:
