@@ -141,7 +141,9 @@ def _runs(runs: argparse.ArgumentParser) -> None:
     check.set_defaults(command=commands.runs_check)
     clear = verbs.add_parser("clear", help="delete the runs and the tables of a scale, committed ones too")
     clear.set_defaults(command=commands.runs_clear)
-    for verb in (listing, check, clear):
+    seal = verbs.add_parser("seal", help="note the digests of committed records that carry none, in digests.json")
+    seal.set_defaults(command=commands.runs_seal)
+    for verb in (listing, check, clear, seal):
         _scale_option(verb)
 
 

@@ -1,4 +1,4 @@
-"""Entropy of predictions: closed forms, finite differences, descent on free logits, sums by hand, and netcal."""
+"""Entropy of predictions: closed forms, finite differences, descent on free logits and sums by hand."""
 
 import math
 
@@ -212,13 +212,6 @@ def overconfident(n=5000, classes=5):
     z = 2 * double(n, classes)
     labels = torch.multinomial((z / 2).softmax(1), 1, generator=torch.Generator().manual_seed(1))[:, 0]
     return z.softmax(1), labels
-
-
-def test_ece_is_netcals():
-    metrics = pytest.importorskip("netcal.metrics", reason="netcal is not installed: see requirements-peers.lock")
-    q, labels = overconfident()
-    theirs = metrics.ECE(15).measure(q.numpy(), labels.numpy())
-    assert outputs.expected_calibration_error(q, labels).item() == pytest.approx(theirs, rel=1e-9)
 
 
 def test_brier_and_nll_by_loops():

@@ -1,4 +1,4 @@
-"""Matrix-based entropies against numpy's eigenvalues, frequencies, closed forms, and dit."""
+"""Matrix-based entropies against numpy's eigenvalues, frequencies, closed forms."""
 
 import itertools
 import math
@@ -233,19 +233,6 @@ def test_algebra_of_exact_tables(name):
     rows, difference, rest = TABLES[name]
     assert redundancy_minus_synergy(*table(rows), alpha=1).item() == pytest.approx(difference, abs=1e-12)
     assert unique_plus_synergy(*table(rows), alpha=1).item() == pytest.approx(rest, abs=1e-12)
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_dits_decomposition_has_the_same_sums(name):
-    dit = pytest.importorskip("dit", reason="dit is not installed: see requirements-peers.lock")
-    from dit.pid import PID_WB
-
-    rows, difference, rest = TABLES[name]
-    law = dit.Distribution([f"{a}{b}{x}" for x, a, b in rows], [1 / len(rows)] * len(rows))
-    parts = PID_WB(law, [[0], [1]], [2])
-    redundancy, first, second, synergy = (parts.get_pi(node) for node in (((0,), (1,)), ((0,),), ((1,),), ((0, 1),)))
-    assert redundancy - synergy == pytest.approx(difference, abs=1e-9)
-    assert first + second + 2 * synergy == pytest.approx(rest, abs=1e-9)
 
 
 def test_pairs_of_maps_are_the_pairs_one_by_one():

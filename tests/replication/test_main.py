@@ -142,6 +142,21 @@ def test_merging_says_conflicts_and_keeps_both(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("project")
+def test_sealing_notes_digests_once_and_a_change_is_refused(capsys):
+    here = find(load("demo"), FAMILY)
+    write_table(here.table, [make_record(run, {"mse": 0.5}, {}, 1, {}) for run in here.grid[:3]])
+    for counts in (
+        "3 digests added to data/runs/demo/digests.json, 0 were there\n",
+        "0 digests added to data/runs/demo",
+    ):
+        assert main(["runs", "seal", "--scale", "demo"]) == 0
+        assert capsys.readouterr().out.startswith(counts)
+    here.table.write_text(here.table.read_text().replace("0.5", "0.6", 1))
+    assert len(read_table(here.table)) == 2
+    assert "line 1: its content was changed" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("project")
 def test_merging_writes_and_deletes_nothing_outside_the_store(tmp_path, capsys):
     run = find(load("demo"), FAMILY).grid[0]
     victim = tmp_path / "checkpoints" / "mine.pt"

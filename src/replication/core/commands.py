@@ -9,7 +9,15 @@ from typing import Any
 
 from replication.core import paths, records, strict_json, tables
 from replication.core.errors import UserError
-from replication.core.family import Family, Study, calibration_name, find, findings_of, parts_of, room_names
+from replication.core.family import (
+    Family,
+    Part,
+    calibration_name,
+    find,
+    find_study,
+    findings_of,
+)
+from replication.core.files import write_text
 from replication.core.runs import (
     TRAINING_VERSION,
     Record,
@@ -66,18 +74,11 @@ def calibrate(options: argparse.Namespace) -> int:
 def statistics(options: argparse.Namespace) -> None:
     """Compute the findings of a family, or of a study."""
     parameters = load(options.scale)
-    if options.part in parameters.families:
-        parts: list[Any] = [find(parameters, options.part)]
-    else:
-        every = [part for name in room_names(parameters) for part in parts_of(parameters, name)]
-        studies = {part.name: part for part in every if isinstance(part, Study)}
-        if options.part not in studies:
-            known = ", ".join([*parameters.families, *studies])
-            raise UserError(f"no part {options.part!r}: choose one of {known}")
-        parts = [studies[options.part]]
-    for part in parts:
-        found = findings_of(part)
-        print(f"{part.name} at scale {part.scale}: {len(found.tables)} tables in data/statistics/{part.scale}")
+    part: Part = (
+        find(parameters, options.part) if options.part in parameters.families else find_study(parameters, options.part)
+    )
+    found = findings_of(part)
+    print(f"{part.name} at scale {part.scale}: {len(found.tables)} tables in data/statistics/{part.scale}")
 
 
 def verdicts(options: argparse.Namespace) -> None:
@@ -228,6 +229,23 @@ def runs_merge(options: argparse.Namespace) -> None:
         _say_conflicts(conflicts, known, file)
         known |= {record["key"]: record for record in new}
     print("Write them into a family's table with `python -m replication sweep --family ... --minutes 0`.")
+
+
+def runs_seal(options: argparse.Namespace) -> None:
+    """Note the digests of the records in a scale's tables that carry none; what is noted already stays."""
+    parameters = load(options.scale)
+    folder = paths.RUNS / parameters.scale
+    noted = dict(records.read_digests(folder))
+    without = [
+        record
+        for name in _tables(parameters)
+        for record in read_table(paths.table(parameters.scale, name))
+        if "digest" not in record and record["key"] not in noted
+    ]
+    noted |= {record["key"]: records.sealed(record)["digest"] for record in without}
+    if without:
+        write_text(folder / records.DIGESTS, strict_json.dumps(noted, indent=0, sort_keys=True) + "\n")
+    print(f"{len(without)} digests added to {folder / records.DIGESTS}, {len(noted) - len(without)} were there")
 
 
 def _keys(found: list[Record]) -> set[str]:

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from replication.report.section import Section
 
 WITHOUT_FAMILIES = ("theory", "profiles", "cost", "published_tables", "corner_zeros")
+ROOM_OF = {
+    "corner-zeros": "corner_zeros",
+    "published-audit": "published_tables",
+    "table2": "imagenette",
+}  # else its name
 SHARED_CODE = ("core", "statistics", "training")  # packages that every part's statistics may depend on,
 ROOM_CODE = ("statistics", "training")  # and folders of its room
 
@@ -195,6 +200,25 @@ def find(parameters: Parameters, name: str) -> Family[Any]:
     (part,) = (part for part in room(parameters.families[name]).parts(parameters, [name]) if part.name == name)
     assert isinstance(part, Family)
     return part
+
+
+def find_study(parameters: Parameters, name: str) -> Study:
+    """A study, from its room.
+
+    Raises:
+        UserError: there is no such study, nor a family of this name.
+    """
+    rooms = room_names(parameters)
+    home = ROOM_OF.get(name, name)
+    found = _studies(parameters, home) if home in rooms else {}
+    if name not in found:
+        known = [*parameters.families, *(study for each in rooms for study in _studies(parameters, each))]
+        raise UserError(f"no part {name!r}: choose one of {', '.join(known)}")
+    return found[name]
+
+
+def _studies(parameters: Parameters, room_name: str) -> dict[str, Study]:
+    return {part.name: part for part in parts_of(parameters, room_name) if isinstance(part, Study)}
 
 
 def room_names(parameters: Parameters) -> list[str]:

@@ -5,6 +5,7 @@ what the training left: run, key, final metrics, per-epoch history, seconds, and
 file each in the store, which DVC does not see, and one line each in a family's table, which git does.
 """
 
+import os
 import sys
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,11 @@ class Store:
         self.folder = folder
 
     def keys(self) -> set[str]:
-        return {path.stem for path in self.folder.glob("*.json") if is_key(path.stem)}
+        if not self.folder.exists():
+            return set()
+        with os.scandir(self.folder) as entries:
+            names = [entry.name for entry in entries]
+        return {name[:-5] for name in names if name.endswith(".json") and is_key(name[:-5])}
 
     def __getitem__(self, key: str) -> Record:
         """A finished run.
@@ -91,8 +96,9 @@ class Store:
             UserError: the record is not what it says, or cannot be read.
         """
         path = self.path(key)
-        with reading(path, "the next sweep sets it aside and trains the run again"):
-            return self._parsed(path, path.read_bytes())
+        remedy = "the next sweep sets it aside and trains the run again"
+        with reading(path, remedy), path.open("rb", buffering=0) as file:
+            return self._parsed(path, file.read())
 
     def take(self, key: str) -> Record | None:
         """A finished run. A record that is not what it says is set aside, said, and counts as none.

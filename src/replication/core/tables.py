@@ -1,7 +1,9 @@
 """The committed tables: a record a line. A line that is refused is named and kept, and the others are used."""
 
+import gc
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,18 +43,31 @@ def split(path: Path, latest: int) -> tuple[list[dict[str, Any]], list[Refused]]
     digests = records.read_digests(path.parent)
     found, refused = [], []
     seen: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            record = records.parse(line, latest, digests)
-            if (first := seen.setdefault(record["key"], number)) != number:
-                raise ValueError(f"the run of line {first} once more")
-        except ValueError as error:
-            refused.append(Refused(path, number, str(error), line.decode(errors="backslashreplace")))
-            continue
-        found.append(record)
+    with _no_collecting():
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                record = records.parse(line, latest, digests)
+                if (first := seen.setdefault(record["key"], number)) != number:
+                    raise ValueError(f"the run of line {first} once more")
+            except ValueError as error:
+                refused.append(Refused(path, number, str(error), line.decode(errors="backslashreplace")))
+                continue
+            found.append(record)
     return found, refused
+
+
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Without the search for cycles: records have none, and each search would go through all that were read before."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def say(refused: Sequence[Refused]) -> None:
@@ -77,7 +92,7 @@ def keep_refused(path: Path, refused: Sequence[Refused]) -> None:
     """Add lines to the table's file of refused ones, and say so."""
     aside = refused_file(path)
     with reading(aside, "move it elsewhere"):
-        kept = aside.read_text().splitlines() if aside.exists() else []
+        kept = [line for line in aside.read_bytes().decode().split("\n") if line] if aside.exists() else []
     new = [one.text for one in refused if one.text not in kept]
     if new:
         write_text(aside, "".join(f"{line}\n" for line in [*kept, *new]))

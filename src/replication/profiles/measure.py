@@ -20,7 +20,7 @@ from replication.profiles.settings import Profiled
 from replication.profiles.settings import read as read_settings
 
 SEED = 0
-DEMO_DATASET, DEMO_EPOCHS, DEMO_BATCH_SIZE = "digits", 6, 32
+DEMO_DATASET, DEMO_EPOCHS, DEMO_BATCH_SIZE = "digits", 2, 32
 # Weights that only a file holds: VGG16 fine-tuned for edge detection (HED on BSDS500), in the layout of Keras's file.
 FILES = {"edges": paths.RAW / "weights" / "vgg16_hed_bsds500_notop.h5"}
 

@@ -4,6 +4,7 @@ Left at exit in $RECORDED: a file for each process, its first line the stage, th
 """
 
 import atexit
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -20,10 +21,17 @@ if FOLDER and STAGE:
         if event == "open" and isinstance(arguments[0], str | os.PathLike) and "r" in str(arguments[1] or "r"):
             opened.add(str(Path(os.fsdecode(arguments[0])).absolute()))
 
+    def is_inside(name: str) -> bool:
+        return name.startswith(f"{root}{os.sep}")
+
+    def source_of(path: Path) -> Path:
+        """Of a compiled module, the code that it was compiled from."""
+        return Path(importlib.util.source_from_cache(str(path))) if path.parent.name == "__pycache__" else path
+
     def leave() -> None:
         code = {module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
         inside = sorted(
-            str(Path(name).relative_to(root)) for name in opened | code if name.startswith(f"{root}{os.sep}")
+            {source_of(Path(name)).relative_to(root).as_posix() for name in opened | code if is_inside(name)}
         )
         (Path(FOLDER) / f"{os.getpid()}.txt").write_text("\n".join([STAGE, *inside]) + "\n")
 

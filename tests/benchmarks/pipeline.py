@@ -1,0 +1,128 @@
+"""What the pipeline costs: `python tests/benchmarks/pipeline.py BEFORE [--write]`, BEFORE a checkout of an older one.
+
+Two ratios of wall time, each from pairs that take turns, so that both sides meet the same load:
+
+- demo: `dvc repro` at demo scale in a fresh clone of this checkout's commit, to the same of BEFORE's. Both run in this
+  Python environment; nothing is cached.
+- no-op: `dvc repro` once more, where nothing has changed, to the same in an empty folder with as many stages that each
+  write a file. That is what DVC itself takes.
+
+With `--write` they go to data/benchmarks/pipeline.csv.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from machine import processor
+from ruamel.yaml import YAML
+
+OUT = Path("data/benchmarks/pipeline.csv")
+HERE = Path(__file__).parents[2]
+Pairs = list[tuple[float, float]]  # seconds: of ours, and of what it is compared with
+
+
+def call(folder: Path, *command: str) -> str:
+    """What a command prints that is run in a folder, with that folder's code. Its failure ends the benchmark."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DVC_")}
+    environment |= {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}",
+        "PYTHONPATH": str(folder / "src"),
+        "DVC_NO_ANALYTICS": "1",
+    }
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed in {folder}:\n{done.stdout}\n{done.stderr}")
+    return done.stdout.strip()
+
+
+def repro_seconds(folder: Path) -> float:
+    start = time.perf_counter()
+    call(folder, "dvc", "repro")
+    return time.perf_counter() - start
+
+
+def fresh(checkout: Path, folder: Path) -> Path:
+    """A clone of a checkout's commit, without what its pipeline made."""
+    call(checkout, "git", "clone", "--quiet", str(checkout), str(folder))
+    return folder
+
+
+def trivial(folder: Path, stages: int) -> Path:
+    """A repository whose pipeline has so many stages, each of which writes a file; run already."""
+    folder.mkdir()
+    call(folder, "git", "init", "--quiet")
+    call(folder, "dvc", "init", "--quiet")
+    content = {
+        f"stage-{k}": {"cmd": f"echo {k} > {k}.txt", "outs": [{f"{k}.txt": {"cache": False}}]} for k in range(stages)
+    }
+    YAML().dump({"stages": content}, folder / "dvc.yaml")
+    call(folder, "dvc", "repro")
+    return folder
+
+
+def demo(before: Path, n: int, folder: Path) -> Pairs:
+    """Of fresh clones in a folder; that of this checkout's first turn stays there as `ours-0`."""
+    return [
+        (repro_seconds(fresh(HERE, folder / f"ours-{k}")), repro_seconds(fresh(before, folder / f"before-{k}")))
+        for k in range(n)
+    ]
+
+
+def no_op(made: Path, n: int, folder: Path) -> Pairs:
+    """Args: made: a clone whose pipeline has run."""
+    floor = trivial(folder / "trivial", len(call(made, "dvc", "stage", "list", "--name-only").splitlines()))
+    for each in (made, floor):  # the first one after a run writes DVC's notes of what it has seen
+        repro_seconds(each)
+    return [(repro_seconds(made), repro_seconds(floor)) for _ in range(n)]
+
+
+def row(what: str, pairs: Pairs, commits: tuple[str, str]) -> dict[str, str | int | float]:
+    """One line of the table."""
+    ours, theirs = np.array(pairs).T
+    ratios = ours / theirs
+    return {
+        "what": what,
+        "n": len(pairs),
+        "ratio": float(np.median(ratios)),
+        "ratio_min": float(ratios.min()),
+        "ratio_max": float(ratios.max()),
+        "seconds": float(np.median(ours)),
+        "compared_seconds": float(np.median(theirs)),
+        "commit": commits[0],
+        "compared_with": commits[1],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("before", type=Path, help="a checkout of the commit that the demo is compared with")
+    parser.add_argument("-n", type=int, default=3, help="pairs of the demo")
+    parser.add_argument("--no-ops", type=int, default=11, help="pairs of runs where nothing has changed")
+    parser.add_argument("--write", action="store_true", help=f"write {OUT}")
+    options = parser.parse_args()
+    commit, older = (call(folder, "git", "rev-parse", "--short", "HEAD") for folder in (HERE, options.before.resolve()))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows = [row("demo", demo(options.before.resolve(), options.n, folder), (commit, older))]
+        made = folder / "ours-0"
+        rows.append(row("no-op", no_op(made, options.no_ops, folder), (commit, "as many trivial stages")))
+    table = pd.DataFrame(rows).assign(
+        hardware=f"{os.cpu_count()} cores of {processor()}",
+        versions=f"python {platform.python_version()}, dvc {version('dvc')}, torch {version('torch')}",
+    )
+    print(table.drop(columns=["hardware", "versions"]).to_markdown(index=False, floatfmt=".3g"))
+    if options.write:
+        table.to_csv(OUT, index=False, float_format="%.4g")
+
+
+if __name__ == "__main__":
+    main()

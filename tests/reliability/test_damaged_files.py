@@ -1,0 +1,61 @@
+"""Files damaged at random: what is read is what was written, and the rest is refused and kept."""
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from replication.core import tables
+from replication.core.records import line, sealed
+from replication.core.runs import TRAINING_VERSION, Run, Store, make_record, write_table
+
+MADE = [
+    sealed(
+        make_record(Run("family", {"lambda": 0.1, "replicate": k}), {"mse": 0.5 + k}, {"mse": [1.0, 0.5 + k]}, 1, {})
+    )
+    for k in range(4)
+]
+WHOLE = "".join(line(record) + "\n" for record in sorted(MADE, key=lambda record: record["key"])).encode()
+
+
+@st.composite
+def damaged(draw, text):
+    """Some bytes replaced, taken out or put in, or the end cut off."""
+    at = draw(st.integers(0, len(text) - 1))
+    to = draw(st.integers(at, min(at + 40, len(text))))
+    return text[:at] + (b"" if draw(st.booleans()) else draw(st.binary(max_size=8)) + text[to:])
+
+
+@given(damaged(WHOLE))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_table_gives_its_whole_records_and_keeps_the_rest(tmp_path, text):
+    path = tmp_path / "table.jsonl"
+    aside = tables.refused_file(path)
+    aside.unlink(missing_ok=True)
+    path.write_bytes(text)
+    read, refused = tables.split(path, TRAINING_VERSION)
+    assert all(record in MADE for record in read)
+    assert len(read) + len(refused) == sum(bool(part.strip()) for part in text.split(b"\n"))
+    write_table(path, read)
+    assert tables.split(path, TRAINING_VERSION) == (read, [])
+    kept = aside.read_bytes().decode().split("\n") if aside.exists() else [""]
+    assert {one.text for one in refused} == set(kept[:-1])
+
+
+@given(damaged(line(MADE[0]).encode()))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_record_of_the_store_is_never_taken_for_another(tmp_path, text):
+    store, key = Store(tmp_path), MADE[0]["key"]
+    store.path(key).write_bytes(text)
+    found = store.take(key)
+    assert found is None or json.dumps(found) == json.dumps(MADE[0])
+    assert (found is None) == (key not in store.keys())
+
+
+@pytest.mark.parametrize("text", [b"", b"\n", b"null", b"{}", b"\xff\xfe", b'{"key": "../../x"}'])
+def test_what_is_no_record_is_refused(tmp_path, text):
+    store, key = Store(tmp_path), MADE[0]["key"]
+    store.path(key).write_bytes(text)
+    assert store.take(key) is None
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [text]
