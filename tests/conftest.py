@@ -1,6 +1,8 @@
 import pytest
 import torch
 
+collect_ignore = ["wheel"]  # scripts for an environment of their own: `make wheel-test`
+
 torch.set_num_threads(1)  # models this small are slower with more
 
 

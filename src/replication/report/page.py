@@ -62,7 +62,7 @@ def _settings(shown: list[Exhibit]) -> dict[str, dict[str, Any]]:
 
 
 def _markdown_table(table: pd.DataFrame) -> str:
-    cells = table.astype(object).where(table.notna(), None).map(_cell).rename(columns=plain)
+    cells = table.astype(object).map(_cell).astype(object).where(table.notna(), None).rename(columns=plain)
     return str(cells.to_markdown(index=False, floatfmt=".4g", missingval=""))
 
 

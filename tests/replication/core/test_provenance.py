@@ -120,7 +120,13 @@ def test_old_records_are_read_as_before():
 
 def test_the_report_says_where_runs_were_trained():
     def about(environment):
-        record = {"family": "cnn-mnist", "run": {"lambda": 0.0}, "environment": environment, "seconds": 50.0}
+        record = {
+            "family": "cnn-mnist",
+            "run": {"lambda": 0.0},
+            "history": {},
+            "environment": environment,
+            "seconds": 50.0,
+        }
         return runs_about(SimpleNamespace(scale="paper", name="cnn-mnist", records=[record], planned=1))
 
     old = {"device": "cpu x86_64", "torch": "2.12.1", "stack": "1"}

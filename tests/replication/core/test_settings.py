@@ -131,7 +131,7 @@ def test_mistakes_that_no_room_has_to_find(params, old, new, message):
             ("    lambdas: [1.0]", "    lambdas: []", "epsilon-1e-1.lambdas: expected a list that is not empty, got "),
             ("autoencoder:\n", "autoencoder:\n  1: 2\n", "autoencoder: expected a mapping of names"),
             ("  min_delta: 0.001", "  min_delta: -0.001", "autoencoder.min_delta: expected a number, not negative"),
-            ("test_width: 60", "test_width: 50", "autoencoder-mnist.test_width: 50 is not among the grid's widths"),
+            ("test_width: 140", "test_width: 50", "autoencoder-mnist.test_width: 50 is not among the grid's widths"),
             (
                 "unstopped_widths:\n      - 20",
                 "unstopped_widths: [20, 25, 70]",

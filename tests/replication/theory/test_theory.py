@@ -144,7 +144,7 @@ def test_the_record_is_the_same_every_time(tmp_path, monkeypatch):
     assert written[0].read_bytes() == written[1].read_bytes()
     recorded = record.read("a")
     assert [len(rows) for rows in recorded.values()] == [2 * len(CLASSES) + 7, 30, 6 + 3]
-    assert record["filters"][0]["c11"] == -math.inf
+    assert recorded["filters"][0]["c11"] == -math.inf
     assert record.read("none") == {"layers": [], "witness": [], "filters": []}
 
 
