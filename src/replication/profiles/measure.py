@@ -18,6 +18,7 @@ from replication.data.images import ImageSet
 from replication.profiles.record import Layer, read_record, record_path
 from replication.profiles.settings import Profiled
 from replication.profiles.settings import read as read_settings
+from replication.training.threads import one_thread
 
 SEED = 0
 DEMO_DATASET, DEMO_EPOCHS, DEMO_BATCH_SIZE = "digits", 2, 32
@@ -111,8 +112,10 @@ def load_network(parameters: Parameters, chosen: Profiled, weights: str) -> tupl
     Raises:
         UserError: the weights cannot be had.
     """
-    from replication.profiles import small_vgg_training as classifier
-    from replication.profiles import zoo  # torchvision takes seconds to import, which readers of a record need not wait
+    from replication.profiles import (  # torchvision takes seconds to import, which readers of a record need not wait
+        small_vgg_training,
+        zoo,
+    )
 
     if _is_family(parameters, chosen.network):
         return _unet(parameters, chosen.network, weights)
@@ -122,7 +125,10 @@ def load_network(parameters: Parameters, chosen: Profiled, weights: str) -> tupl
         zoo.load_weights(model, chosen.network, "random", seed=SEED)
         images = datasets.load(DEMO_DATASET)
         assert isinstance(images, ImageSet)
-        *_, accuracy = classifier.train(model, images, epochs=DEMO_EPOCHS, batch_size=DEMO_BATCH_SIZE, seed=SEED)
+        with one_thread():
+            *_, accuracy = small_vgg_training.train(
+                model, images, epochs=DEMO_EPOCHS, batch_size=DEMO_BATCH_SIZE, seed=SEED
+            )
         return model, f"trained here on {DEMO_DATASET}, {DEMO_EPOCHS} epochs, validation accuracy {accuracy:.3f}"
     source = {"imagenet": "keras"}.get(weights) or str(FILES.get(weights, weights))
     return model, zoo.load_weights(model, chosen.network, source, seed=SEED)

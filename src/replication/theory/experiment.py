@@ -14,6 +14,7 @@ from replication.theory.record import CORNERS, NAME, TABLES, Row, save
 from replication.theory.settings import Theory
 from replication.theory.settings import read as read_settings
 from replication.theory.witness import witness
+from replication.training.threads import one_thread
 
 FILTER_IMAGE = (8, 8)
 NAMED_FILTERS = {
@@ -36,7 +37,8 @@ def write(parameters: Parameters) -> Path:
 def run(settings: Theory) -> dict[str, list[Row]]:
     """Every experiment of the stage as rows: `layers` (a to e), `witness` (c, d) and `filters` (e)."""
     rows = random_layers(settings.layers), witness(settings.samples, settings.repeats), filters(settings.filters)
-    return dict(zip(TABLES, map(list, rows), strict=True))
+    with one_thread():  # its matrices are small
+        return dict(zip(TABLES, map(list, rows), strict=True))
 
 
 def filters(count: int) -> Iterator[Row]:
