@@ -126,7 +126,7 @@ def local_workers(stacks: Sequence[Stack], trainer: str, workers: int, deadline:
                 if isinstance(event, Epoch):
                     worker.task.drop(event.finished)
                     yield event
-                elif event is DONE and waiting:
+                elif event == DONE and waiting:
                     worker.give(waiting.popleft())
                 else:
                     del working[pipe]

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from replication import data as datasets
+from replication.core import executors
 from replication.core.errors import UserError
 from replication.core.executors import OutOfTime, in_process, local_workers
 from replication.core.runs import Run
@@ -174,3 +175,20 @@ def said_by(script):
 def test_nothing_is_begun_after_the_deadline(make_run):
     with pytest.raises(OutOfTime):
         next(in_process([[make_run(dataset="no such data")]], TRAINER, torch.device("cpu"), deadline=0.0))
+
+
+def test_a_worker_trains_one_stack_after_the_other(make_run, tmp_path, monkeypatch):
+    """A process takes seconds to start."""
+    monkeypatch.chdir(tmp_path)
+    datasets.load("digits")
+    started = []
+
+    class Counted(executors._Worker):
+        def __init__(self, *arguments):
+            started.append(arguments)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(executors, "_Worker", Counted)
+    runs = [make_run(dataset="digits", precision="float32", replicate=k, max_epochs=1) for k in range(3)]
+    epochs = list(local_workers([[run] for run in runs], TRAINER, 1, FOREVER))
+    assert sum(len(epoch.finished) for epoch in epochs) == 3 and len(started) == 1
