@@ -66,20 +66,21 @@ class _FilterSums(Function):
         triples = zip(weights, positions, layout.fills, strict=True)
         parts = [part for weight, at, fill in triples for part in (_guided(weight, at), fill) if part.numel()]
         c = torch.cat(parts).view(-1, ROW)
+        # In place wherever it goes: fresh memory costs as much as the numbers in it.
+        values, slope = c.abs().add_(offset), c
         if kind == "log":
-            distance = c.abs().add_(offset)
-            values = distance.log()
+            slope = c.sign_().div_(values) if with_slope else slope
+            values.log_()
         else:
-            values = c.abs().add_(offset).reciprocal_()
+            values.reciprocal_()
+            slope = c.sign_().mul_(values).mul_(values) if with_slope else slope
+        if offset == 0:
+            slope.nan_to_num_(0.0)  # 0 / 0 is no slope
         exact = c.dtype if c.device.type == "mps" else torch.float64
         totals = torch.zeros(len(weights), dtype=exact, device=c.device)
         sign = 1 if kind == "log" else -1
         totals = totals.index_add_(0, layout.rows, values.sum(dim=1).to(exact), alpha=sign).to(c.dtype)
-        if not with_slope:
-            return totals, c.new_empty(0)
-        slope = c.sign_()
-        slope = slope.div_(distance) if kind == "log" else slope.mul_(values).mul_(values)
-        return totals, slope.nan_to_num_(0.0) if offset == 0 else slope  # 0 / 0 is no slope
+        return totals, slope
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:

@@ -2,7 +2,8 @@
 
 `python tests/benchmarks/library_cost.py --before SOURCES [--write]`: SOURCES is the folder src of another checkout. The
 two are measured in turn, each round in a process of its own. Seconds are CPU seconds of that process with one thread;
-medians and quartiles over the rounds, and the median of the paired ratios. With `--write`: guidance-library.csv.
+medians and quartiles over the rounds, and the median of the paired ratios. With `--write` they go into
+guidance-library.csv, whose other rows stay.
 
 - log, 4096 x 4096; exact, 11008 x 4096: a warm step of guidance on a linear layer, forward and backward.
 - exact, ill-conditioned: the same with two rows that are nearly equal, for which QR takes the Gram matrix's place.
@@ -145,7 +146,9 @@ def main() -> None:
         return
     found = table(options.before, options.rounds, options.only or list(MEASURES))
     if options.write:
-        found.to_csv(OUT, index=False, float_format="%.4g")
+        before = pd.read_csv(OUT) if OUT.exists() else found[:0]
+        parts = [part for part in (before[~before["what"].isin(found["what"])], found) if len(part)]
+        pd.concat(parts).to_csv(OUT, index=False, float_format="%.4g")
 
 
 if __name__ == "__main__":

@@ -56,8 +56,12 @@ def main() -> None:
         print(f">> {wheel.name}: entropy_guidance alone, needs torch alone")
         subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
         python = folder / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-        pip(python, "install", wheel, *([f"torch=={options.torch}"] if options.torch else []))
+        held = [f"torch=={options.torch}"] if options.torch else []
+        pip(python, "install", wheel, *held)
         subprocess.run([python, ROOT / "tests/wheel/torch_alone.py"], cwd=folder, check=True)
+        print(">> with what profiles need, on networks of timm and transformers")
+        pip(python, "install", f"{wheel}[profile,plot]", "timm", "transformers", *held)
+        subprocess.run([python, ROOT / "tests/wheel/other_peoples_networks.py"], cwd=folder, check=True)
 
 
 if __name__ == "__main__":
