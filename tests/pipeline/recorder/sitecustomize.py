@@ -33,6 +33,7 @@ if FOLDER and STAGE:
         inside = sorted(
             {source_of(Path(name)).relative_to(root).as_posix() for name in opened | code if is_inside(name)}
         )
+        inside = [name for name in inside if not (root / name).is_dir()]  # opened to have a rename kept
         (Path(FOLDER) / f"{os.getpid()}.txt").write_text("\n".join([STAGE, *inside]) + "\n")
 
     sys.addaudithook(note)
