@@ -28,6 +28,7 @@ STYLES: dict[str, dict[str, Any]] = {  # of an arm
     EXACT: {"color": "tab:green", "label": "exact form"},
 }
 MSE_TICKS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+PERCENT_TICKS = (-100, -50, -20, -10, -5, -1, 0, 1, 5, 10, 20, 50, 100)
 DASHES = {0.0001: ":", 0.01: "-", 1.0: "--"}  # of a lambda
 
 
@@ -131,7 +132,10 @@ def differences(cells: pd.DataFrame) -> Figure:
             shift = 0.7 * (k - (len(groups) - 1) / 2)  # intervals beside one another
             axes.errorbar(cell["epoch"] + shift, cell["difference"], bars, capsize=2, marker="o", markersize=3, **style)
         axes.axhspan(-1, 1, color="black", alpha=0.12)
+        low, high = axes.get_ylim()
         axes.set_yscale("symlog", linthresh=5)
+        axes.set_yticks([tick for tick in PERCENT_TICKS if low <= tick <= high])
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.yaxis.set_major_formatter("{x:g}")
         axes.set(xlabel="epoch", title=f"width {width}", xticks=sorted(here["epoch"].unique()))
     panels[0][0].set_ylabel("MSE against the unguided run (%)")
