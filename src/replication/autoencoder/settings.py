@@ -2,8 +2,7 @@
 
 from typing import Literal
 
-import msgspec
-
+from replication.core.guided_settings import GuidedSettings, check_baseline
 from replication.core.schema import Lambdas, NotNegative, Positive, Struct, Whole, Widths, mistake
 from replication.core.settings import Parameters
 from replication.core.variants import Variant, read_variants
@@ -47,21 +46,13 @@ class Calibration(Struct, frozen=True, kw_only=True):
     max_epochs: Whole
 
 
-class AutoencoderSettings(msgspec.Struct, frozen=True, kw_only=True):
+class AutoencoderSettings(GuidedSettings, frozen=True, kw_only=True):
     """Everything that params.yaml says of one family of autoencoders, at one scale."""
 
-    family: str
-    scale: str
-    lambda_override: tuple[float, ...] | None
     training: Training
     grid: Grid
     variants: dict[str, Variant]
     calibration: Calibration
-
-    @property
-    def lambdas(self) -> tuple[float, ...]:
-        """What is trained: the user's choice, or the paper's lambda; the baseline 0 among them."""
-        return self.lambda_override or self.grid.lambdas
 
 
 def read(parameters: Parameters, family: str) -> AutoencoderSettings:
@@ -95,5 +86,4 @@ def _check(grid: Grid, where: str) -> None:
             f"{where}.variant_replicates",
             f"{grid.variant_replicates}, but the unguided runs that variants stand beside have {grid.replicates}",
         )
-    if 0 not in grid.lambdas:
-        raise mistake(f"{where}.lambdas", "the baseline 0 is missing")
+    check_baseline(grid.lambdas, where)

@@ -2,9 +2,8 @@
 
 from typing import Annotated, Literal
 
-import msgspec
-
 from replication.coco_unet.layer_numbers import SKIP_FEEDING, layers_by_number, numbers_of
+from replication.core.guided_settings import GuidedSettings, check_baseline
 from replication.core.schema import Lambdas, NotNegative, Positive, Share, Some, Struct, Whole, Widths, mistake
 from replication.core.settings import Parameters
 
@@ -39,19 +38,11 @@ class Grid(Struct, frozen=True, kw_only=True):
     max_epochs: Whole
 
 
-class UNetSettings(msgspec.Struct, frozen=True, kw_only=True):
+class UNetSettings(GuidedSettings, frozen=True, kw_only=True):
     """Everything that params.yaml says of one family of U-Nets, at one scale."""
 
-    family: str
-    scale: str
-    lambda_override: tuple[float, ...] | None
     training: Training
     grid: Grid
-
-    @property
-    def lambdas(self) -> tuple[float, ...]:
-        """What is trained: the user's choice, or the paper's lambda; the baseline 0 among them."""
-        return self.lambda_override or self.grid.lambdas
 
 
 def read(parameters: Parameters, family: str) -> UNetSettings:
@@ -86,8 +77,7 @@ def _check(settings: UNetSettings, where: str) -> None:
     for name, placements in (("placement", (grid.placement,)), ("first_placements", grid.first_placements or ())):
         for placement in placements:
             _check_placement(placement, settings.training.network, levels, f"{where}.{name}")
-    if 0 not in grid.lambdas:
-        raise mistake(f"{where}.lambdas", "the baseline 0 is missing")
+    check_baseline(grid.lambdas, where)
 
 
 def _check_placement(placement: str, network: str, levels: int, where: str) -> None:

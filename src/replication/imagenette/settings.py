@@ -6,8 +6,7 @@ Beside params.yaml they hold what is recorded of the layers that the rows of Tab
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-import msgspec
-
+from replication.core.guided_settings import GuidedSettings, check_baseline
 from replication.core.schema import Lambdas, NotNegative, Positive, Share, Some, Struct, Whole, mistake
 from replication.core.settings import Parameters
 from replication.imagenette import rows
@@ -48,12 +47,9 @@ class Grid(Struct, frozen=True, kw_only=True):
     max_epochs: Whole
 
 
-class ImagenetteSettings(msgspec.Struct, frozen=True, kw_only=True):
+class ImagenetteSettings(GuidedSettings, frozen=True, kw_only=True):
     """Everything that is given of one family of networks, at one scale."""
 
-    family: str
-    scale: str
-    lambda_override: tuple[float, ...] | None
     training: Training
     grid: Grid
     recorded: Mapping[str, Chosen]  # what the step `layers` found out, by row
@@ -62,11 +58,6 @@ class ImagenetteSettings(msgspec.Struct, frozen=True, kw_only=True):
     def network(self) -> str:
         """torchvision's name of the family's network."""
         return network_of(self.family)
-
-    @property
-    def lambdas(self) -> tuple[float, ...]:
-        """What is trained: the user's choice, or the paper's lambda; the baseline 0 among them."""
-        return self.lambda_override or self.grid.lambdas
 
 
 def read(parameters: Parameters, family: str) -> ImagenetteSettings:
@@ -109,5 +100,4 @@ def _check(settings: ImagenetteSettings, where: str) -> None:
             rows.by_name(settings.network, row)
         except ValueError as error:
             raise mistake(f"{where}.rows", str(error)) from None
-    if 0 not in grid.lambdas:
-        raise mistake(f"{where}.lambdas", "the baseline 0 is missing")
+    check_baseline(grid.lambdas, where)

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec.structs import replace
 
+from replication.core.guided_settings import GuidedSettings, check_baseline
 from replication.core.schema import (
     Lambdas,
     NotNegative,
@@ -71,21 +71,13 @@ class Calibration(Struct, frozen=True, kw_only=True):
     lengths: Widths  # numbers of epochs to compare
 
 
-class CnnSettings(msgspec.Struct, frozen=True, kw_only=True):
+class CnnSettings(GuidedSettings, frozen=True, kw_only=True):
     """Everything that params.yaml says of one family of small CNNs, at one scale."""
 
-    family: str
-    scale: str
-    lambda_override: tuple[float, ...] | None
     training: Training
     grid: Grid
     variants: dict[str, Variant]  # those that may be named in a grid
     calibration: Calibration
-
-    @property
-    def lambdas(self) -> tuple[float, ...]:
-        """What is trained: the user's choice, or the paper's lambda; the baseline 0 among them."""
-        return self.lambda_override or self.grid.lambdas
 
 
 def read(parameters: Parameters, family: str) -> CnnSettings:
@@ -123,8 +115,7 @@ def _check(settings: CnnSettings, where: str) -> None:
     grid, known = settings.grid, settings.variants
     if unknown := sorted(set(grid.variants or ()) - known.keys()):
         raise mistake(f"{where}.variants", f"unknown {', '.join(unknown)}. Known: {', '.join(known)}")
-    if 0 not in grid.lambdas:
-        raise mistake(f"{where}.lambdas", "the baseline 0 is missing")
+    check_baseline(grid.lambdas, where)
     least = min((lambda_ for lambda_ in grid.lambdas if lambda_), default=math.inf)
     if not all(0 < lambda_ < least for lambda_ in grid.weaker_lambdas or ()):
         raise mistake(f"{where}.weaker_lambdas", f"expected numbers between 0 and the grid's smallest, {least:g}")
