@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
             _scale_option(added)
         return added
 
+    add("sources", "check params.yaml, and note what each stage is made from: its settings and code", commands.sources)
     prepare = add("prepare", "prepare a data set and write its manifest", commands.prepare)
     prepare.add_argument("role", help="the paper's data set, mnist for example; at demo scale its stand-in")
     _training_options(add("sweep", "train the missing runs of a family and write its table", commands.sweep))

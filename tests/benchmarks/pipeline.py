@@ -1,11 +1,12 @@
 """What the pipeline costs: `python tests/benchmarks/pipeline.py BEFORE [--write]`, BEFORE a checkout of an older one.
 
-Two ratios of wall time, each from pairs that take turns, so that both sides meet the same load:
+Ratios of wall time, each from pairs that take turns, so that both sides meet the same load:
 
 - demo: `dvc repro` at demo scale in a fresh clone of this checkout's commit, to the same of BEFORE's. Both run in this
   Python environment; nothing is cached.
 - no-op: `dvc repro` once more, where nothing has changed, to the same in an empty folder with as many stages that each
   write a file. That is what DVC itself takes.
+- tests: what `make test` runs, in clones of both (with `--tests N`).
 
 With `--write` they go to data/benchmarks/pipeline.csv.
 """
@@ -13,6 +14,7 @@ With `--write` they go to data/benchmarks/pipeline.csv.
 import argparse
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -77,6 +79,19 @@ def demo(before: Path, n: int, folder: Path) -> Pairs:
     ]
 
 
+def tests(before: Path, n: int, folder: Path) -> Pairs:
+    """The suites in clones of both, each called as its own Makefile says."""
+
+    def seconds(checkout: Path) -> float:
+        (arguments,) = re.findall(r"-m (pytest .*)", (checkout / "Makefile").read_text())
+        start = time.perf_counter()
+        call(checkout, sys.executable, "-m", *arguments.split())
+        return time.perf_counter() - start
+
+    ours, theirs = fresh(HERE, folder / "ours-tests"), fresh(before, folder / "before-tests")
+    return [(seconds(ours), seconds(theirs)) for _ in range(n)]
+
+
 def no_op(made: Path, n: int, folder: Path) -> Pairs:
     """Args: made: a clone whose pipeline has run."""
     floor = trivial(folder / "trivial", len(call(made, "dvc", "stage", "list", "--name-only").splitlines()))
@@ -107,6 +122,7 @@ def main() -> None:
     parser.add_argument("before", type=Path, help="a checkout of the commit that the demo is compared with")
     parser.add_argument("-n", type=int, default=3, help="pairs of the demo")
     parser.add_argument("--no-ops", type=int, default=11, help="pairs of runs where nothing has changed")
+    parser.add_argument("--tests", type=int, default=0, metavar="N", help="pairs of the suites of tests")
     parser.add_argument("--write", action="store_true", help=f"write {OUT}")
     options = parser.parse_args()
     commit, older = (call(folder, "git", "rev-parse", "--short", "HEAD") for folder in (HERE, options.before.resolve()))
@@ -115,6 +131,8 @@ def main() -> None:
         rows = [row("demo", demo(options.before.resolve(), options.n, folder), (commit, older))]
         made = folder / "ours-0"
         rows.append(row("no-op", no_op(made, options.no_ops, folder), (commit, "as many trivial stages")))
+        if options.tests:
+            rows.append(row("tests", tests(options.before.resolve(), options.tests, folder), (commit, older)))
     table = pd.DataFrame(rows).assign(
         hardware=f"{os.cpu_count()} cores of {processor()}",
         versions=f"python {platform.python_version()}, dvc {version('dvc')}, torch {version('torch')}",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from replication.autoencoder import grid
 from replication.autoencoder.settings import AutoencoderSettings, read
 from replication.core import late, paths
-from replication.core.family import Calibration, Family, Part, Room
+from replication.core.family import Calibration, Family, Measure, Part, Room
 from replication.core.settings import Parameters
 
 HERE = "replication.autoencoder"
@@ -34,11 +34,18 @@ def parts(parameters: Parameters, names: Sequence[str]) -> list[Part]:
     return [family(parameters, name) for name in names]
 
 
+def measures(parameters: Parameters) -> list[Measure]:
+    """What the square parts see of the images of every family."""
+    names = [name for name, room in parameters.families.items() if room == "autoencoder"]
+    return [Measure(stage="square-part", settings=[read(parameters, name).grid for name in names])]
+
+
 ROOM = Room(
     title="Autoencoder",
     order=5.2,
     parts=parts,
     verdicts=late.function(f"{HERE}.statistics.findings:verdicts"),
     hypotheses=late.function(f"{HERE}.statistics.findings:decided"),
+    measures=measures,
     sections=late.function(f"{HERE}.report.sections:sections"),
 )

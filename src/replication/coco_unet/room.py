@@ -23,6 +23,7 @@ def family(parameters: Parameters, name: str) -> Family[UNetSettings]:
         grid_of=grid.grid,
         trainer=f"{HERE}.training.train:TRAINER",
         statistics_of=late.function(f"{HERE}.statistics.findings:statistics"),
+        builds_on=("profiles",),
         also_from=(paths.PUBLISHED / "table3.csv",),
     )
 

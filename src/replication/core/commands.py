@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from replication.core import paths, records, strict_json, tables
+from replication.core import sources as stage_sources
 from replication.core.errors import UserError
 from replication.core.family import (
     Family,
@@ -27,8 +28,14 @@ from replication.core.runs import (
     read_current,
     read_table,
     same_numbers,
+    write_table,
 )
 from replication.core.settings import Parameters, load, role_of
+
+
+def sources(options: argparse.Namespace) -> None:
+    """Check params.yaml, and note for DVC what each stage is made from."""
+    print(f"params.yaml is checked. What each stage is made from is in {stage_sources.write(load(options.scale))}.")
 
 
 def prepare(options: argparse.Namespace) -> None:
@@ -296,6 +303,12 @@ def _cleared(parameters: Parameters, name: str, store: Store) -> set[str]:
 
 
 def _train(options: argparse.Namespace, family: Family[Any], runs: list[Run], name: str) -> int:
+    table = paths.table(family.scale, name)
+    if not runs:  # a scale without them: nothing to import torch for
+        write_table(table, [])
+        print(f"{name} at scale {family.scale}: it has no such runs")
+        return 0
+
     from replication.core import room_for
     from replication.core.sweep import choose_device
     from replication.core.sweep import sweep as train_missing
@@ -303,7 +316,7 @@ def _train(options: argparse.Namespace, family: Family[Any], runs: list[Run], na
     room_for.check_writable(paths.reports(family.scale))
     outcome = train_missing(
         runs,
-        paths.table(family.scale, name),
+        table,
         Store(paths.store()),
         trainer=family.trainer,
         device=choose_device(options.device),

@@ -75,10 +75,15 @@ class _Task:
 class _Worker:
     """A process of one thread that trains one stack after the other, and the pipe that leads to it."""
 
-    def __init__(self, trainer: str, task: _Task) -> None:
-        context = multiprocessing.get_context("spawn")
+    def __init__(self, trainer: str, task: _Task, others: Sequence[Any]) -> None:
+        """Args: others: the pipes to the workers that run already."""
+        # A fork has imported torch already, which takes seconds. It trains with one thread, so that none of the threads
+        # that this process may have is missed there. Not with Python 3.12 and later, which warn of it.
+        forks = sys.platform == "linux" and sys.version_info < (3, 12) and not torch.cuda.is_initialized()
+        context: Any = multiprocessing.get_context("fork" if forks else "spawn")
         self.pipe, its_end = context.Pipe()
-        self.process = context.Process(target=_work, args=(trainer, its_end, os.getpid()), daemon=True)
+        ours = [self.pipe, *others] if forks else []  # a fork has these open too: their far ends would see no end
+        self.process = context.Process(target=_work, args=(trainer, its_end, os.getpid(), ours), daemon=True)
         # Ctrl-C reaches the whole group. It waits until the new process, still importing, can ignore it.
         resource_tracker.ensure_running()  # it would let signals through again
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -116,7 +121,7 @@ def local_workers(stacks: Sequence[Stack], trainer: str, workers: int, deadline:
             if time.monotonic() > deadline:
                 raise OutOfTime
             while waiting and len(working) < workers:
-                worker = _Worker(trainer, waiting.popleft())
+                worker = _Worker(trainer, waiting.popleft(), list(working))
                 working[worker.pipe] = worker
             for pipe in connection.wait(list(working), timeout=1):
                 worker = working[pipe]
@@ -168,8 +173,11 @@ def _returned(worker: _Worker) -> list[_Task]:
     return [task]
 
 
-def _work(trainer: str, pipe: Any, parent: int) -> None:
+def _work(trainer: str, pipe: Any, parent: int, parents_pipes: Sequence[Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # which a fork would take as its parent does
+    for other in parents_pipes:
+        other.close()
     torch.set_num_threads(1)
     keep_freed_memory()
     try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import msgspec
 
 from replication.core import findings, paths
+from replication.core.code import code_of
 from replication.core.errors import UserError
 from replication.core.findings import Findings
 from replication.core.runs import Record, Run, of_grid, read_current
@@ -32,8 +33,6 @@ ROOM_OF = {
     "published-audit": "published_tables",
     "table2": "imagenette",
 }  # else its name
-SHARED_CODE = ("core", "statistics", "training")  # packages that every part's statistics may depend on,
-ROOM_CODE = ("statistics", "training")  # and folders of its room
 
 S = TypeVar("S")
 
@@ -178,6 +177,15 @@ class Study:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A stage that records something beside runs, the layers of a family for example."""
+
+    stage: str
+    settings: Any = None  # on which its record depends
+    builds_on: tuple[str, ...] = ()  # other rooms whose code it uses
+
+
+@dataclass(frozen=True, kw_only=True)
 class Room:
     """One kind of experiment. The functions get the findings of all of the room's parts, by their names."""
 
@@ -186,6 +194,7 @@ class Room:
     parts: Callable[[Parameters, Sequence[str]], list[Part]]  # of these families, and the room's studies
     verdicts: Callable[[Mapping[str, Findings]], Mapping[str, Verdict]]  # by claim
     hypotheses: Callable[[Mapping[str, Findings]], list[Hypothesis]]
+    measures: Callable[[Parameters], list[Measure]] = lambda _: []
     sections: "Callable[[list[Part], Mapping[str, Findings], Path, str], list[Section]]"
 
 
@@ -251,16 +260,6 @@ def parts_of(parameters: Parameters, room_name: str) -> list[Part]:
 def calibration_name(family: str) -> str:
     """Name of the table that holds a family's calibration."""
     return f"{family}-calibration"
-
-
-def code_of(*rooms: str) -> list[Path]:
-    """The code that the statistics of a room's parts may run: all but what draws and writes."""
-    here = Path(__file__).parents[1]
-    found = [here / name for name in SHARED_CODE]
-    for name in rooms:
-        own = Path(import_module(package_of(name)).__path__[0])
-        found += sorted(path for path in own.iterdir() if path.suffix == ".py" or path.name in ROOM_CODE)
-    return found
 
 
 def findings_of(part: Part) -> Findings:

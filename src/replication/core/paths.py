@@ -34,3 +34,7 @@ def reports(scale: str) -> Path:
 
 def statistics(scale: str) -> Path:
     return Path("data/statistics") / scale
+
+
+def sources(scale: str) -> Path:
+    return Path("data/sources") / scale

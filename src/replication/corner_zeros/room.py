@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from functools import partial
 
 from replication.core import late, paths
-from replication.core.family import Part, Room, Study
+from replication.core.family import Measure, Part, Room, Study
 from replication.core.settings import Parameters
 from replication.data import STAND_INS
 
 HERE = "replication.corner_zeros"
 NAME = "corner-zeros"
+NETWORKS_OF = ("autoencoder", "coco_unet", "imagenette", "profiles", "small_cnn")
 
 
 def parts(parameters: Parameters, _names: Sequence[str]) -> list[Part]:
@@ -25,11 +26,18 @@ def parts(parameters: Parameters, _names: Sequence[str]) -> list[Part]:
     ]
 
 
+def measures(parameters: Parameters) -> list[Measure]:
+    """It builds the networks of all other rooms, from all settings of the scale."""
+    settings = {"sections": parameters.sections, "scale": parameters.of_scale}
+    return [Measure(stage=NAME, settings=settings, builds_on=NETWORKS_OF)]
+
+
 ROOM = Room(
     title="Guided weights and zeros",
     order=0.1,  # beside the guided inputs, whose question it asks again
     parts=parts,
     verdicts=lambda _: {},
     hypotheses=lambda _: [],
+    measures=measures,
     sections=late.function(f"{HERE}.report.sections:sections"),
 )

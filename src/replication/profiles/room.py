@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from replication.core import late, paths
-from replication.core.family import Part, Room, Study
+from replication.core.family import Measure, Part, Room, Study
 from replication.core.settings import Parameters
 from replication.data import STAND_INS
 from replication.profiles.settings import NETWORKS, read
@@ -27,11 +27,21 @@ def parts(parameters: Parameters, _names: Sequence[str]) -> list[Part]:
     ]
 
 
+def measures(parameters: Parameters) -> list[Measure]:
+    """One stage a network; that of the U-Net reads the runs of the family that trains it."""
+    settings = read(parameters)
+    return [
+        Measure(stage=f"profile-{network}", settings=settings[network], builds_on=("coco_unet",))
+        for network in NETWORKS
+    ]
+
+
 ROOM = Room(
     title="Entropy profiles",
     order=4,
     parts=parts,
     verdicts=late.function(f"{HERE}.statistics.findings:verdicts"),
     hypotheses=lambda _: [],
+    measures=measures,
     sections=late.function(f"{HERE}.report.sections:sections"),
 )

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from replication.core import family as family_module
-from replication.core import findings, paths
+from replication.core import code, findings, paths
 from replication.core.errors import UserError
 from replication.core.family import Study, findings_of
 from replication.core.findings import Findings
@@ -96,7 +95,7 @@ def study(tmp_path, monkeypatch):
     """A study of one file by a room of one module, and how often it was computed: study(settings) -> Findings."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(family_module, "SHARED_CODE", ())
+    monkeypatch.setattr(code, "SRC", tmp_path)  # without the code that all rooms share
     (tmp_path / "lone_room").mkdir()
     (tmp_path / "lone_room/__init__.py").write_text("SECTIONS = ()\n")
     (tmp_path / "read.csv").write_text("1\n")
@@ -140,13 +139,6 @@ def test_a_changed_file_setting_or_code_has_it_computed_again(study, tmp_path):
     assert study({"epsilon": 0.2}) == study({"epsilon": 0.2}) == 7
     (tmp_path / "lone_room/statistics/module.py").rename(tmp_path / "lone_room/statistics/renamed.py")
     assert study({"epsilon": 0.2}) == 8
-
-
-def test_the_code_that_all_rooms_share_counts():
-    shared = {path.name for path in family_module.code_of()}
-    assert shared == {"core", "statistics", "training"}
-    own = {path.name for path in family_module.code_of("autoencoder", "inputs") if path.parent.name == "inputs"}
-    assert {"settings.py", "grid.py", "room.py"} <= own and "report" not in own
 
 
 def test_content_is_not_moved_between_files(tmp_path):
