@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from msgspec.structs import asdict
-
-from replication.autoencoder.settings import AutoencoderSettings
+from replication.autoencoder.settings import AutoencoderSettings, described
 from replication.core.runs import Record, Run, table_of, unique, without_unused
 
 if TYPE_CHECKING:
@@ -18,17 +16,14 @@ METRICS = ("stopping_epoch", "stopped_early", "validation_mse")  # what the repo
 def make_run(settings: AutoencoderSettings, width: int, lambda_: float, replicate: int, **changes: Any) -> Run:
     """One autoencoder."""
     grid = settings.grid
-    described = {
+    run = {
         "dataset": grid.dataset,
         "width": width,
         "lambda": lambda_,
         "replicate": replicate,
-        **asdict(settings.training),
-        "batch_size": grid.batch_size,
-        "max_epochs": grid.max_epochs,
-        **changes,
+        **described(settings.training, **{"batch_size": grid.batch_size, "max_epochs": grid.max_epochs, **changes}),
     }
-    return Run(settings.family, without_unused(described, monitor="base"))
+    return Run(settings.family, without_unused(run, monitor="base"))
 
 
 def grid(settings: AutoencoderSettings) -> list[Run]:
@@ -78,10 +73,10 @@ def variants(settings: AutoencoderSettings) -> dict[str, list[Run]]:
     return {
         name: [
             make_run(settings, width, lambda_, replicate, **variant.changes)
-            for width in chosen.variant_widths
+            for width in variant.widths or chosen.variant_widths
             for lambda_ in variant.lambdas
             if lambda_ in lambdas
-            for replicate in range(chosen.variant_replicates)
+            for replicate in range(variant.replicates or chosen.variant_replicates)
         ]
         for name, variant in settings.variants.items()
     }

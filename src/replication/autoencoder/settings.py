@@ -1,6 +1,8 @@
 """Settings of the autoencoders (paper, section 5.2; data/published/assumptions.yaml for what it leaves open)."""
 
-from typing import Literal
+from typing import Any, Literal
+
+from msgspec.structs import asdict
 
 from replication.core.guided_settings import GuidedSettings, check_baseline
 from replication.core.schema import Lambdas, NotNegative, Positive, Struct, Whole, Widths, mistake
@@ -17,8 +19,20 @@ class Training(Struct, frozen=True, kw_only=True):
     precision: Literal["float32", "float64"]
     output_activation: Literal["sigmoid", "linear"]
     learning_rate: Positive
+    adam: Literal["torch", "keras"] = "torch"  # whose epsilon: added after the bias correction, or before it
     patience: Whole  # epochs
     min_delta: NotNegative  # of the watched loss
+
+
+def described(training: Training, **others: Any) -> dict[str, Any]:
+    """The settings of a run's training, with others that replace or join them.
+
+    What was not thought of when the first runs were made is in a run's description only where it differs from theirs.
+    """
+    settings = {**asdict(training), **others}
+    if settings["adam"] == "torch":
+        del settings["adam"]
+    return settings
 
 
 class Grid(Struct, frozen=True, kw_only=True):
@@ -70,11 +84,11 @@ def read(parameters: Parameters, family: str) -> AutoencoderSettings:
         variants=read_variants(parameters.section("variants"), "variants", Training),
         calibration=parameters.read(Calibration, "calibration"),
     )
-    _check(settings.grid, parameters.where(family))
+    _check(settings.grid, settings.variants, parameters.where(family))
     return settings
 
 
-def _check(grid: Grid, where: str) -> None:
+def _check(grid: Grid, variants: dict[str, Variant], where: str) -> None:
     """What no field says of itself."""
     for name in ("unstopped_widths", "variant_widths"):
         if off := sorted(set(getattr(grid, name)) - set(grid.widths)):
@@ -87,3 +101,10 @@ def _check(grid: Grid, where: str) -> None:
             f"{grid.variant_replicates}, but the unguided runs that variants stand beside have {grid.replicates}",
         )
     check_baseline(grid.lambdas, where)
+    for name, variant in variants.items():
+        if off := sorted(set(variant.widths or ()) - set(grid.widths)):
+            raise mistake(f"variants.{name}.widths", f"{', '.join(map(str, off))} is not among the widths of {where}")
+        if variant.replicates is not None and variant.replicates > grid.replicates:
+            raise mistake(
+                f"variants.{name}.replicates", f"{variant.replicates}, but the grid of {where} has {grid.replicates}"
+            )

@@ -30,6 +30,7 @@ TRAINING_VERSION = 1
 PAIRED_SETTINGS = frozenset(
     {"lambda", "form", "epsilon", "anchor", "inputs", "placement", "layers", "reduction"}
     | {"monitor", "precision", "patience", "min_delta", "max_epochs", "epochs"}
+    | {"adam"}  # whose epsilon: the same draws, another optimiser
     | {"rate_factor", "weight_factor"}  # controls: the same draws of initial weights, multiplied
 )
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+from msgspec.structs import asdict
 
 from replication.core.errors import UserError
 from replication.core.runs import PAIRED_SETTINGS
@@ -10,6 +11,8 @@ from replication.core.schema import (
     Lambdas,
     Number,
     Struct,
+    Whole,
+    Widths,
     fields_of,
     mapping,
     mistake,
@@ -25,10 +28,14 @@ class Variant(Struct, frozen=True, kw_only=True):
 
     lambdas: Lambdas
     changes: dict[str, Number]  # settings of the room's training
+    widths: Widths | None = None  # instead of those that the grid has for variants,
+    replicates: Whole | None = None  # and instead of its number of replicates
 
 
-class _Lambdas(Struct, frozen=True, kw_only=True):
+class _Where(Struct, frozen=True, kw_only=True):
     lambdas: Lambdas
+    widths: Widths | None = None
+    replicates: Whole | None = None
 
 
 def read_variants(raw: dict[str, Any], where: str, training: type[msgspec.Struct]) -> dict[str, Variant]:
@@ -43,13 +50,14 @@ def read_variants(raw: dict[str, Any], where: str, training: type[msgspec.Struct
 def _variant(raw: Any, where: str, training: type[msgspec.Struct]) -> Variant:
     if "lambdas" not in mapping(raw, where):
         raise mistake(where, f"expected a mapping with lambdas, got {shown(raw)}")
-    changes = {name: value for name, value in raw.items() if name != "lambdas"}
+    where_trained = {name: raw[name] for name in fields_of(_Where) if name in raw}
+    changes = {name: value for name, value in raw.items() if name not in where_trained}
     if other := sorted(set(fields_of(training)) & changes.keys() - PAIRED_SETTINGS):
         raise UserError(
             f"params.yaml, {where}: a variant stands beside the unguided runs of the protocol, so it cannot change "
             f"{', '.join(other)}. It may change how a run is guided or stopped"
         )
     return Variant(
-        lambdas=read_as(_Lambdas, {"lambdas": raw["lambdas"]}, where).lambdas,
-        changes=read_some(training, changes, where, "lambdas"),
+        changes=read_some(training, changes, where, *fields_of(_Where)),
+        **asdict(read_as(_Where, where_trained, where)),
     )

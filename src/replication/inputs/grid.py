@@ -2,8 +2,9 @@
 size does it (H10).
 """
 
-from msgspec.structs import asdict, fields
+from msgspec.structs import fields
 
+from replication.autoencoder.settings import described
 from replication.core.runs import Run, unique, without_unused
 from replication.inputs.settings import Arm, InputsSettings
 
@@ -36,20 +37,22 @@ def make_run(settings: InputsSettings, arm: Arm, *, width: int, lambda_: float, 
     What an arm has as the published runs do is not in the description.
     """
     chosen = settings.grid
-    described = {
+    run = {
         "dataset": chosen.dataset,
         "width": width,
         "lambda": lambda_,
         "replicate": replicate,
-        **asdict(settings.published),
-        "form": arm.form,
-        "monitor": "base",
-        "patience": chosen.max_epochs,
-        "min_delta": 0.0,
-        "batch_size": chosen.batch_size,
-        "max_epochs": chosen.max_epochs,
+        **described(
+            settings.published,
+            form=arm.form,
+            monitor="base",
+            patience=chosen.max_epochs,
+            min_delta=0.0,
+            batch_size=chosen.batch_size,
+            max_epochs=chosen.max_epochs,
+        ),
     }
     own = {name: getattr(arm, name) for name in OWN if getattr(arm, name) != DEFAULT[name]}
     if lambda_ == 0:
         own.pop("inputs", None)
-    return Run(settings.family, without_unused(described, monitor="base") | own)
+    return Run(settings.family, without_unused(run, monitor="base") | own)

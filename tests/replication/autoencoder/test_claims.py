@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from autoencoder_runs import without_own_baselines
 from msgspec.structs import replace
 
 from replication.autoencoder import grid
@@ -24,7 +25,7 @@ def small(family):
     fewer = replace(
         whole.grid, widths=(80, 140, 200, 260), variant_widths=(260,), lambdas=(0.0, 1e-3, 0.1, 10.0), replicates=6
     )
-    return replace(whole, grid=fewer)
+    return replace(whole, grid=fewer, variants=without_own_baselines(whole))
 
 
 @pytest.fixture(scope="module")

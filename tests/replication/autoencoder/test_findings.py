@@ -37,7 +37,8 @@ def test_verdicts_pass_through_the_file(family):
     expected["C12"] = hypotheses.c12(runs.assign(family=FAMILY), {FAMILY: plan})
     assert decided == expected and decided["C4"].verdict != "not tested"
     names = {one.name: (one.verdict, one.evidence) for one in of_family.decided({FAMILY: found})}
-    assert names == {name: decide(runs, plan) for name, decide in of_family.DECIDED.items()}
+    undecided = {"H11": ("undecided", "no pair yet")}
+    assert names == undecided | {name: decide(runs, plan) for name, decide in of_family.DECIDED.items()}
     assert names["H1"][0] == "supported"
     assert found.metrics == {"runs": len(records), "planned": len(family.grid), "hours": round(len(records) / 3600, 3)}
 

@@ -1,8 +1,11 @@
-"""The update without a wrapper against torch's optimizer."""
+"""The update without a wrapper against torch's optimizer, and Keras's rule against its formula."""
 
+import math
+
+import pytest
 import torch
 
-from replication.training.fused_adam import FusedAdam
+from replication.training.fused_adam import FusedAdam, keras_step
 
 
 def test_steps_are_those_of_torchs_adam_bit_for_bit():
@@ -27,3 +30,32 @@ def test_steps_are_those_of_torchs_adam_bit_for_bit():
         state, expected = optimizer.state[a], reference.state[b]
         assert all(torch.equal(state[name], expected[name]) for name in ("exp_avg", "exp_avg_sq", "step"))
         assert state["step"] == 5
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_kerass_rule_is_its_formula(wrapped):
+    """Keras 3, optimizers/adam.py: alpha = lr sqrt(1 - beta2^t) / (1 - beta1^t); w -= alpha m / (sqrt(v) + epsilon)."""
+    rate, beta1, beta2, epsilon = 0.01, 0.9, 0.999, 1e-2  # large enough to tell the rules apart
+    weights = torch.linspace(-1, 1, 12, dtype=torch.float64).requires_grad_()
+    weights.grad = torch.zeros_like(weights)
+    optimizer = torch.optim.Adam([weights], lr=rate, betas=(beta1, beta2), eps=epsilon, fused=True)
+    adam = FusedAdam(optimizer, keras=True)
+    expected, mean, square = weights.detach().clone(), 0.0, 0.0
+    torchs = weights.detach().clone().requires_grad_()
+    reference = torch.optim.Adam([torchs], lr=rate, betas=(beta1, beta2), eps=epsilon)
+    for step in range(1, 8):
+        gradient = (expected * step).sin() * 0.1
+        weights.grad.copy_(gradient)
+        torchs.grad = gradient.clone()
+        if wrapped:
+            adam.step()
+        else:
+            keras_step(optimizer, optimizer.step)
+        reference.step()
+        mean = beta1 * mean + (1 - beta1) * gradient
+        square = beta2 * square + (1 - beta2) * gradient.square()
+        alpha = rate * math.sqrt(1 - beta2**step) / (1 - beta1**step)
+        expected = expected - alpha * mean / (square.sqrt() + epsilon)
+        torch.testing.assert_close(weights.detach(), expected, rtol=1e-12, atol=0)
+    assert (weights - torchs).abs().max() > 1e-3  # torch's rule is another
+    assert optimizer.param_groups[0]["eps"] == epsilon

@@ -100,6 +100,13 @@ TABLES = {  # name -> title, note
         "t-interval of guided minus unguided MSE; change: log|det W_sq| in nats. Planned after MNIST's guided runs "
         "had been seen: no rule was written before.",
     ),
+    "optimiser": (
+        "Unguided training with Keras's rule for Adam's epsilon",
+        "Keras adds epsilon before it corrects the bias of the mean square, torch after it. torch, keras: mean "
+        "stopping epochs of n unguided runs by each rule, from the same weights and batches; difference: Keras's minus "
+        "torch's, with its t-interval of 95 %, corrected over the widths above 100 (low, high); torch_mse and "
+        "keras_mse after the last epoch that both have.",
+    ),
     record.NAME: (
         "What the guided square part sees of the images",
         "The square part of the first layer has as many inputs as the layer has units: the image's first ones, row by "

@@ -7,12 +7,13 @@ import pandas as pd
 
 from replication.autoencoder import grid, record
 from replication.autoencoder.settings import AutoencoderSettings
-from replication.autoencoder.statistics import calibration, claims, comparisons, hypotheses, pairs, replay
+from replication.autoencoder.statistics import calibration, claims, comparisons, hypotheses, optimiser, pairs, replay
 from replication.autoencoder.statistics.pairs import Plan
 from replication.core import published
 from replication.core.family import Family
 from replication.core.findings import Findings
 from replication.core.runs import Record, of_grid
+from replication.core.settings import role_of
 from replication.core.verdict import Hypothesis, Verdict
 from replication.statistics.t_tests import pairwise_tests, summarise
 
@@ -50,14 +51,18 @@ def statistics(family: Family[AutoencoderSettings], settings: AutoencoderSetting
         "replay": comparisons.replays(pairs.frame(pairs.of_published(family.records, settings))),
         **_replayed(family, settings),
         "equal-epochs": comparisons.equal_epochs(pairs.frame(pairs.unstopped(family.records, settings))),
+        "optimiser": optimiser.table(family.records, settings),
         record.NAME: record.read(family.scale, family.name),
     }
+    of_family = {name: decide(compared, plan) for name, decide in DECIDED.items()}
+    if role_of(family.name) == "mnist":  # of which the paper prints unguided epochs
+        of_family["H11"] = optimiser.h11(tables["optimiser"], settings)
     variants = grid.variants(settings).values()
     facts = {
         "tested_width": width,
         "variant_runs": [sum(len(of_grid(family.records, part)) for part in variants), sum(map(len, variants))],
         "verdicts": {name: asdict(v) for name, v in claims.verdicts(family.records, settings).items()},
-        "hypotheses": {name: decide(compared, plan) for name, decide in DECIDED.items()},
+        "hypotheses": of_family,
         "plan": {
             variant: {str(width): sorted(lambdas) for width, lambdas in cells.items()}
             for variant, cells in plan.items()
@@ -80,11 +85,13 @@ def verdicts(findings: Mapping[str, Findings]) -> dict[str, Verdict]:
 
 
 def decided(findings: Mapping[str, Findings]) -> list[Hypothesis]:
-    """H1 and H4, one of each for a data set."""
+    """H1, H4 and H11, one of each for a data set."""
+    names = dict.fromkeys(name for found in findings.values() for name in found.facts["hypotheses"])
     return [
         Hypothesis(name, family, *found.facts["hypotheses"][name])
-        for name in DECIDED
+        for name in names
         for family, found in findings.items()
+        if name in found.facts["hypotheses"]
     ]
 
 

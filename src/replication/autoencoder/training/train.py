@@ -4,9 +4,10 @@ log-determinant for all of them. On a CPU, where that gains nothing, the product
 Each model has its own lambda, epsilon, initial weights, data order and early stopping. Its numbers depend on its run
 alone: which models share the stack changes only how floating-point sums are ordered inside a batched product.
 
-Three settings are in a run's description only where they are not the paper's: `inputs`, which inputs the guided square
-part reads (see `guided_inputs`; those chosen are in the record), and, for controls, `rate_factor` and `weight_factor`,
-times which the learning rate and the encoder's initial weights are taken.
+Four settings are in a run's description only where they are not the paper's: `inputs`, which inputs the guided square
+part reads (see `guided_inputs`; those chosen are in the record), `adam`, whose rule for epsilon the optimiser follows,
+and, for controls, `rate_factor` and `weight_factor`, times which the learning rate and the encoder's initial weights
+are taken.
 
 Shape legend: M models, B batch, I inputs, L latent width, N training images, V validation images, G guided models.
 """
@@ -28,7 +29,7 @@ from replication.autoencoder.training.penalised import SCALE, Penalised, penalis
 from replication.core.provenance import environment
 from replication.core.runs import Record, Run, make_record
 from replication.data.images import ImageSet, pixels
-from replication.training.fused_adam import FusedAdam
+from replication.training.fused_adam import FusedAdam, keras_step
 from replication.training.stopping import EarlyStopping, best_epoch
 from replication.training.trainer import Epoch, Orders, fitting, prepare, shared_settings
 
@@ -170,6 +171,7 @@ class _Stack:
         self.dtype = getattr(torch, first["precision"])
         self.output_activation: str = first["output_activation"]
         self.batch_size: int = first["batch_size"]
+        self.keras_adam = first.settings.get("adam") == "keras"
         self.learning_rate: float = first["learning_rate"] * first.settings.get("rate_factor", 1.0)
         self.environment = environment(device, len(runs))
         if device.type == "cuda":
@@ -224,7 +226,7 @@ class _Stack:
         self.written: Backpropagation | None = None  # the gradient without autograd
         if self.device.type == "cpu":
             self.written = Backpropagation(self.models, self.batch_size, self.output_activation)
-            self.adam = FusedAdam(self.optimizer)
+            self.adam = FusedAdam(self.optimizer, keras=self.keras_adam)
 
     def _compact(self) -> None:
         """Drop the finished models: weights, optimiser state and bookkeeping of the others stay as they are."""
@@ -250,7 +252,8 @@ class _Stack:
         images = order_MN.shape[1]
         for first in range(0, images, self.batch_size):
             batch_MB = order_MN[:, first : first + self.batch_size]
-            if self.device.type == "cuda" and batch_MB.shape[1] == self.batch_size:
+            # A graph keeps the epsilon that it was captured with, and Keras's rule needs another one at each step.
+            if self.device.type == "cuda" and batch_MB.shape[1] == self.batch_size and not self.keras_adam:
                 self._replay(batch_MB)
             else:
                 self._step(batch_MB)
@@ -297,7 +300,10 @@ class _Stack:
         for form, rows_G in self.guided.items():
             loss = loss + self._penalty(_batched_change(form, self._guided_weights(), rows_G), form, rows_G).sum()
         loss.backward()
-        self.optimizer.step()
+        if self.keras_adam:
+            keras_step(self.optimizer, self.optimizer.step)
+        else:
+            self.optimizer.step()
         self.squared_error_M += base_M.detach() * batch_MB.shape[1]
 
     def _written_step(self, written: Backpropagation, batch_MB: Tensor) -> None:
