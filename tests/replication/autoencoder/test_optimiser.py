@@ -39,7 +39,7 @@ def test_the_variant_has_its_own_widths_and_replicates(settings):
         (
             "widths: [60, 100",
             "widths: [65, 100",
-            "variants.adam-keras.widths: 65 is not among the widths of scales.paper",
+            "variants.adam-keras.widths: 65 is not among the widths of",
         ),
         ("replicates: 5}", "replicates: 50}", "variants.adam-keras.replicates: 50, but the grid of scales.paper"),
     ],
