@@ -37,8 +37,8 @@ def test_the_variant_has_its_own_widths_and_replicates(settings):
     ("old", "new", "message"),
     [
         (
-            "widths: [60, 100",
-            "widths: [65, 100",
+            "widths: [60, 100, 140",
+            "widths: [65, 100, 140",
             "variants.adam-keras.widths: 65 is not among the widths of",
         ),
         ("replicates: 5}", "replicates: 50}", "variants.adam-keras.replicates: 50, but the grid of scales.paper"),
