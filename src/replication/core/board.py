@@ -92,7 +92,7 @@ def _claims(shown: list[Exhibit]) -> list[dict[str, Any]]:
             given[claim] = asdict(verdict)
     return [
         {"rule": None, "amended": None} | claim | given.get(claim["id"], asdict(NOT_TESTED))
-        for claim in published.read("claims")
+        for claim in published.claims()
     ]
 
 

@@ -60,7 +60,7 @@ def test_a_claim_has_the_verdict_of_the_room_that_decides_it():
 
 def test_a_claim_that_was_not_amended_says_so():
     """None, not NaN, which a template takes for a text."""
-    written_down = {claim["id"]: claim.get("amended") for claim in published.read("claims")}
+    written_down = {claim["id"]: claim.get("amended") for claim in published.claims()}
     claims, _ = written(exhibit())
     assert {name: claim["amended"] for name, claim in claims.items()} == written_down
     assert None in written_down.values() and any(written_down.values())

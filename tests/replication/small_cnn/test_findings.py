@@ -10,7 +10,7 @@ from replication.core.family import findings_of
 from replication.core.findings import Findings
 from replication.core.runs import write_table
 from replication.core.settings import load
-from replication.core.verdict import Verdict
+from replication.core.verdict import from_facts
 from replication.small_cnn import room
 from replication.small_cnn.geometry import anchor
 from replication.small_cnn.settings import CIFAR10, MNIST
@@ -43,8 +43,11 @@ def test_verdicts_are_those_of_the_records(found, few, few_mnist, published, gai
     assert {one.family for one in decided.values()} == {""}
     mnist, cifar10 = made(few_mnist, gain), made(few, gain)
     all_layers, controls = (
-        claims.Part(True, claims.c8_tests({p: own(settings, records, p) for p in placements}))
-        for settings, records, placements in ((few, cifar10, ["all"]), (few_mnist, mnist, ["first", "all"]))
+        claims.Part(True, claims.c8_tests({p: own(settings, records, p) for p in placements}), planned)
+        for settings, records, placements, planned in (
+            (few, cifar10, ["all"], 1),
+            (few_mnist, mnist, ["first", "all"], 3),
+        )
     )
     assert statistics.verdicts(by_name) == {"C7": c7, "C8": claims.c8(all_layers, controls, published)}
 
@@ -77,4 +80,4 @@ def test_the_file_holds_what_was_computed(few, tmp_path, monkeypatch):
     again, _ = findings.read(tmp_path / "findings.json")
     for name, table in computed.tables.items():
         assert again.table(name).to_csv() == table.reset_index(drop=True).to_csv(), name
-    assert Verdict(**again.facts["verdicts"]["C7"]) == Verdict(**computed.facts["verdicts"]["C7"])
+    assert from_facts(again.facts["verdicts"]["C7"]) == from_facts(computed.facts["verdicts"]["C7"])

@@ -13,7 +13,7 @@ from replication.core import published
 from replication.core.family import Family
 from replication.core.findings import Findings
 from replication.core.runs import Record, of_grid
-from replication.core.verdict import Hypothesis, Verdict
+from replication.core.verdict import Hypothesis, Verdict, from_facts
 from replication.statistics.t_tests import pairwise_tests, summarise
 
 MEASURES = ("validation_mse", "stopping_epoch")
@@ -69,7 +69,7 @@ def statistics(family: Family[AutoencoderSettings], settings: AutoencoderSetting
 def verdicts(findings: Mapping[str, Findings]) -> dict[str, Verdict]:
     """C4, C5 and C6 of the families, and C12 from all of them."""
     given = {
-        claim: Verdict(**verdict)
+        claim: from_facts(verdict)
         for found in findings.values()
         for claim, verdict in found.facts.get("verdicts", {}).items()
     }

@@ -9,6 +9,7 @@ from replication.coco_unet.grid import frame
 from replication.core.runs import Record
 from replication.core.verdict import Verdict
 from replication.statistics.bootstrap import interval, resampled_sums
+from replication.statistics.coverage import judged
 
 IMAGES = (60_000, 10_000)  # the paper's training and validation images
 PLACEMENT = "3-7-11-15"  # Table 3's
@@ -85,7 +86,7 @@ def c11(runs: pd.DataFrame, published: pd.DataFrame) -> Verdict:
     nearly_always = int((published["iou"][1:] > published["iou"][0]).sum())
     parts = {
         "accuracy better at every lambda": better["accuracy"] == len(guided),
-        "IoU nearly always": better["iou"] >= nearly_always,
+        "IoU nearly always": better["iou"] * (len(published) - 1) >= nearly_always * len(guided),
         "fewer epochs at one lambda": bool((epochs <= FEWER_EPOCHS).any()),
     }
     quickest = guided.loc[epochs.idxmin()]
@@ -97,13 +98,14 @@ def c11(runs: pd.DataFrame, published: pd.DataFrame) -> Verdict:
     )
     wanted = set(published["lambda"])
     control = _control(runs, guided, base, wanted)
-    missing = sorted(wanted - set(total.index))
-    if missing or not _enough(base):
-        why = f"; not run: lambda {', '.join(f'{value:g}' for value in missing)}" if missing else ""
-        return Verdict("inconclusive", evidence + why, *control)
-    verdict = {3: "reproduced", 0: "not reproduced"}.get(sum(parts.values()), "partly")
+    if missing := sorted(wanted - set(total.index)):
+        evidence += f"; not run: lambda {', '.join(f'{value:g}' for value in missing)}"
+    if not _enough(base):
+        return Verdict("inconclusive", evidence, *control)
+    word = {3: "reproduced", 0: "not reproduced"}.get(sum(parts.values()), "partly")
     holds = ", ".join(part for part, held in parts.items() if held) or "nothing"
-    return Verdict(verdict, f"{evidence}; holds: {holds}", *control)
+    claim = judged(word, f"{evidence}; holds: {holds}", len(wanted & set(total.index)), len(wanted), "lambda")
+    return Verdict(claim.word, claim.evidence, *control, claim.so_far)
 
 
 def _control(runs: pd.DataFrame, guided: pd.DataFrame, base: pd.Series, wanted: Set[float]) -> tuple[str, str]:

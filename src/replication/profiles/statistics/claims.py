@@ -11,6 +11,7 @@ from scipy.stats import norm, pearsonr
 
 from entropy_guidance.empirical_layers import empirical
 from replication.core.verdict import Verdict
+from replication.statistics.coverage import judged
 
 FIRST, LAST, TOLERANCE = -2.2, -5.5, 0.3  # nats: what the text prints of Figure 1, and how near is near
 LAST_LAYERS = 3
@@ -240,12 +241,13 @@ def c3(vgg16: pd.DataFrame, resnet50: pd.DataFrame, unet: pd.DataFrame) -> Verdi
     if missing:
         evidence.append(f"not tested, no trained weights: {', '.join(missing)}")
     if not tested:
-        verdict = "not tested"
-    elif not all(tested.values()):
-        verdict = "not reproduced"
+        return Verdict("not tested", "; ".join(evidence), control, control_evidence)
+    if not all(tested.values()):
+        word = "not reproduced"
     else:
-        verdict = "partly" if missing else "reproduced"
-    return Verdict(verdict, "; ".join(evidence), control, control_evidence)
+        word = "partly" if missing else "reproduced"
+    claim = judged(word, "; ".join(evidence), len(tested), len(parts), "parts")
+    return Verdict(claim.word, claim.evidence, control, control_evidence, claim.so_far)
 
 
 def _of(layers: pd.DataFrame, weights: str) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from replication.core import published
 from replication.core.family import Family
 from replication.core.findings import Findings
 from replication.core.runs import Record, of_grid
-from replication.core.verdict import Hypothesis, Verdict
+from replication.core.verdict import Hypothesis, Verdict, from_facts
 from replication.small_cnn import grid
 from replication.small_cnn.geometry import anchor
 from replication.small_cnn.settings import CANDIDATE, CIFAR10, MNIST, CnnSettings
@@ -66,7 +66,7 @@ def statistics(family: Family[CnnSettings], settings: CnnSettings) -> Findings:
 def verdicts(findings: Mapping[str, Findings]) -> dict[str, Verdict]:
     """C7 from CIFAR-10, and C8 from both families."""
     cifar10, mnist = (findings.get(name, Findings()) for name in (CIFAR10, MNIST))
-    c7 = {claim: Verdict(**verdict) for claim, verdict in cifar10.facts.get("verdicts", {}).items()}
+    c7 = {claim: from_facts(verdict) for claim, verdict in cifar10.facts.get("verdicts", {}).items()}
     c8 = claims.c8(_part(cifar10, "all"), _part(mnist, *grid.PLACEMENTS), published.table(1))
     return c7 | {"C8": c8}
 
@@ -94,7 +94,9 @@ def _part(found: Findings, *placements: str) -> Part:
     tests, started = found.table("c8-tests"), found.facts.get("started", {})
     if len(tests):
         tests = tests[tests["placement"].isin(placements)]
-    return Part(any(started.get(placement) for placement in placements), tests)
+    blocks = published.table(1)["blocks"]  # in a network of one block all layers are the first
+    planned = sum(int((blocks > (placement == "all")).sum()) for placement in placements)
+    return Part(any(started.get(placement) for placement in placements), tests, planned)
 
 
 def _baselines(family: Family[CnnSettings], settings: CnnSettings, table1: pd.DataFrame) -> dict[str, pd.DataFrame]:
