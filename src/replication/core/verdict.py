@@ -83,3 +83,13 @@ class Hypothesis:
 def from_facts(found: Mapping[str, Any]) -> Verdict:
     """A verdict as `dataclasses.asdict` and the file of the findings left it."""
     return msgspec.convert(found, Verdict)
+
+
+def hypotheses_of(facts: Mapping[str, Any], family: str) -> list[Hypothesis]:
+    """What a part's facts say: `hypotheses`, verdict and evidence by name, and `measures`, numbers by name."""
+    measures = facts.get("measures", {})
+    found = []
+    for name, (verdict, evidence) in facts.get("hypotheses", {}).items():
+        ours = msgspec.convert(measures[name], Measure) if name in measures else None
+        found.append(Hypothesis(name, family, verdict, evidence, ours))
+    return found

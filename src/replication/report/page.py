@@ -29,7 +29,7 @@ def write(parameters: Parameters, shown: list[Exhibit]) -> str:
     markdown = environment.get_template("report.md.jinja").render(
         scale=parameters.scale,
         note=note,
-        claims=board.read_claims(parameters.scale),
+        claims=board.read(parameters.scale)["claims"],
         sections=[
             section
             for exhibit in shown

@@ -289,7 +289,7 @@ def trained(scale):
 
 def decided(scale):
     """Verdict on the claim that the toy decides."""
-    [claim] = [c for c in json.loads((paths.reports(scale) / "claims.json").read_text()) if c["id"] == "C13"]
+    [claim] = [c for c in json.loads((paths.reports(scale) / "claims.json").read_text())["claims"] if c["id"] == "C13"]
     return claim["verdict"], claim["evidence"]
 
 

@@ -274,7 +274,10 @@ def test_c3_by_its_rule():
     assert claims.c3(vgg16, resnet, unet).verdict == "reproduced"
     assert claims.c3(vgg16, resnet.assign(pre_skip=~resnet["pre_skip"]), unet).verdict == "not reproduced"
     chance = claims.c3(vgg16, layers("random", [-2, -4]).assign(pre_skip=[True, False]), unet)
-    assert (chance.verdict, chance.so_far) == ("partly", "") and "Random weights already show" in chance.control_evidence
+    assert (chance.verdict, chance.so_far) == (
+        "partly",
+        "",
+    ) and "Random weights already show" in chance.control_evidence
 
     other = layers("edges", TRAINED, log_sigma=TRAINED - residual)
     alone = pd.concat([vgg16[vgg16["weights"] != "edges"], other])

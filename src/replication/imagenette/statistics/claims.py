@@ -1,9 +1,11 @@
 """Table 2 from our runs, what choosing the best of a row makes of noise, and claims C9 and C10 by their rules."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from replication.core.verdict import Verdict
+from replication.core.verdict import Effect, Measure, Verdict
 from replication.imagenette.grid import BASELINE, ROW
 from replication.imagenette.rows import EMPIRICAL
 from replication.published_tables.audit import by_choice, published_cells, rows_by_lambda
@@ -50,6 +52,11 @@ def c9(runs: pd.DataFrame, table2: pd.DataFrame) -> Verdict:
         return Verdict("inconclusive", evidence, "not tested", "")
     found = by_choice(whole)
     gain = found["gain"]
+    words = f"the best of each row gains {gain['observed']:+.4f} on average, {found['off']} of {found['rows']} off zero"
+    about: dict[str, Any] = {"unit": "accuracy", "n": found["rows"], "counted": "rows", "runs": whole.size}
+    ours = Measure(
+        words, float(gain["observed"]), architectures=whole.index.get_level_values("network").nunique(), **about
+    )
     evidence += (
         f"; best off the baseline in {found['off']} of {found['rows']} rows (as many or more without any effect: "
         f"p = {found['off_p']:.3f}); mean gain of the best {gain['observed']:.4f}"
@@ -59,11 +66,11 @@ def c9(runs: pd.DataFrame, table2: pd.DataFrame) -> Verdict:
         f"(p of ours {gain['p_relabelled']:.3f})"
     )
     if not _as_published(runs):
-        return Verdict("inconclusive", evidence, "not tested", beside)
+        return Verdict("inconclusive", evidence, "not tested", beside, effect=Effect(ours=ours))
     parts = (found["rows"] - found["off"] <= AT_BASELINE, gain["observed"] >= GAIN - ROUNDING)
     claim = judged(_of(parts), evidence, len(whole), len(expected), "rows")
     if claim.so_far:
-        return Verdict(claim.word, evidence, "not tested", beside, claim.so_far)
+        return Verdict(claim.word, evidence, "not tested", beside, claim.so_far, effect=Effect(ours=ours))
     tests = selection_effects.column_tests(whole, BASELINE)
     best = tests.loc[tests["p_holm"].where(tests["difference"] > 0, 1.0).idxmin()]
     survives = bool(best["difference"] > 0 and best["p_holm"] < ALPHA)
@@ -71,7 +78,10 @@ def c9(runs: pd.DataFrame, table2: pd.DataFrame) -> Verdict:
         f"lambda {best['candidate']:g} held fixed: {best['difference']:+.4f} ({best['low']:.4f} to {best['high']:.4f}; "
         f"p = {best['p_holm']:.3f} after Holm); {beside}"
     )
-    return Verdict(claim.word, evidence, "survives" if survives else "does not survive", control)
+    words = f"lambda {best['candidate']:g} held fixed: {best['difference']:+.4f}"
+    fixed = Measure(words, float(best["difference"]), **about).with_interval(best["low"], best["high"])
+    effect = Effect(ours=ours, after_control=fixed)
+    return Verdict(claim.word, evidence, "survives" if survives else "does not survive", control, effect=effect)
 
 
 def c10(runs: pd.DataFrame, table2: pd.DataFrame) -> Verdict:

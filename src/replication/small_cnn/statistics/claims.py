@@ -392,7 +392,9 @@ def c8(all_layers: Part, mnist: Part, published: pd.DataFrame) -> Verdict:
     evidence = "; ".join(f"{name}: smallest p {p:.3f} of {smallest[name][1]} tests" for name, p in corrected.items())
     verdict = ("not reproduced", "partly", "reproduced")[sum(p >= ALPHA for p in corrected.values())]
     mean = float(published["delta_validation_accuracy"].mean())
-    highest = {f"{data.split(',')[0]}, {name}": high for data, part in parts.items() for name, high in part.highest.items()}
+    highest = {
+        f"{data.split(',')[0]}, {name}": high for data, part in parts.items() for name, high in part.highest.items()
+    }
     said = "; ".join(f"{name}: {high:+.4f}" for name, high in highest.items())
     control = "survives" if max(highest.values()) < mean else "inconclusive"
     return Verdict(verdict, evidence, control, f"published mean gain {mean:.4f}; highest end of an interval, {said}")
