@@ -4,6 +4,7 @@ It is written as claims.json, whose fields docs/claims.md explains, and in short
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -72,7 +73,7 @@ def write(parameters: Parameters, shown: list[Exhibit]) -> Path:
         "scale": parameters.scale,
         "coverage": {name: published.coverage()[name] for name in ("rule", "written", "amended")},
         "claims": claims,
-        "hypotheses": list(_hypotheses(shown)),
+        "hypotheses": sorted(_hypotheses(shown), key=_place),
         "runs": [asdict(coverage(part)) for one in shown for part in one.parts if isinstance(part, Family)],
     }
     write_text(folder / "claims.json", _json(board))
@@ -126,6 +127,12 @@ def _hypotheses(shown: list[Exhibit]) -> Iterator[dict[str, Any]]:
                 entry[name] = entry[name] and entry[name].replace("FAMILY", one.family)
             told = {"family": one.family, "verdict": one.verdict, "evidence": one.evidence}
             yield entry | told | {"published": None, "ours": one.ours and asdict(one.ours), "after_control": None}
+
+
+def _place(hypothesis: Mapping[str, Any]) -> tuple[int, str]:
+    """H2 before H10; those of a number in the order of their names, each in that of the families."""
+    number = re.search(r"\d+", hypothesis["id"])
+    return int(number[0]) if number else 0, hypothesis["id"]
 
 
 def _json(content: Any) -> str:

@@ -27,12 +27,12 @@ def test_saved_epochs_are_a_share_of_each_seeds_own():
     half = stats.t.isf(0.025, 4) * np.sqrt((2 * 10**2 / 4) * (2 / 3)) / 2  # pooled variance: (200 + 0) / 4
     assert found.value == pytest.approx(40) and (found.low, found.high) == pytest.approx((40 - half, 40 + half))
     assert (found.n, found.runs, found.architectures) == (6, 18, 2)
-    assert found.text == "40.0 epochs become 24.0" and found.unit == effects.SAVED
+    assert found.text == "40 epochs become 24" and found.unit == effects.SAVED
 
 
 def test_epochs_that_stay_are_said_to():
     found = effects.saved(runs(lambda *_: 34))
-    assert (found.text, found.value, found.low, found.high) == ("34.0 epochs stay 34.0", 0, 0, 0)
+    assert (found.text, found.value, found.low, found.high) == ("34 epochs stay 34", 0, 0, 0)
     assert effects.saved(runs(lambda *_: 34, seeds=1)).low is None  # one seed has no spread
     assert effects.saved(runs(lambda *_: 34)[lambda table: table["lambda"] > 0]) is None
 
@@ -86,4 +86,8 @@ def test_c12_counts_epochs_where_all_runs_get_there():
 
 def test_h1_is_told_by_the_share_within_one_epoch():
     found = effects.told(pairs("published", [1] * 4, [1] * 4))
-    assert (found.value, found.n, found.text) == (50, 4, "unguided runs tell 2 of 4 stopping epochs to within one")
+    assert (found.value, found.n, found.text) == (
+        50,
+        4,
+        "unguided runs alone tell the last epoch of 2 of 4 guided ones to within one",
+    )

@@ -39,7 +39,7 @@ def saved(runs: pd.DataFrame) -> Measure | None:
         return None
     guided, unguided = cells.drop(columns=0.0).mean(axis=1), cells[0.0]
     verb = "stay" if (guided == unguided).all() else "become"
-    words = f"{_mean(unguided):.1f} epochs {verb} {_mean(guided):.1f}"
+    words = f"{_tenths(_mean(unguided))} epochs {verb} {_tenths(_mean(guided))}"
     return _measure(100 * (1 - guided / unguided), words, SAVED, cells.size)
 
 
@@ -123,7 +123,7 @@ def told(pairs: pd.DataFrame) -> Measure | None:
     if large.empty:
         return None
     near = (large["replayed_epoch"] - large["epoch"]).abs() <= 1
-    words = f"unguided runs tell {near.sum()} of {len(near)} stopping epochs to within one"
+    words = f"unguided runs alone tell the last epoch of {near.sum()} of {len(near)} guided ones to within one"
     found = Measure(words, 100 * near.mean(), unit="% of the stopping epochs", n=len(near), counted="guided runs")
     return replace(found, runs=len(near), architectures=large["width"].nunique())
 
@@ -138,8 +138,8 @@ def sooner(pairs: pd.DataFrame) -> Measure | None:
         return Measure(f"in none of {len(table)} settings do all runs get there before early stopping ends them")
     best = whole.loc[whole["high"].idxmin()]
     words = (
-        f"width {best['width']:g}, lambda {best['lambda']:g}, the surest of {len(table)} settings: "
-        f"{best['unguided_epochs']:.1f} epochs become {best['epochs']:.1f}"
+        f"{_tenths(best['unguided_epochs'])} epochs become {_tenths(best['epochs'])} in the surest of {len(table)} "
+        f"settings (width {best['width']:g}, lambda {best['lambda']:g})"
     )
     saved_epochs = best["unguided_epochs"] - best["epochs"]
     found = Measure(words, saved_epochs, unit="epochs saved", n=int(best["n"]), counted="pairs")
@@ -170,6 +170,10 @@ def _by_seed(runs: pd.DataFrame, value: str) -> pd.DataFrame:
     """Wide widths: a row a width and seed that has every lambda of these runs, a column a lambda."""
     wide = runs[runs["width"] > ABOVE]
     return wide.pivot_table(index=["width", "replicate"], columns="lambda", values=value).dropna()
+
+
+def _tenths(epochs: float) -> str:
+    return f"{epochs:.1f}".removesuffix(".0")
 
 
 def _mean(seeds: pd.Series) -> float:

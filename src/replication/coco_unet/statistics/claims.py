@@ -115,6 +115,7 @@ def _effect(runs: pd.DataFrame, guided: pd.DataFrame, base: pd.Series, published
     printed = published.set_index("lambda")["accuracy"]
     theirs = printed.drop(0.0) - printed[0.0]
     better = f"more accurate at {(theirs > 0).sum()} of {len(theirs)} lambda, by {theirs.mean():.4f} on average"
+    printed_gain = Measure(better, float(theirs.mean()), unit="accuracy", architectures=1)
     gains = guided["accuracy"] - base["accuracy"]
     words = f"on {_where(base)}: at {(gains > 0).sum()} of {len(gains)}, by {gains.mean():.4f} on average"
     about: dict[str, Any] = {"unit": "accuracy", "architectures": 1}
@@ -124,8 +125,9 @@ def _effect(runs: pd.DataFrame, guided: pd.DataFrame, base: pd.Series, published
     if len(seeds) > 1:
         apart = float(seeds.max() - seeds.min())
         words = f"{len(seeds)} unguided runs of other seeds differ by up to {apart:.4f}"
+        about |= {"unit": "accuracy between seeds"}
         after = Measure(words, apart, n=len(seeds), counted="seeds", runs=len(seeds), **about)
-    return Effect(Measure(better, float(theirs.mean()), **about), ours, after)
+    return Effect(printed_gain, ours, after)
 
 
 def _control(runs: pd.DataFrame, guided: pd.DataFrame, base: pd.Series, wanted: Set[float]) -> tuple[str, str]:

@@ -54,9 +54,7 @@ def c9(runs: pd.DataFrame, table2: pd.DataFrame) -> Verdict:
     gain = found["gain"]
     words = f"the best of each row gains {gain['observed']:+.4f} on average, {found['off']} of {found['rows']} off zero"
     about: dict[str, Any] = {"unit": "accuracy", "n": found["rows"], "counted": "rows", "runs": whole.size}
-    ours = Measure(
-        words, float(gain["observed"]), architectures=whole.index.get_level_values("network").nunique(), **about
-    )
+    ours = Measure(words, float(gain["observed"]), architectures=whole.index.get_level_values(0).nunique(), **about)
     evidence += (
         f"; best off the baseline in {found['off']} of {found['rows']} rows (as many or more without any effect: "
         f"p = {found['off_p']:.3f}); mean gain of the best {gain['observed']:.4f}"
