@@ -1,19 +1,27 @@
-"""The board: the verdict on every claim of the paper and on every hypothesis, from the findings of all parts."""
+"""The board: the verdict on every claim of the paper and on every hypothesis, from the findings of all parts.
+
+It is written as claims.json, whose fields docs/claims.md explains, and in short as metrics.json, for DVC.
+"""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from replication.core import paths, published, strict_json
+import msgspec
+
+from replication.core import paths, published, results, strict_json
 from replication.core.errors import UserError
-from replication.core.family import Part, Room, findings_of, parts_of, room, room_names
+from replication.core.family import Family, Part, Room, findings_of, parts_of, room, room_names
 from replication.core.files import reading, write_text
 from replication.core.findings import Findings
+from replication.core.missing import coverage
 from replication.core.settings import Parameters
-from replication.core.verdict import Hypothesis, Verdict
+from replication.core.verdict import PLAIN, Hypothesis, Measure, Verdict
 
+VERSION = 1  # of claims.json: raised when a field changes its meaning or goes
 STAND_IN = "stand-in data, not comparable"
 NOT_TESTED = Verdict("not tested", "no runs yet", "not tested", "")
 UNDECIDED = f"not tested ({STAND_IN})"
@@ -37,16 +45,14 @@ class Exhibit:
         if not self.stand_in:
             return given
         return {
-            claim: Verdict(UNDECIDED, verdict.evidence, "not tested", verdict.control_evidence)
+            claim: replace(verdict, verdict=UNDECIDED, control="not tested", so_far="", control_so_far="")
             for claim, verdict in given.items()
         }
 
     def hypotheses(self) -> list[Hypothesis]:
         """The same for hypotheses."""
         found = self.room.hypotheses(self.findings)
-        if not self.stand_in:
-            return found
-        return [Hypothesis(one.name, one.family, UNDECIDED, one.evidence) for one in found]
+        return [replace(one, verdict=UNDECIDED) for one in found] if self.stand_in else found
 
 
 def exhibits(parameters: Parameters) -> list[Exhibit]:
@@ -61,39 +67,72 @@ def exhibits(parameters: Parameters) -> list[Exhibit]:
 def write(parameters: Parameters, shown: list[Exhibit]) -> Path:
     """Write reports/<scale>/claims.json and metrics.json; the folder."""
     folder = paths.reports(parameters.scale)
-    write_text(folder / "claims.json", _json(_claims(shown)))
-    metrics: dict[str, Any] = {}
-    for exhibit in shown:
-        metrics |= {name: found.metrics for name, found in exhibit.findings.items() if found.metrics}
-    metrics["hypotheses"] = {
-        f"{one.name}-{one.family}" if one.family else one.name: one.verdict
-        for exhibit in shown
-        for one in exhibit.hypotheses()
+    claims = _claims(shown)
+    board = {
+        "version": VERSION,
+        "scale": parameters.scale,
+        "coverage": {name: published.coverage()[name] for name in ("rule", "written", "amended")},
+        "claims": claims,
+        "hypotheses": sorted(_hypotheses(shown), key=_place),
+        "runs": [asdict(coverage(part)) for one in shown for part in one.parts if isinstance(part, Family)],
     }
-    write_text(folder / "metrics.json", _json(metrics))
+    write_text(folder / "claims.json", _json(board))
+    write_text(folder / "metrics.json", _json(results.of(claims)))
     return folder
 
 
-def read_claims(scale: str) -> list[dict[str, Any]]:
+def read(scale: str) -> dict[str, Any]:
     """claims.json as `write` left it."""
     path = paths.reports(scale) / "claims.json"
     with reading(path, "`python -m replication verdicts` makes it anew"):
-        claims: list[dict[str, Any]] = json.loads(path.read_text())  # a null is None: not amended
-    return claims
+        board: dict[str, Any] = json.loads(path.read_text())  # a null is None: not amended
+        if board["version"] != VERSION:
+            raise ValueError(f"it has version {board['version']}, and this code reads {VERSION}")
+    return board
 
 
 def _claims(shown: list[Exhibit]) -> list[dict[str, Any]]:
-    """claims.yaml with the verdicts."""
-    given: dict[str, Any] = {}
+    """claims.yaml with the verdicts and their numbers."""
+    given: dict[str, Verdict] = {}
     for exhibit in shown:
         for claim, verdict in exhibit.verdicts().items():
             if claim in given:
                 raise UserError(f"two rooms decide claim {claim}, one of them {exhibit.room.title}: leave it to one")
-            given[claim] = asdict(verdict)
-    return [
-        {"rule": None, "amended": None} | claim | given.get(claim["id"], asdict(NOT_TESTED))
-        for claim in published.read("claims")
-    ]
+            given[claim] = verdict
+    return [_claim(entry, given.get(entry["id"], NOT_TESTED)) for entry in published.claims()]
+
+
+def _claim(entry: Mapping[str, Any], found: Verdict) -> dict[str, Any]:
+    written = {"rule": None, "amended": None, "figure": None} | dict(entry)
+    sentences, printed = written.pop("in_words"), written.pop("published")
+    told = asdict(found)
+    effect = told.pop("effect")
+    tested = found.verdict in PLAIN
+    plain = found.in_plain_words if tested else STAND_IN
+    effect["published"] = effect["published"] or asdict(msgspec.convert(printed, Measure))
+    sentence = sentences.get(found.verdict) or f"{plain[0].upper()}{plain[1:]}."
+    return written | told | effect | {"sentence": sentence, "in_plain_words": plain}
+
+
+def _hypotheses(shown: list[Exhibit]) -> Iterator[dict[str, Any]]:
+    """hypotheses.yaml with the verdicts, one entry a data set."""
+    written = {entry["id"]: entry for entry in published.read("hypotheses")}
+    for exhibit in shown:
+        for one in exhibit.hypotheses():
+            entry: dict[str, Any] = dict.fromkeys(("rule", "amended", "figure", "table", "command")) | {
+                "title": one.name
+            }
+            entry |= written.get(one.name, {"id": one.name})
+            for name in ("figure", "table", "command"):
+                entry[name] = entry[name] and entry[name].replace("FAMILY", one.family)
+            told = {"family": one.family, "verdict": one.verdict, "evidence": one.evidence}
+            yield entry | told | {"published": None, "ours": one.ours and asdict(one.ours), "after_control": None}
+
+
+def _place(hypothesis: Mapping[str, Any]) -> tuple[int, str]:
+    """H2 before H10; those of a number in the order of their names, each in that of the families."""
+    number = re.search(r"\d+", hypothesis["id"])
+    return int(number[0]) if number else 0, hypothesis["id"]
 
 
 def _json(content: Any) -> str:

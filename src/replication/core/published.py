@@ -9,6 +9,7 @@ from replication.core import paths
 from replication.core.files import reading
 
 REMEDY = "restore it: `git checkout data/published`"
+COVERAGE = "coverage"  # the entry of claims.yaml that all claims share
 
 
 def read(name: str) -> Any:
@@ -19,6 +20,17 @@ def read(name: str) -> Any:
         if not content:
             raise ValueError("it is empty")
     return content
+
+
+def claims() -> list[dict[str, Any]]:
+    """The paper's claims with their rules, C1 first."""
+    return [entry for entry in read("claims") if entry["id"] != COVERAGE]
+
+
+def coverage() -> dict[str, Any]:
+    """The rule that says how much must exist for a verdict."""
+    [entry] = [entry for entry in read("claims") if entry["id"] == COVERAGE]
+    return dict(entry)
 
 
 def table(number: int) -> pd.DataFrame:

@@ -35,8 +35,8 @@ class Facts:
 
     def functions(self) -> dict[str, Callable[..., Any]]:
         """The names that templates know."""
-        named: list[Callable[..., Any]] = [self.table, self.cell, self.runs, self.claim, self.hypothesis, self.counts]
-        named += [self.params, self.stages, self.exists, above, at_least, below, ensure]
+        named: list[Callable[..., Any]] = [self.table, self.cell, self.runs, self.board, self.claim, self.hypothesis]
+        named += [self.counts, self.params, self.stages, self.exists, above, at_least, below, ensure]
         return {function.__name__: function for function in named}
 
     def table(self, name: str, /, **where: Condition) -> pd.DataFrame:
@@ -68,20 +68,27 @@ class Facts:
         records = (json.loads(line) for line in lines)
         return pd.DataFrame([record["run"] | record["metrics"] | {"seconds": record["seconds"]} for record in records])
 
+    def board(self) -> dict[str, Any]:
+        """claims.json, whose fields docs/claims.md explains."""
+        found: dict[str, Any] = self._json("reports/paper/claims.json")
+        return found
+
     def claim(self, name: str) -> dict[str, Any]:
         """A claim of the paper with our verdict: C1 to C13."""
-        [found] = [claim for claim in self._json("reports/paper/claims.json") if claim["id"] == name]
+        [found] = [claim for claim in self.board()["claims"] if claim["id"] == name]
         return dict(found)
 
     def hypothesis(self, name: str) -> str:
-        """What our rule says of a hypothesis."""
-        verdicts: dict[str, str] = self._json("reports/paper/metrics.json")["hypotheses"]
-        return verdicts[name]
+        """What our rule says of a hypothesis; where it is decided for each family, of `H1-autoencoder-mnist`."""
+        found = self.board()["hypotheses"]
+        verdicts = {f"{one['id']}-{one['family']}".rstrip("-"): one["verdict"] for one in found}
+        return str(verdicts[name])
 
     def counts(self, family: str | None = None) -> dict[str, float]:
         """How many runs of a family there are: runs, planned, hours. Of all families together without a name."""
-        metrics = self._json("reports/paper/metrics.json")
-        families = [metrics[family]] if family else [part for part in metrics.values() if "planned" in part]
+        families = [one for one in self.board()["runs"] if family in (None, one["family"])]
+        if not families:
+            raise UserError(f"claims.json has no family {family}")
         return {name: sum(part[name] for part in families) for name in ("runs", "planned", "hours")}
 
     def params(self) -> Any:

@@ -1,24 +1,31 @@
 """Figures in the paper's layout: a curve for each lambda, and the table of pairwise tests beside it."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from PIL import Image
 
 from replication.core.files import write_whole
+from replication.report.effects import EDGES, KINDS, Row
 from replication.statistics.t_tests import NO_VARIANCE, t_interval
 
+BLACK, PUBLISHED = "#111111", "#8a5a00"
+ORANGE = "#b85400"  # with a contrast above 3 : 1 on white, which matplotlib's has not
+FOREST = {"ours": ("s", "#0b57b0", "#0b57b0"), "after_control": ("o", "#a12a14", "white")}  # marker, colour, face
+BESIDE: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "va": "center", "fontsize": 9}
 STYLE: Any = {"svg.hashsalt": "replication", "figure.dpi": 100, "savefig.dpi": 130, "font.size": 10}
 
 
@@ -34,10 +41,64 @@ def count_epochs(axis: Axis) -> None:
     axis.set_major_locator(mpl.ticker.MaxNLocator(6, integer=True))
 
 
+def lambda_colours(lambdas: Sequence[float]) -> list[Any]:
+    """Black for none, then from pink to navy: all of them with a contrast above 3 : 1 on white."""
+    guided = sum(lambda_ != 0 for lambda_ in lambdas)
+    colours = iter(mpl.colormaps["plasma"](np.linspace(0.6, 0, max(guided, 1))))
+    return [BLACK if lambda_ == 0 else tuple(next(colours)[:3]) for lambda_ in lambdas]
+
+
 @house_style()
-def curves_and_tests(runs: pd.DataFrame, tests: pd.DataFrame, *, value: str, label: str, test_width: int) -> Figure:
-    """(a) mean of `value` against latent width, a curve a lambda, 95 % t-intervals; (b) tests at one width."""
+def forest(rows: Sequence[Row]) -> Figure:
+    """Each claim's effect as a share of the published one: a square for ours, a ring after the control."""
+    figure, axes = plt.subplots(figsize=(8, 0.9 + 0.42 * len(rows)), layout="constrained")
+    for place, row in enumerate(rows):
+        for kind, (marker, colour, face) in FOREST.items():
+            if kind not in row.shares:
+                continue
+            share, ends = row.shares[kind], row.ends(kind)
+            at = min(max(share, EDGES[0]), EDGES[1])
+            if ends is not None and at == share:
+                axes.plot(np.clip(ends, *EDGES), [place, place], color=colour, linewidth=2.5, zorder=2)
+            axes.plot(
+                at, place, marker=marker, color=colour, markerfacecolor=face, markersize=9, zorder=3, linestyle=""
+            )
+            if at != share:
+                axes.annotate(f"{share:.1f} times →", (at, place), (-8, 0), **BESIDE)
+    axes.axvline(0, color=BLACK, linewidth=1.2)
+    axes.axvline(1, color=PUBLISHED, linewidth=1.5, linestyle="--")
+    axes.set_yticks(range(len(rows)), [f"{row.claim['id']} {row.claim['title']}" for row in rows])
+    axes.set(xlim=(EDGES[0] - 0.05, EDGES[1] + 0.05), ylim=(len(rows) - 0.5, -0.5))
+    axes.set_xlabel("share of the published effect (0: none, 1: as published)")
+    handles = [
+        Line2D([], [], marker=marker, color=colour, markerfacecolor=face, linestyle="", markersize=9, label=KINDS[kind])
+        for kind, (marker, colour, face) in FOREST.items()
+    ]
+    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=2, frameon=False)
+    return figure
+
+
+@house_style()
+def curves_and_tests(
+    runs: pd.DataFrame,
+    tests: pd.DataFrame,
+    *,
+    value: str,
+    label: str,
+    test_width: int,
+    published: Sequence[tuple[float, float]] = (),
+) -> Figure:
+    """(a) mean of `value` against latent width, a curve a lambda, 95 % t-intervals; (b) tests at one width.
+
+    Args:
+        published: ranges of `value` that the paper prints, drawn behind the curves.
+    """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), width_ratios=[1.5, 1], layout="constrained")
+    for k, (low, high) in enumerate(published):
+        left.axhspan(low, high, color=PUBLISHED, alpha=0.25, linewidth=0)
+        left.axhline(
+            (low + high) / 2, color=PUBLISHED, linestyle="--", linewidth=1.2, label="published" if k == 0 else None
+        )
     _curves(left, runs, value, label)
     _test_table(right, tests, test_width)
     return figure
@@ -64,7 +125,7 @@ def _curves(axes: Axes, runs: pd.DataFrame, value: str, label: str) -> None:
         err_kws={"capsize": 3},
         markers=True,
         dashes=False,
-        palette=sns.color_palette("viridis_r", len(order)),
+        palette=lambda_colours(lambdas),
         ax=axes,
     )
     axes.set(xlabel="latent width", ylabel=label, title=f"(a) {label}: mean and 95 % t-interval")

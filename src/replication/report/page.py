@@ -1,18 +1,21 @@
-"""The report of one scale: report.md, report.html (self-contained), figures and tables, from findings."""
+"""The report of one scale, from findings: report.md and report.html with the answer, the appendix with everything."""
 
-import base64
-import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from msgspec.structs import asdict
 
 from replication.core import board, paths, published
 from replication.core.board import STAND_IN, Exhibit
 from replication.core.files import write_text
 from replication.core.settings import Parameters
+from replication.core.verdict import PLAIN
+from replication.report import answer, effects, figures, html, plots
+from replication.report.html import Picture
+from replication.report.section import Section
 from replication.report.text import folded, plain, to_html
 
 LONG_TABLE = 12  # rows; longer tables are folded
@@ -22,32 +25,134 @@ def write(parameters: Parameters, shown: list[Exhibit]) -> str:
     """Render everything; a line that says where the report is."""
     folder = paths.reports(parameters.scale)
     note = STAND_IN if any(exhibit.stand_in for exhibit in shown) else ""
-    environment = Environment(
-        loader=PackageLoader("replication.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"markdown": _markdown_table, "anchor": _anchor, "folded": folded, "plain": plain}
-    markdown = environment.get_template("report.md.jinja").render(
-        scale=parameters.scale,
-        note=note,
-        claims=board.read_claims(parameters.scale),
-        sections=[
-            section
-            for exhibit in shown
-            for section in exhibit.room.sections(exhibit.parts, exhibit.findings, folder, note)
-        ],
-        long_table=LONG_TABLE,
-        assumptions=published.read("assumptions"),
-        settings=_settings(shown),
-        relative=lambda path: path.relative_to(folder).as_posix(),
-    )
+    found = board.read(parameters.scale)
+    sections = [
+        section for exhibit in shown for section in exhibit.room.sections(exhibit.parts, exhibit.findings, folder, note)
+    ]
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "report.md", markdown)
-    body = to_html(markdown)
-    html = environment.get_template("report.html.jinja").render(
-        body=_inline_images(_with_anchors(body), folder), scale=parameters.scale
-    )
-    write_text(folder / "report.html", html)
+    plots.write(found, {name: part for exhibit in shown for name, part in exhibit.findings.items()}, folder)
+    _write_appendix(found, sections, shown, folder, note)
+    _write_report(found, sections, folder, note)
     return f"The report is {folder / 'report.html'} (and report.md beside it)."
+
+
+def _write_report(found: dict[str, Any], sections: list[Section], folder: Path, note: str) -> None:
+    """report.html, a card for each claim; report.md, the same in short."""
+    rows = effects.forest(found["claims"])
+    if rows:
+        figures.save(figures.forest(rows), folder, "forest", note)
+    counts = answer.counts(found["claims"])
+    context = {
+        "board": found,
+        "note": note,
+        "answer": answer.answer(found, note),
+        "counts": counts,
+        "counts_said": f"{', '.join(f'{number} {word}' for word, number in counts)}.",
+        "forest": rows,
+        "forest_alt": "; ".join(row.said for row in rows),
+        "without": _without(found["claims"], rows),
+        "charts": {claim["id"]: effects.chart(claim) for claim in found["claims"]},
+        "pictures": {claim["id"]: _picture(claim, sections) for claim in found["claims"]},
+        "tables": {table.path.stem: html.anchor(table.title) for section in sections for table in section.tables},
+        "kinds": effects.KINDS,
+        "tested": list(PLAIN),
+        **{name: sum(one[name] for one in found["runs"]) for name in ("runs", "planned", "hours")},
+    }
+    write_text(folder / "report.md", _environment().get_template("report.md.jinja").render(context))
+    page = _environment(escaped=True).get_template("report.html.jinja").render(context | _frame())
+    write_text(folder / "report.html", page)
+
+
+def _write_appendix(
+    found: dict[str, Any], sections: list[Section], shown: list[Exhibit], folder: Path, note: str
+) -> None:
+    """appendix.md, and the same as a page."""
+    markdown = (
+        _environment()
+        .get_template("appendix.md.jinja")
+        .render(
+            scale=found["scale"],
+            note=note,
+            claims=found["claims"],
+            coverage=found["coverage"],
+            sections=sections,
+            long_table=LONG_TABLE,
+            assumptions=published.read("assumptions"),
+            settings=_settings(shown),
+            relative=lambda path: path.relative_to(folder).as_posix(),
+        )
+    )
+    write_text(folder / "appendix.md", markdown)
+    results = _results(found)
+    body, headings = html.with_anchors(to_html(markdown))
+    body = html.with_hypotheses(body, {one["id"] for one in found["hypotheses"]})
+    body = html.with_scrolling(body)
+    body = html.with_pictures(body, folder, results.get)
+    page = _environment(escaped=True).get_template("appendix.html.jinja")
+    body_markup = Markup(body)  # `to_html` let nothing through but what it made itself
+    write_text(
+        folder / "appendix.html", page.render(body=body_markup, headings=headings, scale=found["scale"], **_frame())
+    )
+
+
+def _results(found: dict[str, Any]) -> dict[str, str]:
+    """What the figures show that claims and hypotheses stand on, by the figure's name."""
+    said: dict[str, list[str]] = {}
+    for one in [*found["claims"], *found["hypotheses"]]:
+        if one["figure"] and one["ours"]:
+            said.setdefault(one["figure"], []).append(_result(one))
+    return {name: ". ".join(texts) for name, texts in said.items()}
+
+
+def _result(one: dict[str, Any]) -> str:
+    """What a claim's figure shows, for who cannot see it."""
+    text = f"{one['id']}: {one['ours']['text']}"
+    return f"{text}; after the control {one['after_control']['text']}" if one["after_control"] else text
+
+
+def _picture(claim: dict[str, Any], sections: list[Section]) -> Picture | None:
+    """The figure that a claim stands on, where it was drawn."""
+    for section in sections:
+        for figure in section.figures:
+            if figure.path.stem == claim["figure"]:
+                return html.picture(figure.path, figure.title, _result(claim) if claim["ours"] else claim["sentence"])
+    return None
+
+
+def _without(claims: list[dict[str, Any]], rows: list[effects.Row]) -> str:
+    """Why some claims have no place on the axis of effects."""
+    drawn = {row.claim["id"] for row in rows}
+    missing = [claim for claim in claims if claim["id"] not in drawn]
+    no_runs = [claim["id"] for claim in missing if not claim["ours"]]
+    no_effect = [claim["id"] for claim in missing if claim["ours"]]
+    said = []
+    if no_effect:
+        said.append(f"The paper prints no effect to compare with for {', '.join(no_effect)}.")
+    if no_runs:
+        said.append(f"We have no number yet for {', '.join(no_runs)}.")
+    return " ".join(said)
+
+
+def _frame() -> dict[str, str]:
+    return {"style": html.asset("page.css"), "script": html.asset("page.js"), "script_hash": html.script_hash()}
+
+
+def _environment(*, escaped: bool = False) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("replication.report"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=escaped,
+    )
+    environment.filters |= {"markdown": _markdown_table, "anchor": html.anchor, "folded": folded, "plain": plain}
+    environment.filters |= {name: getattr(answer, name) for name in ("tone", "icon", "short_verdict")}
+    environment.filters |= {
+        "said_interval": effects.said_interval,
+        "said_number": effects.said_number,
+        "share_axis": effects.share_axis,
+    }
+    return environment
 
 
 def _settings(shown: list[Exhibit]) -> dict[str, dict[str, Any]]:
@@ -68,23 +173,3 @@ def _markdown_table(table: pd.DataFrame) -> str:
 
 def _cell(value: object) -> object:
     return plain(value) if isinstance(value, str) else value
-
-
-def _anchor(title: str) -> str:
-    """The name under which GitHub links to a heading: the page's links use the same."""
-    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
-
-
-def _with_anchors(html: str) -> str:
-    def heading(match: re.Match[str]) -> str:
-        return f'<h2 id="{_anchor(re.sub("<[^>]+>", "", match[1]))}">{match[1]}</h2>'
-
-    return re.sub(r"<h2>(.*?)</h2>", heading, html)
-
-
-def _inline_images(html: str, folder: Path) -> str:
-    def inline(match: re.Match[str]) -> str:
-        data = base64.b64encode((folder / match[1]).read_bytes()).decode()
-        return f'src="data:image/png;base64,{data}"'
-
-    return re.sub(r'src="(figures/[^"]+\.png)"', inline, html)

@@ -295,7 +295,11 @@ def test_a_width_that_lacks_a_lambda_does_not_count(settings):
         return claims.verdicts([r for r in made if keep(r["run"])], settings)
 
     two_of_three = verdicts(lambda run: run["width"] != 140 or run["lambda"] != 0.1)
-    assert two_of_three["C4"].verdict == two_of_three["C5"].verdict == "partly"
+    assert two_of_three["C4"].verdict == two_of_three["C5"].verdict == "reproduced"
+    one_of_three = verdicts(lambda run: run["width"] not in (140, 200) or run["lambda"] != 0.1)
+    for claim in ("C4", "C5"):
+        found = one_of_three[claim]
+        assert (found.verdict, found.so_far) == ("inconclusive", "reproduced, 1 of 3 widths")
     assert "widths that count: 200, 260 of 140, 200, 260; width 200" in two_of_three["C4"].evidence
     largest_alone = verdicts(lambda run: run["width"] <= 100 or run["lambda"] in (0.0, 10.0))
     assert largest_alone["C4"].verdict == largest_alone["C5"].verdict == "inconclusive"

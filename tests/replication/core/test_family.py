@@ -289,7 +289,7 @@ def trained(scale):
 
 def decided(scale):
     """Verdict on the claim that the toy decides."""
-    [claim] = [c for c in json.loads((paths.reports(scale) / "claims.json").read_text()) if c["id"] == "C13"]
+    [claim] = [c for c in json.loads((paths.reports(scale) / "claims.json").read_text())["claims"] if c["id"] == "C13"]
     return claim["verdict"], claim["evidence"]
 
 
@@ -299,7 +299,7 @@ def test_a_params_file_may_have_this_family_alone(toy_alone, capsys):  # noqa: A
     assert main(["status", "--scale", "demo"]) == 0
     assert capsys.readouterr().out.split() == [FAMILY, "4", "of", "4", "runs", "digits"]
     assert main(["report", "--scale", "demo"]) == 0
-    page = (paths.reports("demo") / "report.md").read_text()
+    page = (paths.reports("demo") / "appendix.md").read_text()
     assert f"Toys of `{FAMILY}`" in page and "4 of the 4 runs" in page
     assert (paths.reports("demo") / "tables" / f"{FAMILY}.csv").read_text() == "lambda,loss\n0,1\n1,0.666667\n"
     assert decided("demo") == ("not tested (stand-in data, not comparable)", "4 runs")
@@ -324,7 +324,7 @@ def test_beside_all_other_rooms(toy, capsys, monkeypatch):  # noqa: ARG001
     said = capsys.readouterr().out.splitlines()
     assert len(said) == len(load("demo").families) and said[-1].split()[:4] == [FAMILY, "4", "of", "4"]
     assert main(["report", "--scale", "demo"]) == 0
-    page = (paths.reports("demo") / "report.md").read_text()
+    page = (paths.reports("demo") / "appendix.md").read_text()
     assert page.index("Family `autoencoder-mnist`") < page.index(f"Toys of `{FAMILY}`")
 
 

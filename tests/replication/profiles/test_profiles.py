@@ -265,7 +265,8 @@ def test_c3_by_its_rule():
     )
     assert claims.c3(nothing, nothing, nothing).verdict == "not tested"
     verdict = claims.c3(vgg16, nothing, nothing)
-    assert (verdict.verdict, verdict.control) == ("partly", "inconclusive")
+    assert (verdict.verdict, verdict.control) == ("inconclusive", "inconclusive")
+    assert verdict.so_far == "partly, 1 of 3 parts"
     assert "not tested, no trained weights: ResNet-50 before skips, U-Net at both ends" in verdict.evidence
 
     unet = layers("trained", [-2, -3, -5, -6, -6, -5, -3, -2])
@@ -273,7 +274,10 @@ def test_c3_by_its_rule():
     assert claims.c3(vgg16, resnet, unet).verdict == "reproduced"
     assert claims.c3(vgg16, resnet.assign(pre_skip=~resnet["pre_skip"]), unet).verdict == "not reproduced"
     chance = claims.c3(vgg16, layers("random", [-2, -4]).assign(pre_skip=[True, False]), unet)
-    assert chance.verdict == "partly" and "Random weights already show" in chance.control_evidence
+    assert (chance.verdict, chance.so_far) == (
+        "partly",
+        "",
+    ) and "Random weights already show" in chance.control_evidence
 
     other = layers("edges", TRAINED, log_sigma=TRAINED - residual)
     alone = pd.concat([vgg16[vgg16["weights"] != "edges"], other])
@@ -307,9 +311,10 @@ def test_each_part_of_c3():
 
     part = TRAINED + 1.0 * np.cos(2 * np.arange(13))
     assert 0.5 < np.corrcoef(TRAINED, part)[0, 1] < 0.9
-    assert c3(vgg16_of(edges=part)).verdict == "not reproduced"
+    assert c3(vgg16_of(edges=part)).so_far == "not reproduced, 1 of 3 parts"
     two_layers_a_quarter = layers("trained", [-6, -1, -5, -5, -5, -5, -1, -6])
-    assert c3(unet=two_layers_a_quarter).verdict == "partly"
+    assert c3(unet=two_layers_a_quarter).so_far == "partly, 1 of 3 parts"
+    assert c3(vgg16_of(edges=part), two_layers_a_quarter).verdict == "not reproduced"
     sample = c3(unet=layers("sample", [-6, -6, -5, -5, -5, -5, -6, -6]))
     assert sample.verdict == "not tested" and "on a sample of the data: decides nothing" in sample.evidence
 

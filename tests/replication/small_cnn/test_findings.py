@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from scipy import stats
 from small_cnn_runs import ROOT, corner_alone, counted, made, strong, verdicts
 
 from replication.core import findings
@@ -10,7 +11,7 @@ from replication.core.family import findings_of
 from replication.core.findings import Findings
 from replication.core.runs import write_table
 from replication.core.settings import load
-from replication.core.verdict import Verdict
+from replication.core.verdict import Effect, from_facts
 from replication.small_cnn import room
 from replication.small_cnn.geometry import anchor
 from replication.small_cnn.settings import CIFAR10, MNIST
@@ -43,10 +44,15 @@ def test_verdicts_are_those_of_the_records(found, few, few_mnist, published, gai
     assert {one.family for one in decided.values()} == {""}
     mnist, cifar10 = made(few_mnist, gain), made(few, gain)
     all_layers, controls = (
-        claims.Part(True, claims.c8_tests({p: own(settings, records, p) for p in placements}))
-        for settings, records, placements in ((few, cifar10, ["all"]), (few_mnist, mnist, ["first", "all"]))
+        claims.Part(True, claims.c8_tests({p: own(settings, records, p) for p in placements}), planned)
+        for settings, records, placements, planned in (
+            (few, cifar10, ["all"], 1),
+            (few_mnist, mnist, ["first", "all"], 3),
+        )
     )
-    assert statistics.verdicts(by_name) == {"C7": c7, "C8": claims.c8(all_layers, controls, published)}
+    c8 = claims.c8(all_layers, controls, published)
+    given = {name: dataclasses.replace(v, effect=Effect()) for name, v in statistics.verdicts(by_name).items()}
+    assert given == {"C7": c7, "C8": c8}
 
 
 def own(settings, records, placement):
@@ -77,4 +83,16 @@ def test_the_file_holds_what_was_computed(few, tmp_path, monkeypatch):
     again, _ = findings.read(tmp_path / "findings.json")
     for name, table in computed.tables.items():
         assert again.table(name).to_csv() == table.reset_index(drop=True).to_csv(), name
-    assert Verdict(**again.facts["verdicts"]["C7"]) == Verdict(**computed.facts["verdicts"]["C7"])
+    assert from_facts(again.facts["verdicts"]["C7"]) == from_facts(computed.facts["verdicts"]["C7"])
+
+
+def test_the_numbers_beside_c7_are_those_of_the_best_lambda(found, few, published):
+    """A strong gain in both networks: the mean paired gain, with Student's interval over all pairs pooled."""
+    effect = statistics.verdicts(found(strong))["C7"].effect
+    tested = counted(few, made(few, strong))
+    gains = [choice.gains[choice.chosen] for choice in tested]
+    assert effect.ours.value == pytest.approx(sum(gain.mean() for gain in gains) / 2)
+    error = (sum(gain.var(ddof=1) for gain in gains) / 2 * 2 / 10) ** 0.5 / 2
+    assert effect.ours.high - effect.ours.value == pytest.approx(stats.t.isf(0.025, 18) * error)
+    assert (effect.ours.n, effect.ours.runs, effect.ours.architectures) == (20, 140, 2)
+    assert effect.published.value == pytest.approx(published["delta_validation_accuracy"].mean())

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -17,11 +16,11 @@ from replication.autoencoder.statistics.comparisons import WATCHING_MSE
 from replication.autoencoder.statistics.pairs import BASE, EXACT_BASE, FLOAT64, KERAS_MEAN, PUBLISHED, SCALE_BASE, Pair
 from replication.autoencoder.statistics.replay import keras_mean, plain_sum, replayed_epoch
 from replication.core.runs import Record
-from replication.report.figures import count_epochs, house_style
+from replication.report.figures import ORANGE, count_epochs, house_style, lambda_colours
 
 MARKERS: dict[str, dict[str, Any]] = {  # of a variant; float64 lies on others, so it comes last and hollow
     PUBLISHED: {"fmt": "o", "color": "tab:red", "label": "published protocol"},
-    "epsilon": {"fmt": "s", "color": "tab:orange", "label": "lambda 1, other epsilon"},
+    "epsilon": {"fmt": "s", "color": ORANGE, "label": "lambda 1, other epsilon"},
     KERAS_MEAN: {"fmt": "v", "color": "tab:purple", "label": "Keras's mean watched"},
     BASE: {"fmt": "D", "color": "tab:green", "label": "MSE alone watched"},
     FLOAT64: {"fmt": "^", "color": "tab:blue", "label": "float64", "markersize": 9, "markerfacecolor": "none"},
@@ -30,7 +29,7 @@ LINES = {  # of a variant: its form for the reader, and a colour
     BASE: ("modified", "tab:green"),
     "log-base": ("log", "tab:purple"),
     EXACT_BASE: ("exact", "tab:blue"),
-    SCALE_BASE: ("norm alone", "tab:orange"),
+    SCALE_BASE: ("norm alone", ORANGE),
 }
 DASHES = ["-", "--", ":", "-."]
 
@@ -114,7 +113,7 @@ def along_training(found: Sequence[Pair]) -> Figure:
     styles = {
         lambda_: {"color": colour, "linewidth": linewidth, "label": f"lambda {lambda_:g}"}
         for lambda_, colour, linewidth in zip(
-            lambdas, sns.color_palette("viridis_r", len(lambdas)), np.linspace(6, 2, len(lambdas)), strict=True
+            lambdas, lambda_colours(lambdas), np.linspace(6, 2, len(lambdas)), strict=True
         )
     }
     widths = sorted({pair.guided["run"]["width"] for pair in found})

@@ -10,6 +10,7 @@ from replication.autoencoder import grid
 from replication.autoencoder.report import hypotheses
 from replication.autoencoder.settings import AutoencoderSettings
 from replication.autoencoder.statistics import claims
+from replication.core import published
 from replication.core.findings import Findings
 from replication.core.settings import role_of
 from replication.report import figures
@@ -67,12 +68,18 @@ class Writer(FamilyWriter[AutoencoderSettings]):
         label, number = MEASURES[value], dict(zip(MEASURES, numbers, strict=True))[value]
         pairwise = self.found.table("pairwise")
         tests = pairwise[pairwise["measure"] == value]
-        figure = figures.curves_and_tests(runs, tests, value=value, label=label, test_width=self.tested_width)
+        words = [word for word in published.read(self.family.name) if word["value"] == value and "drawn" in word]
+        marked = [] if self.note else [tuple(word["drawn"]) for word in words]  # not beside data of another kind
+        figure = figures.curves_and_tests(
+            runs, tests, value=value, label=label, test_width=self.tested_width, published=marked
+        )
         n = count_range(runs.groupby(["width", "lambda"]).size())
         caption = (
             f"{len(runs)} runs, n = {n} replicates a point; bars are 95 % t-intervals of the mean. Curves stand a "
             "little beside their width, so that none hides another."
         )
+        if marked:
+            caption += " Brown: what the paper prints for widths above 100."
         return self.draw(figure, f"figure{number}", f"Figure {number}: {label}", caption)
 
     def summary(self, kind: str, title: str) -> TableEntry:

@@ -1,7 +1,7 @@
 """Claims C4 and C5 (MNIST) and C6 (CIFAR-10) by the rules in data/published/claims.yaml, and what they must survive."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -11,7 +11,7 @@ from replication.autoencoder.statistics import pairs
 from replication.core.runs import Record, of_grid
 from replication.core.settings import role_of
 from replication.core.verdict import Verdict
-from replication.statistics.coverage import counting, said
+from replication.statistics.coverage import Judged, counting, judged, said
 from replication.statistics.t_tests import mean_over_groups, paired_difference, pairwise_tests
 
 ABOVE = 100  # widths of the claims: "especially for latent dimensions over 100"
@@ -67,11 +67,15 @@ def verdicts(records: list[Record], settings: AutoencoderSettings) -> dict[str, 
     stopped = stopped_baseline(records, settings)
     width = tested_width(runs.frame, settings)
     if role_of(settings.family) == "cifar10":
-        return {"C6": Verdict(*_c6(runs, width), *_c6_control(watched, stopped))}
+        return {"C6": _verdict(_c6(runs, width), _c6_control(watched, stopped))}
     return {
-        "C4": Verdict(*_c4(runs), *_c4_control(watched)),
-        "C5": Verdict(*_c5(runs, width), *_c5_control(stopped)),
+        "C4": _verdict(_c4(runs), _c4_control(watched)),
+        "C5": _verdict(_c5(runs, width), _c5_control(stopped)),
     }
+
+
+def _verdict(claim: Judged, control: Judged) -> Verdict:
+    return Verdict(claim.word, claim.evidence, control.word, control.evidence, claim.so_far, control.so_far)
 
 
 def _wide(widths: Iterable[int]) -> list[int]:
@@ -117,20 +121,19 @@ class _Epochs:
 
     unguided: pd.Series
     guided: pd.Series
-    complete: bool  # every planned width counts
 
     @property
     def halved(self) -> bool:
         return bool((self.guided <= self.unguided / 2).all())
 
 
-def _by_epochs(runs: _Runs, decide: Callable[[_Epochs], str], nothing: str = NOTHING) -> tuple[str, str]:
+def _by_epochs(runs: _Runs, decide: Callable[[_Epochs], str], nothing: str = NOTHING) -> Judged:
     """A verdict on the widths that count, and its evidence."""
     if not runs.started:
-        return "not tested", nothing
+        return Judged("not tested", nothing)
     widths = runs.counting(runs.widths, runs.compared)
     if not widths:
-        return "inconclusive", runs.said(widths)
+        return Judged("inconclusive", runs.said(widths))
     cells = runs.cells(widths, "stopping_epoch")
     unguided, guided = cells[0.0], cells.loc[:, cells.columns >= LARGE_LAMBDA].max(axis=1)
     evidence = "; ".join(
@@ -138,29 +141,30 @@ def _by_epochs(runs: _Runs, decide: Callable[[_Epochs], str], nothing: str = NOT
         f"with lambda >= {LARGE_LAMBDA:g}"
         for width in cells.index
     )
-    return decide(_Epochs(unguided, guided, widths == runs.widths)), f"{runs.said(widths)}; {evidence}"
+    word = decide(_Epochs(unguided, guided))
+    return judged(word, f"{runs.said(widths)}; {evidence}", len(widths), len(runs.widths), "widths")
 
 
-def _c4(runs: _Runs) -> tuple[str, str]:
+def _c4(runs: _Runs) -> Judged:
     def decide(epochs: _Epochs) -> str:
-        if epochs.complete and (epochs.unguided > 40).all() and (epochs.guided <= 12).all():
+        if (epochs.unguided > 40).all() and (epochs.guided <= 12).all():
             return "reproduced"
         return "partly" if epochs.halved else "not reproduced"
 
     return _by_epochs(runs, decide)
 
 
-def _c4_control(watched: _Runs) -> tuple[str, str]:
+def _c4_control(watched: _Runs) -> Judged:
     nothing = f"no runs with early stopping on the MSE alone at widths above {ABOVE}"
     return _by_epochs(watched, lambda epochs: "survives" if epochs.halved else "does not survive", nothing)
 
 
-def _c5(runs: _Runs, test_width: int) -> tuple[str, str]:
+def _c5(runs: _Runs, test_width: int) -> Judged:
     if not runs.started:
-        return "not tested", NOTHING
+        return Judged("not tested", NOTHING)
     widths = runs.counting(runs.widths, runs.lambdas)
     if not widths or not runs.counting([test_width], runs.lambdas):
-        return "inconclusive", f"{runs.said(widths)}; tested width {test_width}"
+        return Judged("inconclusive", f"{runs.said(widths)}; tested width {test_width}")
     cells = runs.cells(widths, "validation_mse")
     small = cells.loc[:, cells.columns < LARGE_LAMBDA].mean(axis=1)
     large = cells.loc[:, cells.columns >= LARGE_LAMBDA].mean(axis=1)
@@ -169,10 +173,8 @@ def _c5(runs: _Runs, test_width: int) -> tuple[str, str]:
     )
     near = small.between(0.0015, 0.0045).all() and large.between(0.005, 0.015).all()
     grouped, groups = _groups(runs.frame, test_width)
-    evidence += f"; {groups}"
-    if widths == runs.widths and near and grouped:
-        return "reproduced", evidence
-    return ("partly" if (large > small).all() else "not reproduced"), evidence
+    word = "reproduced" if near and grouped else "partly" if (large > small).all() else "not reproduced"
+    return judged(word, f"{evidence}; {groups}", len(widths), len(runs.widths), "widths")
 
 
 def _groups(runs: pd.DataFrame, width: int) -> tuple[bool, str]:
@@ -194,7 +196,7 @@ def _two_groups(tests: pd.DataFrame) -> bool:
     return bool(across.any() and tests["sign_holm"].isin(["+", "-"]).eq(across).all())
 
 
-def _c6(runs: _Runs, test_width: int) -> tuple[str, str]:
+def _c6(runs: _Runs, test_width: int) -> Judged:
     tested = bool(runs.counting([test_width], runs.lambdas))
     few = f"too few runs at the tested width {test_width}"
     grouped, groups = _groups(runs.frame, test_width) if tested else (False, few)
@@ -203,19 +205,20 @@ def _c6(runs: _Runs, test_width: int) -> tuple[str, str]:
         if not tested:
             return "inconclusive"
         more_than_twice = bool((epochs.guided < epochs.unguided / 2).all())
-        if epochs.complete and more_than_twice and (epochs.guided <= 12).all() and grouped:
+        if more_than_twice and (epochs.guided <= 12).all() and grouped:
             return "reproduced"
         return "partly" if more_than_twice else "not reproduced"
 
-    verdict, evidence = _by_epochs(runs, decide)
-    return verdict, f"{evidence}; {groups}"
+    found = _by_epochs(runs, decide)
+    return replace(found, evidence=f"{found.evidence}; {groups}")
 
 
-def _c6_control(watched: _Runs, stopped: pd.DataFrame) -> tuple[str, str]:
+def _c6_control(watched: _Runs, stopped: pd.DataFrame) -> Judged:
     """The controls of C4 and of C5: both must be survived."""
-    outcomes, evidence = zip(_c4_control(watched), _c5_control(stopped), strict=True)
-    worst = next(o for o in ("does not survive", "inconclusive", "not tested", "survives") if o in outcomes)
-    return worst, "; ".join(evidence)
+    both = (_c4_control(watched), _c5_control(stopped))
+    order = ("does not survive", "inconclusive", "not tested", "survives")
+    worst = min(both, key=lambda one: order.index(one.word))
+    return replace(worst, evidence="; ".join(one.evidence for one in both))
 
 
 def lambda_samples(runs: pd.DataFrame, width: int, value: str) -> dict[float, list[float]]:
@@ -235,7 +238,7 @@ def stopped_baseline(records: list[Record], settings: AutoencoderSettings) -> pd
     return pairs.frame(found).rename(columns=names)[columns]
 
 
-def _c5_control(stopped: pd.DataFrame) -> tuple[str, str]:
+def _c5_control(stopped: pd.DataFrame) -> Judged:
     """The guided runs of a seed share their unguided run: their differences are one number, their mean.
 
     A seed without a difference at every lambda does not count.
@@ -244,7 +247,7 @@ def _c5_control(stopped: pd.DataFrame) -> tuple[str, str]:
     read = _whole_seeds(wide.dropna(), wide["lambda"].nunique())
     seeds = read.groupby(["width", "replicate"])[["guided_mse", "baseline_mse"]].mean()
     if len(seeds) < ENOUGH:
-        return "not tested", "no pairs of guided runs and their stopped baseline"
+        return Judged("not tested", "no pairs of guided runs and their stopped baseline")
     mean, low, high = paired_difference(seeds["guided_mse"], seeds["baseline_mse"])
     share = abs(mean) / seeds["baseline_mse"].mean()
     evidence = (
@@ -257,4 +260,4 @@ def _c5_control(stopped: pd.DataFrame) -> tuple[str, str]:
             "baseline"
         )
     survives = share > 0.01 and not low <= 0 <= high
-    return ("survives" if survives else "does not survive"), evidence
+    return Judged("survives" if survives else "does not survive", evidence)

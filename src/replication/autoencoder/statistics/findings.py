@@ -1,20 +1,29 @@
 """Statistics of one family of autoencoders: every table, verdict and number that the report shows of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pandas as pd
 
 from replication.autoencoder import grid, record
 from replication.autoencoder.settings import AutoencoderSettings
-from replication.autoencoder.statistics import calibration, claims, comparisons, hypotheses, optimiser, pairs, replay
+from replication.autoencoder.statistics import (
+    calibration,
+    claims,
+    comparisons,
+    effects,
+    hypotheses,
+    optimiser,
+    pairs,
+    replay,
+)
 from replication.autoencoder.statistics.pairs import Plan
 from replication.core import published
 from replication.core.family import Family
 from replication.core.findings import Findings
 from replication.core.runs import Record, of_grid
 from replication.core.settings import role_of
-from replication.core.verdict import Hypothesis, Verdict
+from replication.core.verdict import Hypothesis, Verdict, from_facts, hypotheses_of
 from replication.statistics.t_tests import pairwise_tests, summarise
 
 MEASURES = ("validation_mse", "stopping_epoch")
@@ -33,6 +42,7 @@ def statistics(family: Family[AutoencoderSettings], settings: AutoencoderSetting
     control = grid.frame(of_grid(family.records, grid.control(settings)))
     found = pairs.of_variants(family.records, settings)
     compared, plan = pairs.frame(found), pairs.plan(settings)
+    stopped = claims.stopped_baseline(family.records, settings)
     width = claims.tested_width(runs, settings)
     tables = {
         "runs": runs,
@@ -41,7 +51,7 @@ def statistics(family: Family[AutoencoderSettings], settings: AutoencoderSetting
         "beside-published": claims.beside_published(runs, published.read(family.name)),
         **_of_the_grid(runs, width),
         "control": _summary(control) if control["lambda"].nunique() > 1 else pd.DataFrame(),
-        "stopped-baseline": _stopped_baseline(claims.stopped_baseline(family.records, settings)),
+        "stopped-baseline": _stopped_baseline(stopped),
         "calibration": calibration.calibration_table(family.calibration_records, settings.calibration.min_deltas),
         "stopping": comparisons.summary(compared),
         "threshold": comparisons.thresholds(found),
@@ -58,11 +68,14 @@ def statistics(family: Family[AutoencoderSettings], settings: AutoencoderSetting
     if role_of(family.name) == "mnist":  # of which the paper prints unguided epochs
         of_family["H11"] = optimiser.h11(tables["optimiser"], settings)
     variants = grid.variants(settings).values()
+    decided = claims.verdicts(family.records, settings)
+    numbers = effects.of_claims(runs, control, stopped)
     facts = {
         "tested_width": width,
         "variant_runs": [sum(len(of_grid(family.records, part)) for part in variants), sum(map(len, variants))],
-        "verdicts": {name: asdict(v) for name, v in claims.verdicts(family.records, settings).items()},
+        "verdicts": {name: asdict(replace(v, effect=numbers[name])) for name, v in decided.items()},
         "hypotheses": of_family,
+        "measures": {name: asdict(found) for name, found in effects.of_hypotheses(compared).items() if found},
         "plan": {
             variant: {str(width): sorted(lambdas) for width, lambdas in cells.items()}
             for variant, cells in plan.items()
@@ -74,25 +87,22 @@ def statistics(family: Family[AutoencoderSettings], settings: AutoencoderSetting
 def verdicts(findings: Mapping[str, Findings]) -> dict[str, Verdict]:
     """C4, C5 and C6 of the families, and C12 from all of them."""
     given = {
-        claim: Verdict(**verdict)
+        claim: from_facts(verdict)
         for found in findings.values()
         for claim, verdict in found.facts.get("verdicts", {}).items()
     }
     compared = pd.concat(
         [found.table("pairs").assign(family=name) for name, found in findings.items()], ignore_index=True
     )
-    return given | {"C12": hypotheses.c12(compared, {name: plan_of(found) for name, found in findings.items()})}
+    c12 = hypotheses.c12(compared, {name: plan_of(found) for name, found in findings.items()})
+    return given | {"C12": replace(c12, effect=effects.c12(compared))}
 
 
 def decided(findings: Mapping[str, Findings]) -> list[Hypothesis]:
     """H1, H4 and H11, one of each for a data set."""
-    names = dict.fromkeys(name for found in findings.values() for name in found.facts["hypotheses"])
-    return [
-        Hypothesis(name, family, *found.facts["hypotheses"][name])
-        for name in names
-        for family, found in findings.items()
-        if name in found.facts["hypotheses"]
-    ]
+    found = [one for name, part in findings.items() for one in hypotheses_of(part.facts, name)]
+    order = [*DECIDED, "H11"]
+    return sorted(found, key=lambda one: order.index(one.name))
 
 
 def plan_of(found: Findings) -> Plan:

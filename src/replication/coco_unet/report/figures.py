@@ -5,14 +5,13 @@ from collections.abc import Sequence
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from replication.coco_unet.training.masks import decode_image, decode_mask
 from replication.core.runs import Record
-from replication.report.figures import STYLE, house_style
+from replication.report.figures import STYLE, house_style, lambda_colours
 
 
 @mpl.rc_context(STYLE)
@@ -58,7 +57,7 @@ def histories(curves: dict[str, dict[float, Record]], published: pd.DataFrame) -
         curves: panel title -> lambda -> record.
     """
     lambdas = sorted({lambda_ for records in curves.values() for lambda_ in records})
-    colours = dict(zip(lambdas, sns.color_palette("viridis_r", len(lambdas)), strict=True))
+    colours = dict(zip(lambdas, lambda_colours(lambdas), strict=True))
     figure, panels = plt.subplots(
         1, len(curves), figsize=(5.2 * len(curves), 3.8), sharey=True, squeeze=False, layout="constrained"
     )

@@ -11,7 +11,7 @@ from replication.core import published
 from replication.core.family import Family
 from replication.core.findings import Findings
 from replication.core.runs import Record
-from replication.core.verdict import Verdict
+from replication.core.verdict import Verdict, from_facts
 
 
 def statistics(family: Family[UNetSettings], settings: UNetSettings) -> Findings:
@@ -40,7 +40,7 @@ def verdicts(findings: Mapping[str, Findings]) -> dict[str, Verdict]:
     if not families:
         return {}
     deciding = next((found for found in families if len(found.table("runs")) > 1), families[0])
-    return {"C11": Verdict(**deciding.facts["verdict"])}
+    return {"C11": from_facts(deciding.facts["verdict"])}
 
 
 def _seconds(records: list[Record]) -> list[float]:

@@ -10,7 +10,7 @@ from replication.core import published
 from replication.core.benchmarks import measurements
 from replication.core.family import Family
 from replication.core.findings import Findings
-from replication.core.verdict import Verdict
+from replication.core.verdict import Verdict, from_facts
 from replication.imagenette import grid
 from replication.imagenette.grid import BASELINE
 from replication.imagenette.settings import ImagenetteSettings
@@ -59,7 +59,7 @@ def table2(families: Sequence[Family[ImagenetteSettings]]) -> Findings:
 
 def verdicts(findings: Mapping[str, Findings]) -> dict[str, Verdict]:
     """C9 and C10."""
-    return {claim: Verdict(**verdict) for claim, verdict in findings["table2"].facts["verdicts"].items()}
+    return {claim: from_facts(verdict) for claim, verdict in findings["table2"].facts["verdicts"].items()}
 
 
 def _plain(histogram: Mapping[str, Any]) -> dict[str, list[float]]:

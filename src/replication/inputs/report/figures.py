@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from replication.core.runs import Record
 from replication.inputs.statistics.pairs import EXACT, LEADING, NORM, RATES, UNGUIDED, VARIABLE, WEIGHTS
-from replication.report.figures import count_epochs, house_style
+from replication.report.figures import ORANGE, count_epochs, house_style
 
 PAPERS, OURS = "tab:red", "tab:blue"  # the leading block, and the most variable inputs
 STYLES: dict[str, dict[str, Any]] = {  # of an arm
     UNGUIDED: {"color": "black", "linestyle": "--", "label": "unguided"},
     LEADING: {"color": PAPERS, "label": "paper's block"},
     VARIABLE: {"color": OURS, "label": "most variable"},
-    NORM: {"color": "tab:orange", "label": "norm alone"},
+    NORM: {"color": ORANGE, "label": "norm alone"},
     "dead-only": {"color": "tab:grey", "label": "always zero"},
     "rarest": {"color": "tab:brown", "label": "rarest"},
     EXACT: {"color": "tab:green", "label": "exact form"},

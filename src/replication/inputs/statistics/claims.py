@@ -6,6 +6,7 @@ from itertools import product
 
 import pandas as pd
 
+from replication.core.verdict import Measure
 from replication.inputs.statistics.pairs import LEADING, NORM, RATES, UNGUIDED, VARIABLE, WEIGHTS, Arms, at_the_end
 from replication.statistics.t_tests import t_interval
 
@@ -70,6 +71,28 @@ def h9(runs: pd.DataFrame) -> tuple[str, str]:
         return "refuted", evidence
     inside = leading["low"].gt(-NO_CHANGE) & leading["high"].lt(NO_CHANGE)
     return ("supported" if inside.all() and variable["high"].lt(EFFECT).all() else "undecided"), evidence
+
+
+def measures(runs: pd.DataFrame, against: pd.DataFrame) -> dict[str, Measure | None]:
+    """What H9 and H10 rest on. Args: runs, and the comparisons of the most variable inputs."""
+    found = cells(runs)
+    leading = found[(found["arm"] == LEADING) & found["width"].isin(WIDTHS) & found["lambda"].isin(LAMBDAS)]
+    h9 = None
+    if len(leading):
+        most = leading.loc[leading["difference"].abs().idxmax()]
+        words = (
+            f"on the paper's block the error changes by {leading['difference'].min():+.1f} to "
+            f"{leading['difference'].max():+.1f} %, most at width {most['width']}"
+        )
+        h9 = Measure(words, float(most["difference"]), unit="% of the error", n=int(most["n"]), counted="pairs")
+        h9 = h9.with_interval(most["low"], most["high"])
+    h10 = None
+    if len(against):
+        row = against[against["measure"] == "mse"].iloc[0]
+        words = f"MSE {row['guidance']:.5f} with guidance, {row['against']:.5f} with another {row['control']}"
+        h10 = Measure(words, float(row["difference"]), unit="MSE", n=int(row["n"]), counted="pairs")
+        h10 = h10.with_interval(row["low"], row["high"])
+    return {"H9": h9, "H10": h10}
 
 
 def _span(found: pd.DataFrame) -> str:

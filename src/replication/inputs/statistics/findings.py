@@ -1,10 +1,12 @@
 """Statistics of one family: every table, verdict and number that the report shows of it."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 from replication.core.family import Family
 from replication.core.findings import Findings
-from replication.core.verdict import Hypothesis, Verdict
+from replication.core.verdict import Hypothesis, Verdict, hypotheses_of
 from replication.inputs import record
 from replication.inputs.grid import arms
 from replication.inputs.settings import InputsSettings
@@ -26,8 +28,10 @@ def statistics(family: Family[InputsSettings], settings: InputsSettings) -> Find
         "means": claims.means(runs),
         **{f"against-{guided}": table for guided, table in against.items()},
     }
-    facts = {}
+    facts: dict[str, Any] = {}
     if family.name == DECIDES:
+        numbers = claims.measures(runs, against[pairs.VARIABLE])
+        facts["measures"] = {name: asdict(found) for name, found in numbers.items() if found}
         facts["hypotheses"] = {"H9": claims.h9(runs), "H10": claims.h10(against[pairs.VARIABLE])}
     return Findings(tables, facts, family.metrics)
 
@@ -39,5 +43,4 @@ def verdicts(findings: Mapping[str, Findings]) -> dict[str, Verdict]:  # noqa: A
 
 def decided(findings: Mapping[str, Findings]) -> list[Hypothesis]:
     """H9 and H10."""
-    found: Mapping[str, tuple[str, str]] = findings[DECIDES].facts["hypotheses"] if DECIDES in findings else {}
-    return [Hypothesis(name, DECIDES, *said) for name, said in found.items()]
+    return hypotheses_of(findings[DECIDES].facts, DECIDES) if DECIDES in findings else []

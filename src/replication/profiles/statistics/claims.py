@@ -1,7 +1,7 @@
 """Claims C2 and C3 by the rules in data/published/claims.yaml, hypothesis H5, and the fits of the decay."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ from scipy.optimize import curve_fit
 from scipy.stats import norm, pearsonr
 
 from entropy_guidance.empirical_layers import empirical
-from replication.core.verdict import Verdict
+from replication.core.verdict import Effect, Measure, Verdict
+from replication.statistics.coverage import judged
 
 FIRST, LAST, TOLERANCE = -2.2, -5.5, 0.3  # nats: what the text prints of Figure 1, and how near is near
 LAST_LAYERS = 3
@@ -184,7 +185,21 @@ def c2(vgg16: pd.DataFrame) -> Verdict:
         f"{np.ptp(trained['residual'][1:]) / np.ptp(trained['mean'][1:]):.0%}, and what is left changes "
         f"by {np.polyfit(np.arange(1, len(trained)), trained['residual'][1:], 1)[0]:+.3f} nats a layer"
     )
-    return Verdict(verdict, evidence, "survives" if survives else "does not survive", control)
+    survived = "survives" if survives else "does not survive"
+    return Verdict(verdict, evidence, survived, control, effect=_fall(trained, row["share"]))
+
+
+def _fall(trained: pd.DataFrame, share: float) -> Effect:
+    """Nats between layer 1 and the last three, with the weights' scale and without. One network has no interval."""
+
+    def fall(column: str) -> float:
+        return float(trained[column].iloc[0] - trained[column].iloc[-LAST_LAYERS:].mean())
+
+    first, last = trained["mean"].iloc[0], trained["mean"].iloc[-LAST_LAYERS:].mean()
+    words = f"{first:.2f} nats in layer 1, {last:.2f} in the last three"
+    about: dict[str, Any] = {"unit": "nats of fall", "n": 1, "counted": "network", "architectures": 1}
+    left = f"without the weights' scale a fall of {fall('residual'):.2f} nats, and {share:.0%} of the range, are left"
+    return Effect(ours=Measure(words, fall("mean"), **about), after_control=Measure(left, fall("residual"), **about))
 
 
 def _quartile_range(layers: pd.DataFrame) -> pd.Series:
@@ -217,12 +232,13 @@ def c3(vgg16: pd.DataFrame, resnet50: pd.DataFrame, unet: pd.DataFrame) -> Verdi
                 parts[part] = high > low
                 evidence.append(said)
     imagenet, edges, random = (_of(vgg16, weights) for weights in ("imagenet", "edges", "random"))
-    control, control_evidence = "not tested", ""
+    control, control_evidence, effect = "not tested", "", Effect()
     at_random = f"Random weights already show, {'; '.join(by_chance)}" if by_chance else ""
     parts["architecture, not data"] = None
     if len(imagenet) and len(edges):
         alike = _correlation(imagenet, edges, "mean")
         parts["architecture, not data"] = alike > ALIKE
+        effect = Effect(ours=_alike(f"VGG16 for two tasks: r = {alike:.3f}", alike, imagenet))
         evidence.append(f"VGG16 for ImageNet and fine-tuned from it for edges: layer means correlate at {alike:.3f}")
         if len(random):
             to_random = max(_correlation(imagenet, random, "mean"), _correlation(edges, random, "mean"))
@@ -230,6 +246,8 @@ def c3(vgg16: pd.DataFrame, resnet50: pd.DataFrame, unet: pd.DataFrame) -> Verdi
             by_chance_alike = max(_correlation(trained, random, "residual") for trained in (imagenet, edges))
             more_alike = alike > to_random and residual > max(STILL_ALIKE, by_chance_alike)
             control = "inconclusive" if more_alike else "does not survive"  # one was trained from the other
+            words = f"without the weights' scale r = {residual:.3f}; with random weights up to {by_chance_alike:.3f}"
+            effect = replace(effect, after_control=_alike(words, residual, imagenet))
             control_evidence = (
                 f"the trained profiles correlate with each other at {alike:.3f}, with the random network's at up to "
                 f"{to_random:.3f}; after subtracting log sigma with each other at {residual:.3f}, with the random "
@@ -240,12 +258,15 @@ def c3(vgg16: pd.DataFrame, resnet50: pd.DataFrame, unet: pd.DataFrame) -> Verdi
     if missing:
         evidence.append(f"not tested, no trained weights: {', '.join(missing)}")
     if not tested:
-        verdict = "not tested"
-    elif not all(tested.values()):
-        verdict = "not reproduced"
-    else:
-        verdict = "partly" if missing else "reproduced"
-    return Verdict(verdict, "; ".join(evidence), control, control_evidence)
+        return Verdict("not tested", "; ".join(evidence), control, control_evidence, effect=effect)
+    word = "not reproduced" if not all(tested.values()) else "partly" if missing else "reproduced"
+    claim = judged(word, "; ".join(evidence), len(tested), len(parts), "parts")
+    return Verdict(claim.word, claim.evidence, control, control_evidence, claim.so_far, effect=effect)
+
+
+def _alike(words: str, correlation: float, layers: pd.DataFrame) -> Measure:
+    """Of layer means, which were not drawn by chance: no interval."""
+    return Measure(words, correlation, unit="correlation", n=len(layers), counted="layers", architectures=1)
 
 
 def _of(layers: pd.DataFrame, weights: str) -> pd.DataFrame:

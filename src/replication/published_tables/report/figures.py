@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from replication.report.figures import house_style
+from replication.report.figures import house_style, lambda_colours
 from replication.statistics.t_tests import ALPHA
 
 
@@ -74,7 +73,7 @@ def table2(
 
 
 def _cells(axes: Axes, rows: pd.DataFrame, lambdas: Sequence[float]) -> None:
-    colours = sns.color_palette("viridis_r", len(lambdas) - 1)
+    colours = lambda_colours(lambdas)[1:]
     offsets = np.linspace(-0.33, 0.33, len(lambdas) - 1)
     y = np.arange(len(rows))
     accuracy = np.array(rows["accuracies"].tolist())

@@ -11,15 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from replication.core.runs import Record
-from replication.report.figures import count_epochs, house_style
+from replication.report.figures import ORANGE, count_epochs, house_style
 from replication.small_cnn.grid import ARCHITECTURE, Architecture
 from replication.small_cnn.statistics.placebos import CORNER
 from replication.statistics.t_tests import ALPHA
 
-PLACEMENTS = {"first": ("tab:blue", "first layer"), "all": ("tab:orange", "all layers")}
+PLACEMENTS = {"first": ("tab:blue", "first layer"), "all": (ORANGE, "all layers")}
 VARIANTS = {  # name: colour, label
     CORNER: ("tab:blue", "corner, c11"),
-    "center": ("tab:orange", "centre, c22"),
+    "center": (ORANGE, "centre, c22"),
     "random": ("tab:green", "random position"),
     "decay": ("tab:red", "weight decay"),
     "exact": ("tab:purple", "exact change"),
@@ -83,7 +83,7 @@ def choice(
     edges = [*shuffled["low"], shuffled["high"].iloc[-1]]
     left.hist(shuffled["low"], edges, weights=shuffled["density"], color="lightgrey", label="shuffled labels of lambda")
     left.axvline(chosen["expected"], color="black", linestyle=":", label="their mean")
-    left.axvline(chosen["by_choice_alone"], color="tab:orange", linestyle=":", label="mean if no lambda did anything")
+    left.axvline(chosen["by_choice_alone"], color=ORANGE, linestyle=":", label="mean if no lambda did anything")
     left.axvline(chosen["observed"], color="tab:blue", label=f"best lambda, p shuffled {chosen['p_shuffled']:.3f}")
     left.axvline(chosen["on_half"], color="tab:green", linestyle="-.", label="lambda chosen on the other half")
     if printed_gain is not None:

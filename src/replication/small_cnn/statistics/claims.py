@@ -14,6 +14,7 @@ from replication.core.verdict import Verdict
 from replication.small_cnn.grid import ARCHITECTURE, REPLICATES, Architecture
 from replication.small_cnn.settings import CnnSettings
 from replication.statistics import honest_choice, power, selection_effects
+from replication.statistics.coverage import covered, judged
 from replication.statistics.t_tests import ALPHA, paired_t_test, t_interval
 
 BASELINE = 0.0
@@ -327,10 +328,10 @@ def c7(
     rows = table.set_index(ARCHITECTURE).loc[[c.architecture for c in tested]]
     assert (rows["n"] == REPLICATES).all()
     significant = int((rows["p"] < ALPHA).sum())
-    if significant == len(published):
-        verdict = "reproduced"
+    if significant == len(tested):
+        word = "reproduced"
     else:
-        verdict = "partly" if 2 * significant >= len(tested) else "not reproduced"
+        word = "partly" if 2 * significant >= len(tested) else "not reproduced"
     evidence = f"{len(tested)} of {len(published)} architectures count (blocks x filters); " + "; ".join(
         f"{_name(row.Index)}: {row.gain:+.4f} at lambda {row.best:g} (p = {row.p:.3f}, n = {row.n}; the paired "
         f"intervals of all {c.lambdas} lambda, Bonferroni's correction, end at {c.highest:+.4f} or below, published "
@@ -339,13 +340,15 @@ def c7(
     )
     after = sum(c.p_after < ALPHA for c in tested)
     if 2 * after < len(tested):
-        control = "does not survive"
+        survived = "does not survive"
     elif h2_verdict == "undecided":
-        control = "inconclusive"
+        survived = "inconclusive"
     else:
-        control = "survives" if h2_verdict == "refuted" and corner_better else "does not survive"
+        survived = "survives" if h2_verdict == "refuted" and corner_better else "does not survive"
     said = "p after choice: " + "; ".join(f"{_name(c.architecture)}: {c.p_after:.3f} (n = {c.n})" for c in tested)
-    return Verdict(verdict, evidence, control, f"{said}; H2 is {h2_verdict}")
+    cells = len(tested), len(published), "architectures"
+    claim, control = judged(word, evidence, *cells), judged(survived, f"{said}; H2 is {h2_verdict}", *cells)
+    return Verdict(claim.word, claim.evidence, control.word, control.evidence, claim.so_far, control.so_far)
 
 
 @dataclass(frozen=True)
@@ -353,12 +356,17 @@ class Part:
     """What C8 asks of one data set."""
 
     started: bool  # whether it has guided runs
-    tests: pd.DataFrame  # see `c8_tests`
+    tests: pd.DataFrame  # see `c8_tests`: a row for each placement and architecture that counts
+    planned: int  # how many there are
 
     @property
-    def architectures(self) -> int:
-        """How many count."""
-        return 0 if self.tests.empty else len(self.tests[ARCHITECTURE].drop_duplicates())
+    def covered(self) -> bool:
+        return covered(len(self.tests), self.planned)
+
+    @property
+    def said(self) -> str:
+        count = f"{len(self.tests) or 'none'} of {self.planned}"
+        return f"{count} placements and architectures have ten replicates at all seven lambda"
 
     @property
     def highest(self) -> dict[str, float]:
@@ -371,9 +379,9 @@ class Part:
 
 def c8(all_layers: Part, mnist: Part, published: pd.DataFrame) -> Verdict:
     """All layers on CIFAR-10, and either placement on MNIST."""
-    parts = {"CIFAR-10": all_layers, "MNIST": mnist}
-    if not all(part.architectures for part in parts.values()):
-        text = f"CIFAR-10, all layers: {_count(all_layers.architectures)}; MNIST: {_count(mnist.architectures)}"
+    parts = {"CIFAR-10, all layers": all_layers, "MNIST": mnist}
+    if not all(part.covered for part in parts.values()):
+        text = "; ".join(f"{name}: {part.said}" for name, part in parts.items())
         return Verdict("inconclusive" if all_layers.started or mnist.started else "not tested", text, "not tested", "")
     after = all_layers.tests[["p_after", "train_p_after"]]
     smallest = {  # p of each test family, and its number of tests
@@ -384,15 +392,12 @@ def c8(all_layers: Part, mnist: Part, published: pd.DataFrame) -> Verdict:
     evidence = "; ".join(f"{name}: smallest p {p:.3f} of {smallest[name][1]} tests" for name, p in corrected.items())
     verdict = ("not reproduced", "partly", "reproduced")[sum(p >= ALPHA for p in corrected.values())]
     mean = float(published["delta_validation_accuracy"].mean())
-    highest = {f"{data}, {name}": high for data, part in parts.items() for name, high in part.highest.items()}
+    highest = {
+        f"{data.split(',')[0]}, {name}": high for data, part in parts.items() for name, high in part.highest.items()
+    }
     said = "; ".join(f"{name}: {high:+.4f}" for name, high in highest.items())
     control = "survives" if max(highest.values()) < mean else "inconclusive"
     return Verdict(verdict, evidence, control, f"published mean gain {mean:.4f}; highest end of an interval, {said}")
-
-
-def _count(architectures: int) -> str:
-    have = "architecture has" if architectures < 2 else "architectures have"
-    return f"{architectures or 'no'} {have} ten replicates at all seven lambda"
 
 
 def _name(architecture: Architecture) -> str:

@@ -4,7 +4,7 @@ C7 and the hypotheses are CIFAR-10's alone; C8 is put together from the findings
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -13,11 +13,11 @@ from replication.core import published
 from replication.core.family import Family
 from replication.core.findings import Findings
 from replication.core.runs import Record, of_grid
-from replication.core.verdict import Hypothesis, Verdict
+from replication.core.verdict import Hypothesis, Verdict, from_facts, hypotheses_of
 from replication.small_cnn import grid
 from replication.small_cnn.geometry import anchor
 from replication.small_cnn.settings import CANDIDATE, CIFAR10, MNIST, CnnSettings
-from replication.small_cnn.statistics import calibration, claims, placebos
+from replication.small_cnn.statistics import calibration, claims, effects, placebos
 from replication.small_cnn.statistics.claims import BASELINE, Choice, Part
 from replication.small_cnn.statistics.placebos import CORNER, EXACT, PLACEBOS, Decisive
 from replication.statistics import power
@@ -54,8 +54,12 @@ def statistics(family: Family[CnnSettings], settings: CnnSettings) -> Findings:
     }
     better = placebos.corner_better(positions)
     c7 = claims.c7(tables["table1-first"], counting["first"], table1, hypotheses["H2"][0], corner_better=better)
+    c7 = replace(c7, effect=effects.c7(counting["first"], table1))
+    weaker = sorted({run["lambda"] for run in grid.weaker(settings)})
+    measures = effects.of_hypotheses(tables["placebos"], tables["gains-first"], weaker, counting["first"])
     own = {
         "verdicts": {"C7": asdict(c7)},
+        "measures": {name: asdict(found) for name, found in measures.items() if found},
         "hypotheses": hypotheses,
         "choice": _most_replicated(choices["first"]),
         "random_positions": _random_positions(records, settings),
@@ -66,15 +70,15 @@ def statistics(family: Family[CnnSettings], settings: CnnSettings) -> Findings:
 def verdicts(findings: Mapping[str, Findings]) -> dict[str, Verdict]:
     """C7 from CIFAR-10, and C8 from both families."""
     cifar10, mnist = (findings.get(name, Findings()) for name in (CIFAR10, MNIST))
-    c7 = {claim: Verdict(**verdict) for claim, verdict in cifar10.facts.get("verdicts", {}).items()}
+    c7 = {claim: from_facts(verdict) for claim, verdict in cifar10.facts.get("verdicts", {}).items()}
     c8 = claims.c8(_part(cifar10, "all"), _part(mnist, *grid.PLACEMENTS), published.table(1))
-    return c7 | {"C8": c8}
+    by_placement = {placement: mnist.table(f"gains-{placement}") for placement in grid.PLACEMENTS}
+    return c7 | {"C8": replace(c8, effect=effects.c8(cifar10.table("gains-all"), by_placement))}
 
 
 def decided(findings: Mapping[str, Findings]) -> list[Hypothesis]:
     """H2, H3, H4-cnn and H6: of CIFAR-10 alone, so that they name no family."""
-    found = findings.get(CIFAR10, Findings())
-    return [Hypothesis(name, "", *said) for name, said in found.facts.get("hypotheses", {}).items()]
+    return hypotheses_of(findings.get(CIFAR10, Findings()).facts, "")
 
 
 def _runs(records: Iterable[Record], settings: CnnSettings, placement: str) -> pd.DataFrame:
@@ -94,7 +98,9 @@ def _part(found: Findings, *placements: str) -> Part:
     tests, started = found.table("c8-tests"), found.facts.get("started", {})
     if len(tests):
         tests = tests[tests["placement"].isin(placements)]
-    return Part(any(started.get(placement) for placement in placements), tests)
+    blocks = published.table(1)["blocks"]  # in a network of one block all layers are the first
+    planned = sum(int((blocks > (placement == "all")).sum()) for placement in placements)
+    return Part(any(started.get(placement) for placement in placements), tests, planned)
 
 
 def _baselines(family: Family[CnnSettings], settings: CnnSettings, table1: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from replication.report.figures import house_style
+from replication.report.figures import house_style, lambda_colours
 from replication.theory.record import CORNERS
 
 DRAWN_EPSILONS = (0.5, 0.2, 0.1)  # large enough to be seen on a linear axis, as the paper's is
@@ -42,7 +42,7 @@ def losses() -> Figure:
 
 def _losses(axes: Axes, x: Array, epsilons: tuple[float, ...], quantity: Quantity) -> None:
     axes.plot(x, _quantity(x, "log", 1.0, quantity), color="black", linestyle="--", label="-log|x|")
-    for epsilon, colour in zip(epsilons, sns.color_palette("viridis", len(epsilons)), strict=True):
+    for epsilon, colour in zip(epsilons, lambda_colours(epsilons), strict=True):
         label = f"1/(|x| + {epsilon:g})"
         axes.plot(x, _quantity(x, "reciprocal", epsilon, quantity), color=colour, label=label)
     axes.legend()

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from replication.core.verdict import Verdict
+from replication.core.verdict import Effect, Measure, Verdict
 from replication.theory.record import Row
 
 DETERMINANT_TOLERANCE = 1e-9  # relative
@@ -43,7 +43,21 @@ def verdict(layers: pd.DataFrame, witness: pd.DataFrame) -> Verdict:
     """Claim C1. Args: layers, as `layers_frame` makes it; witness, with the columns estimate and closed."""
     if layers.empty or witness.empty:
         return Verdict("not tested", "the theory stage has not run", "not tested", "")
-    return Verdict(*_c1(layers, witness), *_c1_control(layers))
+    return Verdict(*_c1(layers, witness), *_c1_control(layers), effect=_effect(layers))
+
+
+def _effect(layers: pd.DataFrame) -> Effect:
+    agrees = agreeing(layers)
+    share = 100 * float(agrees.mean())
+    words = f"{agrees.sum()} of {len(agrees)} classes of layers agree"
+    ours = Measure(words, share, unit="% of the classes of layers", n=len(agrees), counted="classes of layers")
+    spread = layers.loc[(layers["others"].map(len) > 0) & layers["error"].notna(), "spread"]
+    if spread.empty:
+        return Effect(ours=ours)
+    words = f"another completion, as valid, moves the number by {spread.mean():.1f} nats on average"
+    return Effect(
+        ours=ours, after_control=Measure(words, float(spread.mean()), unit="nats", n=len(spread), counted="layers")
+    )
 
 
 def _c1(layers: pd.DataFrame, witness: pd.DataFrame) -> tuple[str, str]:
