@@ -9,6 +9,7 @@ from typing import Any
 
 from replication.core import commands, late
 from replication.core.errors import UserError
+from replication.core.own_code import check_own_code
 from replication.core.settings import load, set_scale
 
 NETWORKS = ("vgg16", "resnet50", "unet")  # whose profiles the report shows
@@ -18,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status. A user's mistake is one message on standard error."""
     options = _parser().parse_args(arguments)
     try:
+        check_own_code(Path())
         return options.command(options) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
