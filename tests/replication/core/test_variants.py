@@ -55,7 +55,7 @@ def test_a_variant_of_the_small_cnns_is_named_by_a_grid(changed):
 def test_a_scale_of_ones_own_may_leave_families_out(changed):
     def add(document):
         demo = document["scales"]["demo"]
-        document["scales"]["mine"] = {name: None for name in demo} | {"autoencoder-mnist": demo["autoencoder-mnist"]}
+        document["scales"]["mine"] = dict.fromkeys(demo) | {"autoencoder-mnist": demo["autoencoder-mnist"]}
         document["scale"] = "mine"
 
     parameters = changed(add)
