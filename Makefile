@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 report = scale=$$(sed -n 's/^scale: *//p' params.yaml); page=reports/$$scale/report.html; \
 	test -f $$page && echo ">> The report: $$page" || echo ">> No report yet: \`make repro\` makes $$page"
 
-.PHONY: help repro test check docs format lock wheel-test test-peers site
+.PHONY: help usable repro test check docs format lock wheel-test test-peers site
 .DEFAULT_GOAL := help
 
 help:
@@ -26,17 +26,26 @@ help:
 	@echo ">> Setting up .venv from requirements.lock (a few minutes, about 5 GB)"
 	@$(PYTHON) -c 'import sys; sys.exit(f"Python 3.11 or newer is needed; {sys.executable} is {sys.version.split()[0]}. Try: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -c 'import pip' 2> /dev/null || $(BIN)/python -m ensurepip > /dev/null || \
+		{ echo ">> .venv has no pip. Install pip for it (Debian, Ubuntu: apt install python3-venv), then start again"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps -e .
 	@touch $@
 
-repro: .venv/.ready
-	@if [ -n "$(SCALE)" ]; then $(BIN)/python -m replication set-scale $(SCALE); fi
+# DVC and the tests want git. The scripts in .venv name its folder: where that was renamed or copied, they do not start.
+usable:
+	@git rev-parse --is-inside-work-tree > /dev/null || { echo ">> DVC needs a git checkout: use \`git clone\`," \
+		"or make one of this folder: git init && git add -A && git commit -m 'As downloaded'"; exit 1; }
+	@test -L .venv || ! test -e $(BIN)/dvc || grep -qF "$(CURDIR)/$(BIN)/" $(BIN)/dvc || \
+		{ echo ">> This folder was moved or copied, and its .venv works in the old place alone. Delete .venv, and start again"; exit 1; }
+
+repro: usable .venv/.ready
+	@if [ -n "$(SCALE)" ]; then $(BIN)/python src/run.py set-scale $(SCALE); fi
 	@echo ">> dvc repro"
 	@$(BIN)/dvc repro
 	@$(report)
 
-test: .venv/.ready
+test: usable .venv/.ready
 	@echo ">> pytest"
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 	@$(report)
@@ -51,7 +60,7 @@ format: .venv/.ready
 	$(BIN)/ruff check --fix .
 
 docs: .venv/.ready
-	@$(BIN)/python -m replication docs
+	@$(BIN)/python src/run.py docs
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra replication --extra dev pyproject.toml -o requirements.lock

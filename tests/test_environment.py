@@ -1,6 +1,8 @@
 """One source of dependencies, exact versions, and no machine or registry named anywhere."""
 
+import os
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -73,6 +75,43 @@ def tracked():
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("not a git checkout")
     return [ROOT / name for name in names if (ROOT / name).exists()]
+
+
+def usable(folder):
+    """What `make` says of a folder before it sets up."""
+    shutil.copy(ROOT / "Makefile", folder)
+    environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(folder.parent)}
+    return subprocess.run(["make", "usable"], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_make_says_that_a_download_is_no_checkout(tmp_path):
+    done = usable(tmp_path)
+    assert done.returncode and "git clone" in done.stdout and "git init" in done.stdout
+
+
+def test_make_says_that_an_environment_was_moved(tmp_path):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    assert usable(tmp_path).returncode == 0  # not set up yet
+    scripts = tmp_path / ".venv/bin"
+    scripts.mkdir(parents=True)
+    (scripts / "dvc").write_text(f"#!{scripts}/python\n")
+    assert usable(tmp_path).returncode == 0
+    (scripts / "dvc").write_text("#!/elsewhere/.venv/bin/python\n")
+    done = usable(tmp_path)
+    assert done.returncode and "Delete .venv, and start again" in done.stdout
+    (tmp_path / ".venv").rename(tmp_path / "shared")
+    (tmp_path / ".venv").symlink_to(tmp_path / "shared")
+    assert usable(tmp_path).returncode == 0  # a link to another folder's is meant so
+
+
+def test_links_to_a_shared_disk_are_ignored_as_folders_are(tmp_path):
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / "data").mkdir()
+    for name in ("data/raw", "data/prepared", ".runs", ".venv"):
+        (tmp_path / name).symlink_to("/")
+    status = subprocess.run(["git", "status", "--short"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert status.stdout == "?? .gitignore\n"
 
 
 def test_no_registry_host_and_no_path_of_a_machine(tracked):

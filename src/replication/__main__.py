@@ -9,6 +9,7 @@ from typing import Any
 
 from replication.core import commands, late
 from replication.core.errors import UserError
+from replication.core.own_code import check_own_code
 from replication.core.settings import load, set_scale
 
 NETWORKS = ("vgg16", "resnet50", "unet")  # whose profiles the report shows
@@ -18,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status. A user's mistake is one message on standard error."""
     options = _parser().parse_args(arguments)
     try:
+        check_own_code(Path())
         return options.command(options) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -133,14 +135,19 @@ def _runs(runs: argparse.ArgumentParser) -> None:
     show.add_argument("key", help="the run's key, or its beginning")
     show.set_defaults(command=commands.runs_show)
     merge = verbs.add_parser("merge", help="take finished runs from tables of other machines into the store")
-    merge.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    merge.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="tables, also .gz, or folders that hold some"
+    )
     merge.set_defaults(command=commands.runs_merge)
     check = verbs.add_parser(
         "check", help="whether the records of a scale agree with themselves and with one another; status 1 if not"
     )
     check.add_argument("--repeat", type=_number_of("runs"), metavar="N", help="train N of them again, cheapest first")
     check.set_defaults(command=commands.runs_check)
-    clear = verbs.add_parser("clear", help="delete the runs and the tables of a scale, committed ones too")
+    clear = verbs.add_parser("clear", help="delete the runs of a scale, and its tables that git does not track")
+    clear.add_argument("--dry-run", action="store_true", help="say what would go, and delete nothing")
+    clear.add_argument("--tables", action="store_true", help="tables that git tracks go too")
+    clear.add_argument("--yes", action="store_true", help="delete without asking")
     clear.set_defaults(command=commands.runs_clear)
     seal = verbs.add_parser("seal", help="note the digests of committed records that carry none, in digests.json")
     seal.set_defaults(command=commands.runs_seal)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 RECORDER = Path(__file__).parent / "recorder"
 TABLE = Path("data/runs/demo/autoencoder-mnist.jsonl")
 # What every command reads, and what decides nothing: arguments are parsed, rooms name their sections of params.yaml.
-ALWAYS = re.compile(r"src/replication/(\w+/)*__(init|main)__\.py|params\.yaml")
+ALWAYS = re.compile(r"run\.py|src/replication/(\w+/)*__(init|main)__\.py|params\.yaml")
 DATA_SETS = "src/replication/data/__init__.py"  # it decides which are stand-ins
 UNSEEN = (".runs/", "data/prepared/", "data/raw/", ".dvc/", ".git/")  # the store and caches, outside of DVC's sight
 pytestmark = pytest.mark.timeout(1500)  # each of the pipeline's stages imports torch

@@ -47,9 +47,9 @@ def test_clear_forgets_runs_that_no_table_has(capsys):
     for record in (in_table, alone):
         store.put(record)
     write_table(table, [in_table])
-    assert main(["runs", "clear", "--scale", "demo"]) == 0
+    assert main(["runs", "clear", "--scale", "demo", "--tables", "--yes"]) == 0
     assert store.keys() == set() and read_table(table) == []
-    assert capsys.readouterr().out.startswith("2 runs of scale demo deleted. `git checkout data/runs`")
+    assert capsys.readouterr().out == f"2 runs of scale demo\n{table}\n2 runs of scale demo deleted.\n"
 
 
 @pytest.mark.usefixtures("project")
@@ -57,7 +57,7 @@ def test_clear_forgets_calibrations_that_a_killed_sweep_left():
     [run, *_] = find(load("demo"), FAMILY).calibrations
     store = Store(paths.store())
     store.put(make_record(run, {}, {}, 1, {}))
-    assert main(["runs", "clear", "--scale", "demo"]) == 0 and store.keys() == set()
+    assert main(["runs", "clear", "--scale", "demo", "--yes"]) == 0 and store.keys() == set()
 
 
 @pytest.mark.usefixtures("project")

@@ -7,7 +7,7 @@ from msgspec.structs import asdict
 from replication.core.guided_settings import GuidedSettings, check_baseline
 from replication.core.schema import Lambdas, NotNegative, Positive, Struct, Whole, Widths, mistake
 from replication.core.settings import Parameters
-from replication.core.variants import Variant, read_variants
+from replication.core.variants import Variant, check_can_be_trained, read_variants
 
 
 class Training(Struct, frozen=True, kw_only=True):
@@ -85,6 +85,7 @@ def read(parameters: Parameters, family: str) -> AutoencoderSettings:
         calibration=parameters.read(Calibration, "calibration"),
     )
     _check(settings.grid, settings.variants, parameters.where(family))
+    check_can_be_trained(settings.variants, parameters, "variants")
     return settings
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from replication.core import paths, records, strict_json, tables
+from replication.core import clearing, merging, paths, records, strict_json
 from replication.core import sources as stage_sources
 from replication.core.errors import UserError
 from replication.core.family import (
@@ -20,14 +20,11 @@ from replication.core.family import (
 )
 from replication.core.files import write_text
 from replication.core.runs import (
-    TRAINING_VERSION,
     Record,
     Run,
     Store,
-    current,
     read_current,
     read_table,
-    same_numbers,
     write_table,
 )
 from replication.core.settings import Parameters, load, role_of
@@ -157,18 +154,12 @@ def _state(record: Record | None, store: Store, key: str) -> str:
 def runs_show(options: argparse.Namespace) -> None:
     """Everything recorded about one run."""
     store = Store(paths.store())
-    found = _in_tables()
+    found = merging.in_tables()
     found |= {key: store[key] for key in store.keys() - found.keys() if key.startswith(options.key)}
     matches = [record for key, record in found.items() if key.startswith(options.key)]
     if len(matches) != 1:
         raise UserError(f"{len(matches)} finished runs have a key that begins with {options.key!r}; see `runs list`")
     print(strict_json.dumps(matches[0], indent=2))
-
-
-def _in_tables() -> dict[str, Record]:
-    """By key, the runs of all scales' tables."""
-    found = [path for path in sorted(paths.RUNS.glob("*/*.jsonl")) if tables.is_table(path)]
-    return {record["key"]: record for path in found for record in read_current(path)}
 
 
 def runs_check(options: argparse.Namespace) -> int:
@@ -216,26 +207,9 @@ def _repeat(parameters: Parameters, records: list[Record], number: int) -> None:
         print(f"repeated: {len(chosen)} runs; largest difference: {worst}")
 
 
-def runs_merge(options: argparse.Namespace) -> None:
+def runs_merge(options: argparse.Namespace) -> int:
     """Take finished runs from tables of other machines. Where the same run has other numbers, what is here stays."""
-    store, known = Store(paths.store()), _in_tables()
-    for file in options.files:
-        if not file.exists():
-            raise UserError(f"no file {file}")
-        found, refused = tables.split(file, TRAINING_VERSION)
-        tables.say(refused)
-        usable = current(found)
-        known |= {key: record for key in _keys(usable) & store.keys() if (record := store.take(key))}
-        new = [record for record in usable if record["key"] not in known]
-        store.add_missing(new)
-        conflicts = [record for record in usable if not same_numbers(record, known.get(record["key"], record))]
-        print(
-            f"{file}: {len(found)} runs, {len(new)} new, {len(found) - len(usable)} from another version of the "
-            f"training code, {len(refused)} refused, {len(conflicts)} with other numbers than here"
-        )
-        _say_conflicts(conflicts, known, file)
-        known |= {record["key"]: record for record in new}
-    print("Write them into a family's table with `python -m replication sweep --family ... --minutes 0`.")
+    return merging.merge(options.files)
 
 
 def runs_seal(options: argparse.Namespace) -> None:
@@ -255,51 +229,22 @@ def runs_seal(options: argparse.Namespace) -> None:
     print(f"{len(without)} digests added to {folder / records.DIGESTS}, {len(noted) - len(without)} were there")
 
 
-def _keys(found: list[Record]) -> set[str]:
-    return {record["key"] for record in found}
-
-
-def _say_conflicts(conflicts: list[Record], known: dict[str, Record], file: Path) -> None:
-    """Which runs have other numbers in a file than here, and what is kept."""
-    if not conflicts:
-        return
-    from replication.core import checks
-
-    for record in conflicts:
-        here = known[record["key"]]
-        print(
-            f"conflict  {record['family']}  {record['key']}  {checks.said(checks.differences(here, record))}. "
-            f"{checks.made_on(here, record)}"
-        )
-    print(f"Of these the numbers that were here before are kept; {file} stays as it is, with the others.")
-
-
 def runs_clear(options: argparse.Namespace) -> None:
-    """Delete the runs and tables of a scale."""
-    parameters = load(options.scale)
+    """Delete the runs of a scale, when the user has seen which."""
     store = Store(paths.store())
-    deleted = set()
-    for name in parameters.families:
-        deleted |= _cleared(parameters, name, store)
-    print(
-        f"{len(deleted)} runs of scale {parameters.scale} deleted. "
-        "`git checkout data/runs` brings committed tables back"
-    )
+    found = clearing.plan(load(options.scale), store, tracked_too=options.tables)
+    print(found)
+    if options.dry_run:
+        print("Nothing was deleted.")
+    elif options.yes or _agreed("Delete them?"):
+        found.carry_out(store)
+        print(f"{len(found.lost)} runs of scale {found.scale} deleted.")
 
 
-def _cleared(parameters: Parameters, name: str, store: Store) -> set[str]:
-    """Keys of the runs of one family that were finished."""
-    family = find(parameters, name)
-    runs = {run.key for run in family.grid}
-    if family.calibration is not None:
-        runs |= {run.key for run in family.calibrations}
-    finished = runs & store.keys()
-    for table in (family.table, family.calibration_table):
-        finished |= {record["key"] for record in read_table(table)}
-        table.unlink(missing_ok=True)
-    for key in runs | finished:
-        store.delete(key)
-    return finished
+def _agreed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise UserError(f"{question} Nobody is there to answer: say --yes, or --dry-run to see what would go")
+    return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
 
 def _train(options: argparse.Namespace, family: Family[Any], runs: list[Run], name: str) -> int:

@@ -33,6 +33,7 @@ class Parameters:
     families: Mapping[str, str]  # name -> room
     sections: Mapping[str, Any] = field(repr=False)  # the rooms', unchecked
     of_scale: Mapping[str, Any] = field(repr=False)  # scales.SCALE, unchecked
+    scales: Mapping[str, Any] = field(repr=False)  # all of them, unchecked
 
     def section(self, name: str) -> dict[str, Any]:
         """A top-level section, with what the scale changes in it."""
@@ -122,6 +123,7 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Parameters:
         families=families,
         sections={name: raw[name] for name in sections},
         of_scale=of_scale,
+        scales=scales,
     )
 
 

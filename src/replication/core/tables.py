@@ -1,6 +1,7 @@
 """The committed tables: a record a line. A line that is refused is named and kept, and the others are used."""
 
 import gc
+import gzip
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from replication.core import records
+from replication.core.errors import UserError
 from replication.core.files import reading, write_text
 
 SHOWN = 10  # refused lines that one message names
+MARKS = (b"<<<<<<< ", b"||||||| ", b"=======", b">>>>>>> ")  # how a line begins that git writes around a conflict
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,54 @@ def split(path: Path, latest: int) -> tuple[list[dict[str, Any]], list[Refused]]
         latest: the highest version of the training code that is known.
 
     Raises:
-        UserError: the file cannot be read.
+        UserError: the file cannot be read, or git left a conflict in it.
     """
     if not path.exists():
         return [], []
     with reading(path, "restore it with git"):
         lines = path.read_bytes().split(b"\n")
+    if (number := next((number for number, line in enumerate(lines, 1) if line.startswith(MARKS)), None)) is not None:
+        raise UserError(
+            f"{path}, line {number}: git merged two tables and left a conflict. `python -m replication runs merge "
+            f"{path}` keeps the runs of both; then `git add {path}`"
+        )
+    return _parsed(path, lines, latest)
+
+
+def split_theirs(path: Path, latest: int) -> tuple[list[dict[str, Any]], list[Refused]]:
+    """`split` for a table of somebody else: it may be compressed (.gz), and marks of a conflict are passed over.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    with reading(path, "it stays as it is; ask for it again"):
+        text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    return _parsed(path, _without_marks(text), latest)
+
+
+def resolve(path: Path, latest: int) -> bool:
+    """Write a table in which git left a conflict anew, with the lines of both sides; whether there was one.
+
+    Where both have a run with other numbers, the first is kept and the other one moves to the refused lines.
+
+    Raises:
+        UserError: the file cannot be read or written.
+    """
+    with reading(path, "restore it with git"):
+        text = path.read_bytes()
+    lines = _without_marks(text)
+    if b"\n".join(lines) == text:
+        return False
+    write_text(path, "".join(f"{line.decode(errors='backslashreplace')}\n" for line in dict.fromkeys(lines) if line))
+    write(path, split(path, latest)[0], latest)
+    return True
+
+
+def _without_marks(text: bytes) -> list[bytes]:
+    return [line for line in text.split(b"\n") if not line.startswith(MARKS)]
+
+
+def _parsed(path: Path, lines: Sequence[bytes], latest: int) -> tuple[list[dict[str, Any]], list[Refused]]:
     digests = records.read_digests(path.parent)
     found, refused = [], []
     seen: dict[str, int] = {}

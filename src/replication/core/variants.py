@@ -1,5 +1,6 @@
 """Variants: named changes of a family's protocol, trained at a few lambda beside its unguided runs."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from replication.core.schema import (
     read_some,
     shown,
 )
+from replication.core.settings import Parameters
 
 
 class Variant(Struct, frozen=True, kw_only=True):
@@ -61,3 +63,29 @@ def _variant(raw: Any, where: str, training: type[msgspec.Struct]) -> Variant:
         changes=read_some(training, changes, where, *fields_of(_Where)),
         **asdict(read_as(_Where, where_trained, where)),
     )
+
+
+def check_can_be_trained(variants: Mapping[str, Variant], parameters: Parameters, where: str) -> None:
+    """A variant is trained at those of its lambda that a grid has. One without any would train nothing, at any scale.
+
+    Raises:
+        UserError: no scale has a grid with one of a variant's lambda, and `lambda` names none.
+    """
+    known = {*(parameters.lambda_override or ()), *_numbers_of_grids(parameters)}
+    for name, variant in variants.items():
+        if not known & {*variant.lambdas}:
+            said = ", ".join(f"{lambda_:g}" for lambda_ in variant.lambdas)
+            raise UserError(
+                f"params.yaml, {where}.{named(name)}.lambdas: no grid has {said}, so this variant would train nothing. "
+                f"Choose lambda of a grid, or add {said} to `lambdas` of a family in scales.{parameters.scale}"
+            )
+
+
+def _numbers_of_grids(parameters: Parameters) -> Iterator[float]:
+    """The `lambdas` of every family at every scale, as far as they are numbers: other scales are unchecked."""
+    for scale in parameters.scales.values():
+        for name in parameters.families:
+            grid = scale.get(name) if isinstance(scale, dict) else None
+            lambdas = grid.get("lambdas") if isinstance(grid, dict) else None
+            if isinstance(lambdas, list):
+                yield from (value for value in lambdas if isinstance(value, int | float))

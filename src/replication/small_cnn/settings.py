@@ -20,7 +20,7 @@ from replication.core.schema import (
     read_some,
 )
 from replication.core.settings import Parameters
-from replication.core.variants import Variant, read_variants
+from replication.core.variants import Variant, check_can_be_trained, read_variants
 from replication.small_cnn.geometry import Padding, feature_sides
 
 CIFAR10, MNIST = "cnn-cifar10", "cnn-mnist"  # the paper's families: that of Table 1, and its control
@@ -96,6 +96,8 @@ def read(parameters: Parameters, family: str) -> CnnSettings:
         calibration=_calibration(parameters),
     )
     _check(settings, parameters.where(family))
+    check_can_be_trained(settings.variants, parameters, "cnn_variants")
+    _check_named(settings.variants, parameters)
     _check_calibration(settings)
     return settings
 
@@ -134,6 +136,18 @@ def _check_calibration(settings: CnnSettings) -> None:
         for changes in wanted.candidates.values():
             padding = replace(settings.training, **changes).padding
             _check_pixels(settings.grid, padding, wanted.blocks, "cnn_calibration.blocks")
+
+
+def _check_named(variants: Iterable[str], parameters: Parameters) -> None:
+    """A variant is trained where a family's grid names it; one that no grid names would train nothing."""
+    scales = [scale for scale in parameters.scales.values() if isinstance(scale, dict)]
+    grids = [grid for scale in scales for name in parameters.families if isinstance(grid := scale.get(name), dict)]
+    named_ = {name for grid in grids if isinstance(names := grid.get("variants"), list) for name in names}
+    if unnamed := [name for name in variants if name not in named_]:
+        raise mistake(
+            f"cnn_variants.{unnamed[0]}",
+            f"no grid names it, so it would train nothing: add it to scales.{parameters.scale}.{CIFAR10}.variants",
+        )
 
 
 def _check_pixels(grid: Grid, padding: Padding, blocks: Iterable[int], where: str) -> None:

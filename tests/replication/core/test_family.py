@@ -303,7 +303,7 @@ def test_a_params_file_may_have_this_family_alone(toy_alone, capsys):  # noqa: A
     assert f"Toys of `{FAMILY}`" in page and "4 of the 4 runs" in page
     assert (paths.reports("demo") / "tables" / f"{FAMILY}.csv").read_text() == "lambda,loss\n0,1\n1,0.666667\n"
     assert decided("demo") == ("not tested (stand-in data, not comparable)", "4 runs")
-    assert main(["runs", "clear", "--scale", "demo"]) == 0
+    assert main(["runs", "clear", "--scale", "demo", "--tables", "--yes"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("4 runs of scale demo deleted.")
 
 
