@@ -32,6 +32,7 @@ help:
 
 repro: .venv/.ready
 	@if [ -n "$(SCALE)" ]; then $(BIN)/python -m replication set-scale $(SCALE); fi
+	@$(BIN)/python -m replication check
 	@echo ">> dvc repro"
 	@$(BIN)/dvc repro
 	@$(report)

@@ -49,6 +49,8 @@ def _variant(raw: Any, where: str, training: type[msgspec.Struct]) -> Variant:
             f"params.yaml, {where}: a variant stands beside the unguided runs of the protocol, so it cannot change "
             f"{', '.join(other)}. It may change how a run is guided or stopped"
         )
+    if not changes:
+        raise mistake(where, "it has lambdas alone: a variant changes a setting, too")
     return Variant(
         lambdas=read_as(_Lambdas, {"lambdas": raw["lambdas"]}, where).lambdas,
         changes=read_some(training, changes, where, "lambdas"),
