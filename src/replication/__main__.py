@@ -102,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         commands.docs,
         scale=False,
     )
+    add("check", "read everything that params.yaml says of a scale, and name the first mistake", commands.check)
     add("status", "how much of every family's grid exists", commands.status)
     stage = add("profile-stage", "entropy profiles of one of the paper's networks, for the report", _profile_stage)
     stage.add_argument("network", choices=NETWORKS)

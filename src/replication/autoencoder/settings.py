@@ -1,13 +1,14 @@
 """Settings of the autoencoders (paper, section 5.2; data/published/assumptions.yaml for what it leaves open)."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec.structs import asdict
 
-from replication.core.guided_settings import GuidedSettings, check_baseline
-from replication.core.schema import Lambdas, NotNegative, Positive, Struct, Whole, Widths, mistake
+from replication.core.guided_settings import GuidedSettings, check_baseline, check_fits
+from replication.core.schema import Lambdas, NotNegative, Positive, Some, Struct, Whole, Widths, mistake
 from replication.core.settings import Parameters
-from replication.core.variants import Variant, check_can_be_trained, read_variants
+from replication.core.variants import AtWidths, Variant, check_can_be_trained, read_variants
+from replication.data.catalogue import check_batches, check_kind
 
 
 class Training(Struct, frozen=True, kw_only=True):
@@ -54,8 +55,8 @@ class Calibration(Struct, frozen=True, kw_only=True):
     """Baseline settings to compare with the published baseline (lambda = 0 only)."""
 
     widths: Widths
-    batch_sizes: tuple[Whole, ...]
-    min_deltas: tuple[NotNegative, ...]
+    batch_sizes: Widths  # images
+    min_deltas: Annotated[tuple[NotNegative, ...], Some]
     replicates: Whole
     max_epochs: Whole
 
@@ -81,16 +82,42 @@ def read(parameters: Parameters, family: str) -> AutoencoderSettings:
         lambda_override=parameters.lambda_override,
         training=parameters.read(Training, "autoencoder"),
         grid=parameters.grid(Grid, family),
-        variants=read_variants(parameters.section("variants"), "variants", Training),
+        variants=read_variants(parameters.section("variants"), "variants", Training, AtWidths),
         calibration=parameters.read(Calibration, "calibration"),
     )
     _check(settings.grid, settings.variants, parameters.where(family))
     check_can_be_trained(settings.variants, parameters, "variants")
+    _check_calibration(settings, parameters.where(family))
+    check_fits(
+        parameters.where(family),
+        widths=len(settings.grid.widths),
+        lambdas=len(settings.lambdas),
+        replicates=settings.grid.replicates,
+    )
     return settings
+
+
+def _check_calibration(settings: AutoencoderSettings, where: str) -> None:
+    wanted = settings.calibration
+    if wanted.max_epochs > settings.grid.max_epochs:
+        raise mistake(
+            "calibration.max_epochs",
+            f"{wanted.max_epochs} are more than the {settings.grid.max_epochs} of a training, {where}.max_epochs",
+        )
+    about = check_kind(settings.grid.dataset, "small images", where)
+    check_batches(about, wanted.batch_sizes, "calibration.batch_sizes")
+    check_fits(
+        "calibration",
+        batch_sizes=len(wanted.batch_sizes),
+        widths=len(wanted.widths),
+        replicates=wanted.replicates,
+    )
 
 
 def _check(grid: Grid, variants: dict[str, Variant], where: str) -> None:
     """What no field says of itself."""
+    about = check_kind(grid.dataset, "small images", where)
+    check_batches(about, [grid.batch_size], f"{where}.batch_size")
     for name in ("unstopped_widths", "variant_widths"):
         if off := sorted(set(getattr(grid, name)) - set(grid.widths)):
             raise mistake(f"{where}.{name}", f"{', '.join(map(str, off))} is not among the grid's widths")

@@ -4,9 +4,11 @@ That is convolution 1, dropout 2, convolution 3, pooling 4, and so on: 3, 7, 11,
 encoder levels, 19 the bottleneck's, 24, 29, 34, 39 the decoder's. Names are those of the modules of `UNet`.
 """
 
+import re
 from collections.abc import Sequence
 
 SKIP_FEEDING = "skip-feeding"  # a placement without numbers
+NUMBERS = re.compile("(0|[1-9][0-9]{0,8})(-[1-9][0-9]{0,8})*")
 
 
 def keras_layers(levels: int) -> list[str]:
@@ -52,9 +54,11 @@ def numbers_of(placement: str) -> list[int]:
     """The numbers that a placement such as `3-7-11-15` lists.
 
     Raises:
-        ValueError: it is no list of numbers.
+        ValueError: it is no list of numbers, or not as it is written in a run's description: each once, in order.
     """
-    parts = placement.split("-")
-    if not all(part.isdecimal() for part in parts):
+    if not NUMBERS.fullmatch(placement):
         raise ValueError("neither skip-feeding nor numbers of layers such as 3-7-11-15")
-    return [int(part) for part in parts]
+    numbers = [int(part) for part in placement.split("-")]
+    if numbers != sorted(set(numbers)):
+        raise ValueError("list each layer once, in ascending order")
+    return numbers

@@ -3,11 +3,10 @@
 from typing import Annotated, Literal
 
 from replication.coco_unet.layer_numbers import SKIP_FEEDING, layers_by_number, numbers_of
-from replication.core.guided_settings import GuidedSettings, check_baseline
-from replication.core.schema import Lambdas, NotNegative, Positive, Share, Some, Struct, Whole, Widths, mistake
+from replication.core.guided_settings import GuidedSettings, check_baseline, check_fits
+from replication.core.schema import Lambdas, NotNegative, Positive, Share, Some, Struct, Whole, Widths, mistake, named
 from replication.core.settings import Parameters
-
-PIXELS = {"coco": 256, "drawings": 64}  # of an image's side, by how the data set's name begins
+from replication.data.catalogue import check_batches, known
 
 
 class Training(Struct, frozen=True, kw_only=True):
@@ -65,28 +64,32 @@ def read(parameters: Parameters, family: str) -> UNetSettings:
 def _check(settings: UNetSettings, where: str) -> None:
     """What no field says of itself."""
     grid = settings.grid
-    side = next((pixels for kind, pixels in PIXELS.items() if grid.dataset.startswith(kind)), None)
-    if side is None:
+    about = known(grid.dataset)
+    if about is None or about.kind != "masks":
         said = f"{grid.dataset!r} has no masks: choose drawings, or coco-TRAIN-VALIDATION such as coco-60000-10000"
         raise mistake(f"{where}.dataset", said)
+    check_batches(about, [grid.batch_size], f"{where}.batch_size")
+    side = about.side
     levels = len(grid.widths) - 1  # each halves the image
     if levels < 1:
         raise mistake(f"{where}.widths", "a U-Net has two widths at least: a level of its encoder, and the bottleneck")
-    if side % 2**levels:
+    if levels > side or side % 2**levels:
         raise mistake(f"{where}.widths", f"{levels} levels do not halve {side} pixels evenly: leave some out")
     for name, placements in (("placement", (grid.placement,)), ("first_placements", grid.first_placements or ())):
         for placement in placements:
             _check_placement(placement, settings.training.network, levels, f"{where}.{name}")
     check_baseline(grid.lambdas, where)
+    check_fits(where, unguided_replicates=grid.unguided_replicates)
+    check_fits(where, first_placements=len(grid.first_placements or ()), lambdas=len(settings.lambdas))
 
 
 def _check_placement(placement: str, network: str, levels: int, where: str) -> None:
     if placement == SKIP_FEEDING:
         return
     if network != "unet":
-        said = f"{placement} are numbers of the paper's own U-Net, and unet.network is {network}: choose {SKIP_FEEDING}"
-        raise mistake(where, said)
+        said = f"{named(placement)} are numbers of the paper's own U-Net, and unet.network is {network}"
+        raise mistake(where, f"{said}: choose {SKIP_FEEDING}")
     try:
         layers_by_number(levels, numbers_of(placement))
     except ValueError as error:
-        raise mistake(where, f"{placement}: {error}") from None
+        raise mistake(where, f"{named(placement)}: {error}") from None

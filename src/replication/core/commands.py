@@ -14,6 +14,8 @@ from replication.core.family import (
     Family,
     Part,
     calibration_name,
+    check_all,
+    check_there,
     find,
     find_study,
     findings_of,
@@ -27,6 +29,7 @@ from replication.core.runs import (
     read_table,
     write_table,
 )
+from replication.core.schema import named, shown
 from replication.core.settings import Parameters, load, role_of
 
 
@@ -113,6 +116,13 @@ def docs(_: argparse.Namespace) -> None:
     print("\n".join(f"written: {page}" for page in changed) or "Every page is what its template and the records make.")
 
 
+def check(options: argparse.Namespace) -> None:
+    """Read everything that params.yaml says of a scale."""
+    parameters = load(options.scale)
+    check_all(parameters)
+    print(f"params.yaml: no mistake in what scale {parameters.scale} uses.")
+
+
 def status(options: argparse.Namespace) -> None:
     """One line a family: how much of its grid exists, and on which data."""
     parameters = load(options.scale)
@@ -158,7 +168,9 @@ def runs_show(options: argparse.Namespace) -> None:
     found |= {key: store[key] for key in store.keys() - found.keys() if key.startswith(options.key)}
     matches = [record for key, record in found.items() if key.startswith(options.key)]
     if len(matches) != 1:
-        raise UserError(f"{len(matches)} finished runs have a key that begins with {options.key!r}; see `runs list`")
+        raise UserError(
+            f"{len(matches)} finished runs have a key that begins with {shown(options.key)}; see `runs list`"
+        )
     print(strict_json.dumps(matches[0], indent=2))
 
 
@@ -258,6 +270,8 @@ def _train(options: argparse.Namespace, family: Family[Any], runs: list[Run], na
     from replication.core.sweep import choose_device
     from replication.core.sweep import sweep as train_missing
 
+    if options.minutes != 0:  # zero write the table, and need no data
+        check_there(family)
     room_for.check_writable(paths.reports(family.scale))
     outcome = train_missing(
         runs,
@@ -284,7 +298,7 @@ def _shard(text: str) -> tuple[int, int]:
     except ValueError:
         part = parts = 0
     if not 1 <= part <= parts:
-        raise UserError(f"--shard is I/N with 1 <= I <= N, for example 2/4; got {text!r}")
+        raise UserError(f"--shard is I/N with 1 <= I <= N, for example 2/4; got {shown(text)}")
     return part, parts
 
 
@@ -297,14 +311,14 @@ def _only(texts: list[str], runs: list[Run]) -> dict[str, set[float | str]]:
         name, _, values = text.partition("=")
         known = sorted({name for run in runs for name in run.settings})
         if name not in known:
-            raise UserError(f"--only {text}: no such setting. Known: {', '.join(known)}")
+            raise UserError(f"--only {named(text)}: no such setting. Known: {', '.join(known)}")
         there = {setting(run, name) for run in runs}
         chosen.setdefault(name, set())
         for value in values.split(","):
             found = {v for v in there if str(v) == value or (is_float(value) and v == float(value))}
             if not found:
                 among = ", ".join(str(v) for v in sorted(there, key=lambda v: (isinstance(v, str), v)))
-                raise UserError(f"--only {text}: no run of the grid has {name} {value!r}. It has: {among}")
+                raise UserError(f"--only {named(text)}: no run of the grid has {name} {shown(value)}. It has: {among}")
             chosen[name] |= found
     return chosen
 

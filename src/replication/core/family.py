@@ -18,9 +18,10 @@ from replication.core.code import code_of
 from replication.core.errors import UserError
 from replication.core.findings import Findings
 from replication.core.runs import Record, Run, of_grid, read_current
-from replication.core.settings import Parameters, package_of
+from replication.core.schema import mistake, shown
+from replication.core.settings import Parameters, package_of, role_of
 from replication.core.verdict import Hypothesis, Verdict
-from replication.data import STAND_INS
+from replication.data import STAND_INS, catalogue, is_there, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,10 +206,46 @@ def find(parameters: Parameters, name: str) -> Family[Any]:
         UserError: params.yaml has no such family.
     """
     if name not in parameters.families:
-        raise UserError(f"no family {name!r}: params.yaml has {', '.join(parameters.families)}")
+        raise UserError(f"no family {shown(name)}: params.yaml has {', '.join(parameters.families)}")
     (part,) = (part for part in room(parameters.families[name]).parts(parameters, [name]) if part.name == name)
     assert isinstance(part, Family)
+    check_dataset(parameters, part)
     return part
+
+
+def check_dataset(parameters: Parameters, family: Family[Any]) -> None:
+    """A family trains on what its name says, and on what all families of its role train on.
+
+    Raises:
+        UserError: another data set stands there.
+    """
+    if family.dataset is not None:
+        catalogue.check_role(family.dataset, role_of(family.name), parameters.where(family.name))
+        parameters.dataset_of_role(role_of(family.name))
+
+
+def check_there(family: Family[Any]) -> None:
+    """Before a training: its data are there, or can be had.
+
+    Raises:
+        UserError: nothing is known of a data set of this name, and none is prepared.
+    """
+    for name in {run["dataset"] for run in family.grid}:
+        if catalogue.known(name) is None and not is_there(name):
+            raise mistake(f"scales.{family.scale}.{family.name}.dataset", str(unknown(name)))
+
+
+def check_all(parameters: Parameters) -> None:
+    """Read everything that params.yaml says of a scale.
+
+    Raises:
+        UserError: the first mistake.
+    """
+    for name in room_names(parameters):
+        for part in parts_of(parameters, name):
+            if isinstance(part, Family):
+                check_dataset(parameters, part)
+                check_there(part)
 
 
 def find_study(parameters: Parameters, name: str) -> Study:
@@ -222,7 +259,7 @@ def find_study(parameters: Parameters, name: str) -> Study:
     found = _studies(parameters, home) if home in rooms else {}
     if name not in found:
         known = [*parameters.families, *(study for each in rooms for study in _studies(parameters, each))]
-        raise UserError(f"no part {name!r}: choose one of {', '.join(known)}")
+        raise UserError(f"no part {shown(name)}: choose one of {', '.join(known)}")
     return found[name]
 
 

@@ -8,6 +8,7 @@ from replication.core import paths, tables
 from replication.core.errors import UserError
 from replication.core.records import is_key
 from replication.core.runs import TRAINING_VERSION, Record, Store, current, read_current, same_numbers
+from replication.core.schema import named
 
 TABLES = (".jsonl", ".jsonl.gz")
 
@@ -41,7 +42,7 @@ def files_in(places: Iterable[Path]) -> Iterator[Path]:
     """
     for place in places:
         if not place.exists():
-            raise UserError(f"no file {place}")
+            raise UserError(f"no file {named(str(place))}")
         if place.is_dir():
             yield from sorted(path for path in place.rglob("*") if _may_hold_runs(path) and path.is_file())
         else:

@@ -22,6 +22,7 @@ from replication.core.files import reading
 COMPACT = (",", ":")  # JSON without spaces
 KEY = re.compile("[0-9a-f]{16}")
 DIGESTS = "digests.json"
+ADDED_UNSIGNED = ("inputs",)  # what a trainer added to records while they carried no digest
 SIGNED = len(',"digest":""}') + 64  # characters with which a line that `line` wrote of a sealed record ends
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -134,6 +135,8 @@ def _check_digest(text: bytes, content: dict[str, Any], digests: Mapping[str, st
         unchanged = signed and carried == _sha256(text[:-SIGNED] + b"}")
     elif (carried := digests.get(content["key"])) is not None:
         unchanged = carried == _sha256(text)
+    elif strange := content.keys() - {*FIELDS, *ADDED_UNSIGNED}:
+        raise ValueError(f"it carries no digest, as no record with {', '.join(sorted(strange))} does")
     else:
         return
     if not unchanged and carried != (found := sealed(content)["digest"]):  # the same record, laid out otherwise

@@ -21,8 +21,8 @@ def check_runs(runs: int, where: str) -> None:
     disk = shutil.disk_usage(".").free
     if runs * RUN_MEMORY > memory or runs * RUN_DISK > disk:
         raise UserError(
-            f"params.yaml, {where}: at least {runs:,} runs, which need about {size(runs * RUN_MEMORY)} of memory and "
-            f"{size(runs * RUN_DISK)} of disk. There are {size(memory)} and {size(disk)}: choose fewer"
+            f"params.yaml, {where} are at least {runs:,} runs, which need about {size(runs * RUN_MEMORY)} of memory "
+            f"and {size(runs * RUN_DISK)} of disk. There are {size(memory)} and {size(disk)}: choose fewer"
         )
 
 

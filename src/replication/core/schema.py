@@ -19,12 +19,14 @@ NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
 Whole = Annotated[int, Meta(ge=1)]
 Number = float | int | str  # of a run's description
+Several = Annotated[int, Meta(ge=2)]
 Some = Meta(min_length=1)
 Lambda = float  # the weight of the penalty; a negative one suppresses entropy
 Widths = Annotated[tuple[Whole, ...], Some]
 Lambdas = Annotated[tuple[Lambda, ...], Some]
 
 LARGEST = 2**53  # whole numbers up to it are exact as floats, too
+FLOAT32 = (2.0**-126, 2.0**128)  # sizes of numbers that a float32 holds with all of its digits
 LONGEST = 60  # characters of a value that a message shows
 PATH = re.compile(r" - at (?:`key` in )?`\$(.*?)`$")
 MISSING = re.compile(r"Object missing required field `(.*?)`")
@@ -96,7 +98,7 @@ def read_some(struct: type[msgspec.Struct], raw: Any, where: str, *known: str) -
 
 
 def check_numbers(value: Any, where: str) -> None:
-    """Refuse NaN, infinity and whole numbers that a float cannot hold, wherever in a value they stand."""
+    """Refuse NaN, infinity and numbers that a float32, or of whole ones a float, cannot hold, wherever they stand."""
     if isinstance(value, dict):
         for name, item in value.items():
             check_numbers(item, f"{where}.{named(name)}")
@@ -105,6 +107,8 @@ def check_numbers(value: Any, where: str) -> None:
             check_numbers(item, where)
     elif isinstance(value, float) and not math.isfinite(value):
         raise mistake(where, f"expected a finite number, got {value}")
+    elif isinstance(value, float) and value != 0 and not FLOAT32[0] <= abs(value) < FLOAT32[1]:
+        raise mistake(where, f"expected 0 or a number of a size from 1.2e-38 to 3.4e+38, got {value}")
     elif isinstance(value, int) and abs(value) > LARGEST:
         raise mistake(where, f"expected a number up to {LARGEST} in size, got a larger one")
 
@@ -139,7 +143,8 @@ def _explained(said: str, type_: Any, raw: Any, where: str) -> UserError:
     if get_origin(_plain(type_)) is Literal:
         choices = [*map(str, get_args(_plain(type_))), *["null"] * isinstance(declared, inspect.UnionType)]
         return mistake(place, f"got {shown(value)}, choose one of {', '.join(choices)}")
-    wanted = "a list that is not empty" if value == [] else _wanted(declared)
+    empty = {"[]": "a list that is not empty", "{}": "a mapping that is not empty"}.get(str(value))
+    wanted = _wanted(declared) if empty is None else empty
     return mistake(place, f"expected {wanted}, got {shown(value)}")
 
 
@@ -181,7 +186,7 @@ def _wanted(declared: inspect.Type) -> str:
             words.pop("a whole number", None)
         return " or ".join(words)
     if isinstance(declared, inspect.IntType):
-        return "a positive whole number" if declared.ge == 1 else "a whole number"
+        return {None: "a whole number", 1: "a positive whole number"}.get(declared.ge, f"{declared.ge} or more")
     if isinstance(declared, inspect.FloatType):
         return _wanted_number(declared)
     return WORDS.get(type(declared), "a mapping of names")

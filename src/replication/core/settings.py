@@ -5,6 +5,7 @@ in. The package names in `SECTIONS` the top-level sections of params.yaml that a
 """
 
 import importlib.util
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import Any, TypeVar
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from replication.core import paths, room_for
+from replication.core import paths
 from replication.core.errors import UserError
 from replication.core.files import write_whole
 from replication.core.schema import check_keys, check_numbers, mapping, mistake, named, read_as, shown
 
 SHARED = {"scale", "lambda", "families", "scales"}
 STUDIES = ("theory", "profiles")  # rooms without families that a scale has settings for
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of what has files of its name: a scale, a family, a data set
 
 T = TypeVar("T")
 
@@ -46,16 +48,8 @@ class Parameters:
         return read_as(type_, self.section(name), name)
 
     def grid(self, type_: type[T], name: str) -> T:
-        """`scales.SCALE.NAME` as the struct that declares it.
-
-        Raises:
-            UserError: it does not fit the declaration, or its replicates alone are more runs than fit here.
-        """
-        grid = read_as(type_, self.of_scale[name], self.where(name))
-        for field_, value in self.of_scale[name].items():
-            if field_.endswith("replicates"):
-                room_for.check_runs(value, f"{self.where(name)}.{field_}")
-        return grid
+        """`scales.SCALE.NAME` as the struct that declares it."""
+        return read_as(type_, self.of_scale[name], self.where(name))
 
     def where(self, name: str) -> str:
         """How a message names a part of the scale."""
@@ -73,6 +67,7 @@ class Parameters:
         name = mapping(grid, self.where(family)).get("dataset")
         if not isinstance(name, str):
             raise mistake(f"{self.where(family)}.dataset", f"expected a text, got {shown(name)}")
+        _check_name(name, f"{self.where(family)}.dataset")
         return name
 
     def dataset_of_role(self, role: str) -> str | None:
@@ -84,7 +79,7 @@ class Parameters:
         sharing = [family for family in self.families if role_of(family) == role]
         if not sharing:
             known = sorted({role_of(family) for family in self.families})
-            raise UserError(f"no family uses {role!r}: choose one of {', '.join(known)}")
+            raise UserError(f"no family uses {shown(role)}: choose one of {', '.join(known)}")
         names = {family: name for family in sharing if (name := self.dataset(family)) is not None}
         if len(set(names.values())) > 1:
             said = ", ".join(f"{family}: {name}" for family, name in names.items())
@@ -114,6 +109,7 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Parameters:
     scale = raw["scale"] if scale is None else scale
     if not isinstance(scale, str) or scale not in scales:
         raise UserError(f"unknown scale {shown(scale)} in {path}: choose one of {', '.join(map(named, scales))}")
+    _check_name(scale, "scales")
     of_scale = mapping(scales[scale], f"scales.{scale}")
     overriding = of_scale.keys() & sections
     check_keys(of_scale, {*families, *STUDIES, *overriding}, f"scales.{scale}")
@@ -179,7 +175,7 @@ def sections_of(room: str) -> tuple[str, ...]:
     """
     spec = _found(package_of(room))
     if spec is None or spec.loader is None:
-        raise mistake("families", f"no room {room!r}: it is a package beside replication.core, or one of your own")
+        raise mistake("families", f"no room {shown(room)}: it is a package beside replication.core, or one of your own")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if not hasattr(module, "SECTIONS"):
@@ -201,9 +197,15 @@ def _families(raw: dict[str, Any]) -> dict[str, str]:
     for name, room in families.items():
         if not isinstance(room, str):
             raise mistake(f"families.{named(name)}", f"expected the name of a room, got {shown(room)}")
+        _check_name(name, "families")
         if not role_of(name):
             raise mistake(f"families.{named(name)}", "a family's name is KIND-DATA, for example autoencoder-mnist")
     return families
+
+
+def _check_name(name: str, where: str) -> None:
+    if not NAME.fullmatch(name):
+        raise mistake(where, f"{shown(name)} is no name: write letters, digits, hyphens and dots, a hundred at most")
 
 
 def _lambda_override(value: Any) -> tuple[float, ...] | None:
@@ -211,6 +213,6 @@ def _lambda_override(value: Any) -> tuple[float, ...] | None:
     if value is None:
         return None
     values = value if isinstance(value, list) else [value]
-    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+    if not values or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
         raise mistake("lambda", f"expected null, a number or a list of numbers, got {shown(value)}")
     return tuple(sorted({0.0, *(float(v) for v in values)}))

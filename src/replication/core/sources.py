@@ -35,6 +35,7 @@ def write(parameters: Parameters) -> Path:
     Raises:
         UserError: the settings of a family or study do not fit their declaration.
     """
+    family.check_all(parameters)
     folder = paths.sources(parameters.scale)
     files = {folder / f"{source.stage}.json": _content(source) for source in sources(parameters)}
     for path, content in files.items():

@@ -34,34 +34,48 @@ class Variant(Struct, frozen=True, kw_only=True):
     replicates: Whole | None = None  # and instead of its number of replicates
 
 
-class _Where(Struct, frozen=True, kw_only=True):
+class AtLambda(Struct, frozen=True, kw_only=True):
+    """Where the variants of a room are trained: at some lambda."""
+
     lambdas: Lambdas
+
+
+class AtWidths(AtLambda, frozen=True, kw_only=True):
+    """And, if they like, at widths of their own, with as many replicates as they say."""
+
     widths: Widths | None = None
     replicates: Whole | None = None
 
 
-def read_variants(raw: dict[str, Any], where: str, training: type[msgspec.Struct]) -> dict[str, Variant]:
+def read_variants(
+    raw: dict[str, Any], where: str, training: type[msgspec.Struct], trained: type[AtLambda] = AtLambda
+) -> dict[str, Variant]:
     """The named variants of one kind of training.
+
+    Args:
+        trained: what they may say of where they are trained.
 
     Raises:
         UserError: a variant changes what its unguided runs would have to share, or something that does not exist.
     """
-    return {name: _variant(value, f"{where}.{named(name)}", training) for name, value in raw.items()}
+    return {name: _variant(value, f"{where}.{named(name)}", training, trained) for name, value in raw.items()}
 
 
-def _variant(raw: Any, where: str, training: type[msgspec.Struct]) -> Variant:
+def _variant(raw: Any, where: str, training: type[msgspec.Struct], trained: type[AtLambda]) -> Variant:
     if "lambdas" not in mapping(raw, where):
         raise mistake(where, f"expected a mapping with lambdas, got {shown(raw)}")
-    where_trained = {name: raw[name] for name in fields_of(_Where) if name in raw}
+    where_trained = {name: raw[name] for name in fields_of(trained) if name in raw}
     changes = {name: value for name, value in raw.items() if name not in where_trained}
     if other := sorted(set(fields_of(training)) & changes.keys() - PAIRED_SETTINGS):
         raise UserError(
             f"params.yaml, {where}: a variant stands beside the unguided runs of the protocol, so it cannot change "
             f"{', '.join(other)}. It may change how a run is guided or stopped"
         )
+    if not changes:
+        raise mistake(where, "it has lambdas alone: a variant changes a setting, too")
     return Variant(
-        changes=read_some(training, changes, where, *fields_of(_Where)),
-        **asdict(read_as(_Where, where_trained, where)),
+        changes=read_some(training, changes, where, *fields_of(trained)),
+        **asdict(read_as(trained, where_trained, where)),
     )
 
 

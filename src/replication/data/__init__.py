@@ -47,7 +47,7 @@ def is_there(name: str) -> bool:
 
 def _read(name: str) -> "ImageSet":
     if name not in NAMES:
-        raise _unknown(name)
+        raise unknown(name)
     images: ImageSet = import_module(f"replication.data.{name}").read()
     return images
 
@@ -65,10 +65,11 @@ def _prepare_mapped(folder: Path) -> None:
 
         imagenette.prepare(folder, version=match[1])
     else:
-        raise _unknown(folder.name)
+        raise unknown(folder.name)
 
 
-def _unknown(name: str) -> UserError:
+def unknown(name: str) -> UserError:
+    """What to say of a name that no data set has."""
     return UserError(
         f"no data set {name!r}: write {', '.join(NAMES + MAPPED_STAND_INS)}, coco-TRAIN-VALIDATION, for example "
         "coco-60000-10000, or imagenette-v1 or imagenette-v2"

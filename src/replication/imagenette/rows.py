@@ -4,6 +4,7 @@ Most names say it. The layers of `empirical` follow from an entropy profile; `py
 one, and writes the record.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import msgspec
 
 from replication.core import paths
 from replication.core.files import reading, write_text
-from replication.core.schema import Struct, Whole
+from replication.core.schema import Struct, Whole, shown
 
 EMPIRICAL, PRE_SKIP = "empirical", "pre-skip"
 CONVOLUTIONS = {"vgg16": 13, "resnet50": 53}
+NUMBERS = re.compile(r"[1-9][0-9]?(\+[1-9][0-9]?)*")
 BLOCKS = (3, 4, 6, 3)  # in the stages of ResNet-50
 BLOCK = 3  # convolutions in one of its blocks
 
@@ -45,12 +47,12 @@ def by_name(network: str, row: str) -> Chosen | None:
         if network != "resnet50":
             raise ValueError(f"{network} has no skip connections")
         return Chosen(numbers=pre_skip(), source="the network's graph")
-    numbers = tuple(int(number) if number.isdecimal() else 0 for number in row.split("+"))
+    numbers = tuple(map(int, row.split("+"))) if NUMBERS.fullmatch(row) else (0,)
     last = CONVOLUTIONS[network]
-    if not all(1 <= number <= last for number in numbers):
+    if not all(1 <= number <= last for number in numbers) or list(numbers) != sorted(set(numbers)):
         raise ValueError(
-            f"{row!r} is no row. Write numbers of convolutions, 1 to {last}, such as '1+2', or {PRE_SKIP}, or "
-            f"{EMPIRICAL}"
+            f"{shown(row)} is no row. Write numbers of convolutions, 1 to {last}, each once and in order, such as "
+            f"'1+2', or {PRE_SKIP}, or {EMPIRICAL}"
         )
     return Chosen(numbers=numbers, source="the paper")
 

@@ -6,13 +6,14 @@ Beside params.yaml they hold what is recorded of the layers that the rows of Tab
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from replication.core.guided_settings import GuidedSettings, check_baseline
+from replication.core.guided_settings import GuidedSettings, check_baseline, check_fits
+from replication.core.profiled_weights import check_weights
 from replication.core.schema import Lambdas, NotNegative, Positive, Share, Some, Struct, Whole, mistake
 from replication.core.settings import Parameters
+from replication.data.catalogue import check_batches, known
 from replication.imagenette import rows
 from replication.imagenette.rows import Chosen
 
-DATASETS = ("imagenette", "patterns")  # how their names begin
 NARROWEST = 64  # channels of the narrowest layer of torchvision's networks
 
 
@@ -89,10 +90,12 @@ def network_of(family: str) -> str:
 def _check(settings: ImagenetteSettings, where: str) -> None:
     """What no field says of itself."""
     grid = settings.grid
-    if not grid.dataset.startswith(DATASETS):
+    about = known(grid.dataset)
+    if about is None or about.kind != "classes":
         raise mistake(
             f"{where}.dataset", f"{grid.dataset!r} is not Imagenette: choose imagenette-v1, imagenette-v2 or patterns"
         )
+    check_batches(about, [grid.batch_size], f"{where}.batch_size")
     if grid.divisor > NARROWEST:
         raise mistake(f"{where}.divisor", f"{grid.divisor} leaves a layer of {NARROWEST} channels none")
     for row in grid.rows:
@@ -100,4 +103,7 @@ def _check(settings: ImagenetteSettings, where: str) -> None:
             rows.by_name(settings.network, row)
         except ValueError as error:
             raise mistake(f"{where}.rows", str(error)) from None
+    check_weights(grid.profiles or (), f"{where}.profiles")
     check_baseline(grid.lambdas, where)
+    factors = {"trainings": len(grid.trainings), "rows": len(grid.rows), "lambdas": len(settings.lambdas)}
+    check_fits(where, **factors, replicates=grid.replicates)

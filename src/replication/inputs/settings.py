@@ -1,13 +1,17 @@
 """Settings of the autoencoders that tell what the penalty touches (H9, H10): params.yaml, scales.*.inputs-*."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from replication.autoencoder.inputs import LEADING, RULES, canonical
 from replication.autoencoder.settings import Training
-from replication.core.schema import Lambdas, Positive, Struct, Whole, Widths, mapping, mistake, read_as
+from replication.core.guided_settings import check_fits
+from replication.core.schema import Lambdas, Positive, Struct, Whole, Widths, mapping, mistake, named, read_as
 from replication.core.settings import Parameters
+from replication.data.catalogue import Known, check_batches, check_kind
 
 
 class Arm(Struct, frozen=True, kw_only=True):
@@ -28,7 +32,7 @@ class _Grid(Struct, frozen=True, kw_only=True):
     batch_size: Whole  # images
     max_epochs: Whole
     replicates: Whole
-    arms: dict[str, dict[str, Any]]
+    arms: Annotated[dict[str, dict[str, Any]], Meta(min_length=1)]
 
 
 class Grid(_Grid, frozen=True, kw_only=True):
@@ -67,7 +71,17 @@ def read(parameters: Parameters, family: str) -> InputsSettings | None:
 def read_grid(raw: Any, where: str) -> Grid:
     """The grid of one family."""
     grid = read_as(_Grid, raw, where)
-    arms = {name: _arm(value, f"{where}.arms.{name}") for name, value in grid.arms.items()}
+    about = check_kind(grid.dataset, "small images", where)
+    check_batches(about, [grid.batch_size], f"{where}.batch_size")
+    arms = {name: _arm(value, about, f"{where}.arms.{named(name)}") for name, value in grid.arms.items()}
+    for name, arm in arms.items():
+        check_fits(
+            f"{where}.arms.{named(name)}",
+            widths=len(arm.widths),
+            lambdas=len(arm.lambdas),
+            replicates=grid.replicates,
+        )
+    _check_baselines(arms, where)
     return Grid(
         dataset=grid.dataset,
         batch_size=grid.batch_size,
@@ -77,7 +91,17 @@ def read_grid(raw: Any, where: str) -> Grid:
     )
 
 
-def _arm(raw: Any, where: str) -> Arm:
+def _check_baselines(arms: Mapping[str, Arm], where: str) -> None:
+    """Every arm has unguided runs of its widths beside it."""
+    plain = [arm for arm in arms.values() if 0 in arm.lambdas and arm.rate_factor == arm.weight_factor == 1]
+    there = {width for arm in plain for width in arm.widths}
+    for name, arm in arms.items():
+        if alone := sorted(set(arm.widths) - there):
+            said = f"no arm has unguided runs of width {', '.join(map(str, alone))}: lambda 0, and both factors 1"
+            raise mistake(f"{where}.arms.{named(name)}.widths", said)
+
+
+def _arm(raw: Any, about: Known | None, where: str) -> Arm:
     said = mapping(raw, where)
     try:
         inputs = canonical(said.get("inputs", LEADING))
@@ -90,4 +114,14 @@ def _arm(raw: Any, where: str) -> Arm:
         raise mistake(
             f"{where}.inputs", f"{listed} inputs are listed for width {min(wrong)}: list as many as the width"
         )
+    if about is not None and arm.inputs != LEADING:
+        _check_inputs(arm, about.inputs, where)
     return arm
+
+
+def _check_inputs(arm: Arm, there: int, where: str) -> None:
+    """The images have as many inputs as are guided, and those that are listed."""
+    if max(arm.widths) > there:
+        raise mistake(f"{where}.widths", f"{max(arm.widths):,} guided inputs are more than the {there:,} of an image")
+    if arm.inputs not in RULES and (largest := max(map(int, arm.inputs.split(",")))) >= there:
+        raise mistake(f"{where}.inputs", f"input {largest} is listed, and an image has the inputs 0 to {there - 1}")

@@ -13,6 +13,7 @@ from replication.core.errors import UserError
 from replication.core.family import find
 from replication.core.files import write_text
 from replication.core.runs import Store
+from replication.core.schema import mistake, shown
 from replication.core.settings import Parameters
 from replication.data.images import ImageSet
 from replication.profiles.record import Layer, read_record, record_path
@@ -31,7 +32,12 @@ def write(parameters: Parameters, network: str) -> list[str]:
 
     One line a convolution. Weights that cannot be had now keep the lines that the record has of them.
     """
+    from replication.profiles import zoo  # torchvision takes seconds to import, which readers of a record need not wait
+
     chosen = read_settings(parameters)[network]
+    if not (_is_family(parameters, chosen.network) or zoo.is_known(chosen.network)):
+        said = f"no network {shown(chosen.network)}: choose a family of U-Nets, or a name of torchvision's"
+        raise mistake(f"{parameters.where('profiles')}.{network}.network", said)
     path = record_path(parameters.scale, network)
     layers: dict[str, list[Layer]] = {weights: [] for weights in chosen.weights} | _by_weights(read_record(path))
     messages = []
@@ -112,10 +118,7 @@ def load_network(parameters: Parameters, chosen: Profiled, weights: str) -> tupl
     Raises:
         UserError: the weights cannot be had.
     """
-    from replication.profiles import (  # torchvision takes seconds to import, which readers of a record need not wait
-        small_vgg_training,
-        zoo,
-    )
+    from replication.profiles import small_vgg_training, zoo
 
     if _is_family(parameters, chosen.network):
         return _unet(parameters, chosen.network, weights)

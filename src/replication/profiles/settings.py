@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from replication.core.profiled_weights import check_weights
 from replication.core.schema import Some, Struct, fields_of
 from replication.core.settings import Parameters
 
@@ -10,7 +11,7 @@ class Profiled(Struct, frozen=True, kw_only=True):
     """Which network stands for one of the paper's at one scale."""
 
     network: str  # or a family of U-Nets: its network
-    weights: Annotated[tuple[str, ...], Some]  # imagenet (Keras's), edges, trained, sample (trained on it), random
+    weights: Annotated[tuple[str, ...], Some]  # as core.profiled_weights has them
 
 
 class Profiles(Struct, frozen=True, kw_only=True):
@@ -34,4 +35,7 @@ def read(parameters: Parameters) -> Profiles:
     Raises:
         UserError: a parameter is unknown, missing or of another type.
     """
-    return parameters.grid(Profiles, "profiles")
+    found = parameters.grid(Profiles, "profiles")
+    for network in NETWORKS:
+        check_weights(found[network].weights, f"{parameters.where('profiles')}.{network}.weights")
+    return found

@@ -14,6 +14,7 @@ from torch import nn
 
 from replication.core import late, paths
 from replication.core.errors import UserError
+from replication.core.schema import shown
 from replication.data.download import fetch
 from replication.profiles import weights_file
 
@@ -69,9 +70,9 @@ def build(name: str, **options: Any) -> nn.Module:
     """
     if name in OWN:
         return OWN[name]()
-    if name not in torchvision.models.list_models():
+    if not is_known(name):
         raise UserError(
-            f"no network {name!r}. Known: {', '.join(OWN)}, and every name of torchvision.models.list_models(), "
+            f"no network {shown(name)}. Known: {', '.join(OWN)}, and every name of torchvision.models.list_models(), "
             "for example vgg16 or resnet50"
         )
     builder = torchvision.models.get_model_builder(name)
@@ -81,6 +82,11 @@ def build(name: str, **options: Any) -> nn.Module:
         options["init_weights"] = False  # these two warn that their random initialisation will change
     network: nn.Module = builder(weights=None, **options)
     return network
+
+
+def is_known(name: str) -> bool:
+    """Whether `build` has a network of this name."""
+    return name in OWN or name in torchvision.models.list_models()
 
 
 def load_weights(model: nn.Module, name: str, weights: str, *, seed: int = 0) -> str:

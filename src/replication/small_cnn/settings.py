@@ -6,26 +6,27 @@ from typing import Annotated, Literal
 
 from msgspec.structs import replace
 
-from replication.core.guided_settings import GuidedSettings, check_baseline
+from replication.core.guided_settings import GuidedSettings, check_baseline, check_fits
 from replication.core.schema import (
     Lambdas,
-    NotNegative,
     Number,
     Positive,
+    Share,
     Some,
     Struct,
     Whole,
     Widths,
     mistake,
+    named,
     read_some,
 )
 from replication.core.settings import Parameters
 from replication.core.variants import Variant, check_can_be_trained, read_variants
+from replication.data.catalogue import check_batches, check_kind, known
 from replication.small_cnn.geometry import Padding, feature_sides
 
 CIFAR10, MNIST = "cnn-cifar10", "cnn-mnist"  # the paper's families: that of Table 1, and its control
 CANDIDATE = ("batch_size", "padding", "negative_slope")  # the settings that calibration compares
-SIDES = {"mnist": 28, "digits": 28, "cifar10": 32, "shapes": 32}  # pixels, of known data sets
 
 Names = Annotated[tuple[str, ...], Some]
 
@@ -40,7 +41,7 @@ class Training(Struct, frozen=True, kw_only=True):
     learning_rate: Positive
     batch_size: Whole  # images
     padding: Padding
-    negative_slope: NotNegative  # of the leaky ReLU
+    negative_slope: Share  # of the leaky ReLU
 
 
 class Grid(Struct, frozen=True, kw_only=True):
@@ -63,7 +64,7 @@ class Calibration(Struct, frozen=True, kw_only=True):
     Each candidate changes some of the settings in use. Its runs last `epochs`, and tell what fewer would have given.
     """
 
-    candidates: dict[str, dict[str, Number]]
+    candidates: Annotated[dict[str, dict[str, Number]], Some]
     blocks: Widths
     widths: Widths
     replicates: Whole
@@ -105,18 +106,23 @@ def read(parameters: Parameters, family: str) -> CnnSettings:
 def _calibration(parameters: Parameters) -> Calibration:
     wanted = parameters.read(Calibration, "cnn_calibration")
     where = "cnn_calibration.candidates"
-    candidates = {name: read_some(Training, changes, f"{where}.{name}") for name, changes in wanted.candidates.items()}
+    candidates = {
+        name: read_some(Training, changes, f"{where}.{named(name)}") for name, changes in wanted.candidates.items()
+    }
     for name, changes in candidates.items():
         if other := sorted(changes.keys() - set(CANDIDATE)):
-            raise mistake(f"{where}.{name}", f"{', '.join(other)} is not compared. Known: {', '.join(CANDIDATE)}")
+            raise mistake(
+                f"{where}.{named(name)}", f"{', '.join(other)} is not compared. Known: {', '.join(CANDIDATE)}"
+            )
     return replace(wanted, candidates=candidates)
 
 
 def _check(settings: CnnSettings, where: str) -> None:
     """What no field of the grid says of itself."""
-    grid, known = settings.grid, settings.variants
-    if unknown := sorted(set(grid.variants or ()) - known.keys()):
-        raise mistake(f"{where}.variants", f"unknown {', '.join(unknown)}. Known: {', '.join(known)}")
+    grid = settings.grid
+    if unknown := sorted(set(grid.variants or ()) - settings.variants.keys()):
+        there = ", ".join(map(named, settings.variants))
+        raise mistake(f"{where}.variants", f"unknown {', '.join(map(named, unknown))}. Known: {there}")
     check_baseline(grid.lambdas, where)
     least = min((lambda_ for lambda_ in grid.lambdas if lambda_), default=math.inf)
     if not all(0 < lambda_ < least for lambda_ in grid.weaker_lambdas or ()):
@@ -126,16 +132,28 @@ def _check(settings: CnnSettings, where: str) -> None:
             f"{where}.smallest_replicates",
             f"{grid.smallest_replicates}, but the smallest architecture has at least the {grid.replicates} of the rest",
         )
+    about = check_kind(grid.dataset, "small images", where)
+    check_batches(about, [settings.training.batch_size], "cnn.batch_size")
     _check_pixels(grid, settings.training.padding, grid.blocks, f"{where}.blocks")
+    factors = {"blocks": len(grid.blocks), "widths": len(grid.widths), "lambdas": len(settings.lambdas)}
+    check_fits(where, **factors, replicates=grid.replicates)
+    check_fits(where, lambdas=len(settings.lambdas), smallest_replicates=grid.smallest_replicates)
 
 
 def _check_calibration(settings: CnnSettings) -> None:
-    """Its candidates see the images of Table 1."""
+    """It compares lengths that its runs have; its candidates see the images of Table 1."""
     wanted = settings.calibration
+    if (longest := max(wanted.lengths)) > wanted.epochs:
+        said = f"{longest} epochs are more than the {wanted.epochs} of its runs, cnn_calibration.epochs"
+        raise mistake("cnn_calibration.lengths", said)
+    factors = {"candidates": len(wanted.candidates), "blocks": len(wanted.blocks), "widths": len(wanted.widths)}
+    check_fits("cnn_calibration", **factors, replicates=wanted.replicates)
     if settings.family == CIFAR10:
-        for changes in wanted.candidates.values():
-            padding = replace(settings.training, **changes).padding
-            _check_pixels(settings.grid, padding, wanted.blocks, "cnn_calibration.blocks")
+        for name, changes in wanted.candidates.items():
+            training = replace(settings.training, **changes)
+            where = f"cnn_calibration.candidates.{named(name)}.batch_size"
+            check_batches(known(settings.grid.dataset), [training.batch_size], where)
+            _check_pixels(settings.grid, training.padding, wanted.blocks, "cnn_calibration.blocks")
 
 
 def _check_named(variants: Iterable[str], parameters: Parameters) -> None:
@@ -152,8 +170,7 @@ def _check_named(variants: Iterable[str], parameters: Parameters) -> None:
 
 def _check_pixels(grid: Grid, padding: Padding, blocks: Iterable[int], where: str) -> None:
     """Each block halves the image, and leaves at least one pixel of it."""
-    side = SIDES.get(grid.dataset)
-    if side is not None and feature_sides(side, max(blocks), padding)[-1] < 1:
-        raise mistake(
-            where, f"{max(blocks)} blocks leave no pixel of the {side} x {side} of {grid.dataset} (padding {padding})"
-        )
+    about = known(grid.dataset)
+    if about is not None and feature_sides(about.side, min(max(blocks), about.side), padding)[-1] < 1:
+        size = f"{about.side} x {about.side}"
+        raise mistake(where, f"{max(blocks)} blocks leave no pixel of the {size} of {grid.dataset} (padding {padding})")

@@ -1,6 +1,10 @@
 """How much the experiments on the theory draw (paper, section 3)."""
 
-from replication.core.schema import Struct, Whole
+from typing import Annotated
+
+from msgspec import Meta
+
+from replication.core.schema import Several, Struct, Whole
 from replication.core.settings import Parameters
 
 
@@ -9,8 +13,8 @@ class Theory(Struct, frozen=True, kw_only=True):
 
     layers: Whole  # random layers of each class
     filters: Whole  # random filters for the comparison of corners
-    samples: Whole  # points of one nearest-neighbour estimate
-    repeats: Whole  # estimates behind one mean
+    samples: Annotated[int, Meta(ge=4)]  # points of one nearest-neighbour estimate: of the third one's distance
+    repeats: Several  # estimates behind one mean and its error
 
 
 def read(parameters: Parameters) -> Theory:

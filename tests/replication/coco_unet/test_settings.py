@@ -5,11 +5,10 @@ import copy
 import pytest
 from ruamel.yaml import YAML
 
-from replication.coco_unet.settings import PIXELS, read
+from replication.coco_unet.settings import read
 from replication.core import paths
 from replication.core.errors import UserError
 from replication.core.settings import load
-from replication.data import coco, drawings
 
 FAMILY = "unet-coco"
 PARAMS = YAML(typ="safe").load(paths.PARAMS)
@@ -78,7 +77,3 @@ def test_mistakes_in_a_grid(read_changed, grid, message):
 def test_mistakes_in_the_training(read_changed, training, message):
     with pytest.raises(UserError, match=rf"params\.yaml, {message}"):
         read_changed(training=training)
-
-
-def test_the_images_are_as_large_as_they_are_prepared():
-    assert PIXELS == {"coco": coco.SIZE, "drawings": drawings.SIZE}

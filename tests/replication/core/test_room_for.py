@@ -14,13 +14,12 @@ from replication.core.errors import UserError
 def test_a_plan_that_fits_nowhere_is_refused_with_the_estimate(tmp_path, monkeypatch, capsys):
     text = paths.PARAMS.read_text()
     monkeypatch.chdir(tmp_path)
-    paths.PARAMS.write_text(re.sub(r" replicates: \d+", " replicates: 1000000000", text))
+    paths.PARAMS.write_text(re.sub(r"      replicates: \d+", "      replicates: 1000000000", text))
     assert main(["sweep", "--scale", "demo", "--family", "autoencoder-mnist", "--minutes", "0"]) == 2
     said = capsys.readouterr().err
-    assert (
-        "params.yaml, scales.demo.autoencoder-mnist.replicates: at least 1,000,000,000 runs, which need about" in said
-    )
-    assert "3.0 TB of memory and 8.0 TB of disk. There are" in said and len(said.splitlines()) <= 3
+    where = "params.yaml, scales.demo.autoencoder-mnist: widths x lambdas x replicates"
+    assert f"{where} are at least 6,000,000,000 runs, which need about" in said
+    assert "18.0 TB of memory and 48.0 TB of disk. There are" in said and len(said.splitlines()) <= 3
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,6 @@ def test_tables_are_deterministic_and_exact(make_run, tmp_path):
         ("{", "not JSON: Input data was truncated"),
         ("[1]", "not a run record: Expected `object`, got `array`"),
         ('{"key": 1}', "not a run record: Expected `str`, got `int` - at `$.key`"),
-        ("<<<<<<< HEAD", "not JSON: JSON is malformed: invalid character (byte 0)"),
     ],
 )
 def test_a_line_that_is_refused_is_named_kept_and_keeps_no_other_from_being_used(

@@ -95,7 +95,7 @@ def test_a_data_set_reaches_what_is_prepared_from_it(written):
 
     def other(document):
         for family in ("autoencoder-mnist", "inputs-mnist", "cnn-mnist"):
-            document["scales"]["demo"][family]["dataset"] = "shapes"
+            document["scales"]["demo"][family]["dataset"] = "mnist"
 
     assert "prepare-mnist" in changed(before, written(other))
 

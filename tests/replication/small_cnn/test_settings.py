@@ -2,10 +2,9 @@ import pytest
 from ruamel.yaml import YAML
 from small_cnn_runs import ROOT
 
-from replication import data
 from replication.core.errors import UserError
 from replication.core.settings import load
-from replication.small_cnn.settings import CIFAR10, MNIST, SIDES, read
+from replication.small_cnn.settings import CIFAR10, MNIST, read
 
 PARAMS = ROOT / "params.yaml"
 
@@ -80,9 +79,3 @@ def test_a_scale_changes_what_calibration_compares():
 def test_lambdas_are_the_users_or_the_grids(changed):
     assert changed({"lambda": 0.5}).lambdas == (0.0, 0.5)
     assert read(load("demo", PARAMS), MNIST).lambdas == (0.0, 1.0)
-
-
-@pytest.mark.parametrize("name", ["digits", "shapes"])
-def test_sides_are_those_of_the_images(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert data.load(name).train_images.shape[2:] == (SIDES[name], SIDES[name])
