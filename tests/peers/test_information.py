@@ -13,7 +13,7 @@ from entropy_guidance.transfer_entropy import transfer_entropy
 
 
 def package(name):
-    return pytest.importorskip(name, reason=f"{name} is not installed: see requirements-peers.lock")
+    return pytest.importorskip(name, reason=f"{name} is not installed: make test-peers")
 
 
 BITS = list(itertools.product((0, 1), repeat=2))
