@@ -5,6 +5,9 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# What the library is tested beside: networks and trainers of others, then other estimators of information and calibration.
+PEERS := transformers peft torchao lightning accelerate dit infomeasure netcal pyinform torchmetrics
+
 report = scale=$$(sed -n 's/^scale: *//p' params.yaml); page=reports/$$scale/report.html; \
 	test -f $$page && echo ">> The report: $$page" || echo ">> No report yet: \`make repro\` makes $$page"
 
@@ -18,7 +21,7 @@ help:
 	@echo "make check              formatter, linter, type checker"
 	@echo "make docs               write README.md, the findings and docs/ from docs/templates and the records"
 	@echo "make lock               recompute requirements.lock from pyproject.toml"
-	@echo "make test-peers         the tests with transformers, peft, torchao and lightning, in .peers"
+	@echo "make test-peers         the tests beside other packages (transformers, peft, dit, netcal, …), in .peers"
 	@echo "make site               the library's documentation, build/site/index.html; warnings are errors"
 	@echo "make wheel-test         build the library's wheel and try it in an environment of its own (TORCH=2.6.0 picks one)"
 
@@ -64,15 +67,18 @@ docs: .venv/.ready
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra replication --extra dev pyproject.toml -o requirements.lock
-	printf 'transformers\npeft\ntorchao\nlightning\naccelerate\n' | uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements.lock - -o requirements-peers.lock
+	printf '%s\n' $(PEERS) | uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements.lock - -o requirements-peers.lock
 
 wheel-test:
 	@$(PYTHON) tests/wheel/build_and_try.py $(if $(TORCH),--torch $(TORCH))
 
-# Beside the packages of .venv, which its interpreter finds too; what these have in common is installed once.
+# Beside the packages of .venv, which its interpreter finds too; what these have in common is installed once. A line of
+# code, since a bare path would leave out what .pth files there add: this project itself, from src.
+packages := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+
 .peers/.ready: requirements-peers.lock .venv/.ready
 	@test -x .peers/bin/python || $(BIN)/python -m venv .peers
-	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])' > $$(.peers/bin/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/venv.pth
+	@echo "import site; site.addsitedir('$$($(BIN)/python $(packages))')" > "$$(.peers/bin/python $(packages))/venv.pth"
 	@.peers/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-peers.lock
 	@touch $@
 

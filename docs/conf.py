@@ -8,7 +8,14 @@ project = "entropy_guidance"
 author = copyright = "The entropy-guidance authors"
 release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["notebooks"]
+exclude_patterns = [
+    "notebooks",
+    "templates",
+    "demo",
+    "library.md",
+    "paper-scale.md",
+    "pipeline.md",
+]  # read in the repository
 html_theme = "furo"
 html_title = f"entropy_guidance {__version__}"
 autodoc_member_order = "bysource"

@@ -16,7 +16,6 @@ from typing import Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.hooks import RemovableHandle
 
 Target = Literal["weights", "gradient"]
@@ -115,20 +114,20 @@ class TransferCounter:
                 f"source and target must be booleans (..., series, images), of the same images; got {source.dtype} "
                 f"{tuple(source.shape)} and {target.dtype} {tuple(target.shape)}"
             )
-        series = new = _one_hot(source, target)
-        if self._kept is not None:
-            series = torch.cat((self._kept, new), -1)
-            new = series[..., self._kept.shape[-1] - 1 :]  # the transition over the border is counted too
-        counts = _transitions(new, source.shape[-2])
-        if self._kept is not None:
-            counts += self.counts
-        self.images += source.shape[-1]
-        kept = 1
-        if self.window is not None:
-            if leaving := max(0, self.images - self.window):
-                counts -= _transitions(series[..., : leaving + 1], source.shape[-2])
-            self.images = kept = min(self.images, self.window)
-        self.counts, self._kept = counts, series[..., -kept:]
+        sources, images = source.shape[-2:]
+        series = torch.cat((source, target), -2)
+        if self._kept is None:
+            counts = _transitions(series, sources)
+        else:
+            border = self._kept.shape[-1] - 1  # the transition over the border is counted too
+            series = torch.cat((self._kept, series), -1)
+            counts = _transitions(series[..., border:], sources) + self.counts
+        images += self.images
+        leaving = 0 if self.window is None else max(0, images - self.window)
+        if leaving:
+            counts -= _transitions(series[..., : leaving + 1], sources)
+        self.images, self.counts = images - leaving, counts
+        self._kept = series[..., -1:] if self.window is None else series[..., leaving:]
 
     def bits(self) -> Tensor:
         """Transfer entropy from each source to each target: (..., S, T).
@@ -162,29 +161,24 @@ def _binary_bits(counts: Tensor, transitions: int) -> Tensor:
     """
     marginal = counts.flatten(-3) @ _SUMS.to(counts.device)
     nats = torch.xlogy(marginal, marginal) @ _SIGNS.to(counts.device)
-    return F.threshold(nats.div_(transitions * math.log(2)), ROUNDING, 0.0)
+    return torch.threshold(nats.div_(transitions * math.log(2)), ROUNDING, 0.0)
 
 
 def _without_series(values: Tensor) -> tuple[int, ...]:
     return (*values.shape[:-2], *values.shape[-1:])
 
 
-def _one_hot(source: Tensor, target: Tensor) -> Tensor:
-    """(..., S, B) and (..., T, B) booleans -> (..., 2, S + T, B), by symbol: 1 where it is the series' own."""
-    ones = torch.cat((source, target), -2).float()
-    return torch.stack((1 - ones, ones), -3)
-
-
 def _transitions(series: Tensor, sources: int) -> Tensor:
-    """Counts (..., S, T, 2, 2, 2) of the transitions within one-hot series (..., 2, S + T, B).
+    """Counts (..., S, T, 2, 2, 2) of the transitions within series (..., S + T, B), booleans, sources first.
 
     One matrix product. Sums of ones are exact in float32 up to 16,777,216 images.
     """
-    source, target = series[..., :sources, :-1], series[..., sources:, :]
-    changes = target[..., :, None, :, 1:] * target[..., None, :, :, :-1]  # (..., next, present, T, B - 1)
+    one_hot = torch.stack((~series, series), -2).float()  # (..., S + T, 2, B)
+    source, target = one_hot[..., :sources, :, :-1], one_hot[..., sources:, :, :]
+    changes = target[..., 1:].unsqueeze(-2) * target[..., :-1].unsqueeze(-3)  # (..., T, next, present, B - 1)
     counts = source.flatten(-3, -2) @ changes.flatten(-4, -2).mT
-    counts = counts.reshape(*counts.shape[:-2], 2, sources, 2, 2, -1)  # (..., j, S, next, present, T)
-    return counts.movedim((-5, -1), (-1, -4)).to(torch.float64, memory_format=torch.contiguous_format)
+    counts = counts.view(*series.shape[:-2], sources, 2, -1, 2, 2)  # (..., S, j, T, next, present)
+    return counts.movedim(-4, -1).to(torch.float64, memory_format=torch.contiguous_format)
 
 
 class TransferEntropyFeedback:
@@ -300,7 +294,7 @@ class TransferEntropyFeedback:
         now = self.counter.bits()
         strength = now if self._before is None else self._before - now
         self._before = now
-        strength = F.threshold(strength, LEAST, 0.0)
+        strength = torch.threshold(strength, LEAST, 0.0)
         if self._acting is not None:
             strength = strength * self._acting.to(strength)
         if self.placebo == "diagonal":

@@ -128,13 +128,12 @@ def _(matrix: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
 def _of_square(matrix: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
     size = matrix.shape[-1]
     blocked = with_slope and matrix.ndim == 2 and size >= BLOCKED_INVERSE and matrix.device.type == "cpu"
-    # Stored row by row, a matrix is its transpose stored column by column.
-    factors, pivots = _lu(matrix if blocked else matrix.mH)
+    factors, pivots = _lu(matrix.mH)  # stored row by row, a matrix is its transpose stored column by column
     value = factors.diagonal(dim1=-2, dim2=-1).abs().log().sum(dim=-1)
     if not with_slope:
         return value, matrix.new_empty(0)
     if blocked:
-        return value, _blocked_inverse(factors, pivots).mH
+        return value, _blocked_inverse(factors, pivots)
     eye = torch.eye(size, dtype=matrix.dtype, device=matrix.device).expand_as(matrix)
     return value, torch.linalg.lu_solve(factors, pivots, eye)
 
@@ -151,29 +150,29 @@ def _lu(matrix: Tensor) -> tuple[Tensor, Tensor]:
 def _blocked_inverse(factors: Tensor, pivots: Tensor) -> Tensor:
     """From an LU, (n, n). Where a diagonal number is 0 it holds what it will."""
     # As LAPACK's getri, which torch does not offer: U^-1, then X from X L = U^-1.
-    result = _upper_inverse(factors)
+    result = factors.new_zeros(factors.shape)
+    _invert_upper_(result, factors)
     _divide_by_lower_(result, factors)
     order = list(range(factors.shape[-1]))
     for row, pivot in enumerate(pivots.tolist()):
         order[row], order[pivot - 1] = order[pivot - 1], order[row]
-    return result.mT.index_select(0, torch.tensor(order).argsort()).mT
+    return result.index_select(1, torch.tensor(order).argsort())
 
 
-def _upper_inverse(factors: Tensor) -> Tensor:
-    """Of the upper triangle of an LU, (n, n), by halves; below the diagonal it is zero."""
+def _invert_upper_(out: Tensor, factors: Tensor) -> None:
+    """Into zeros, the inverse of the upper triangle of an LU, (n, n), by halves."""
     size = factors.shape[-1]
     if size <= BLOCKED_INVERSE // 8:
         eye = torch.eye(size, dtype=factors.dtype, device=factors.device)
-        leaf: Tensor = torch.linalg.solve_triangular(factors, eye, upper=True)
-        return leaf
+        out.copy_(torch.linalg.solve_triangular(factors, eye, upper=True))
+        return
     half = size // 2
-    first, last = _upper_inverse(factors[:half, :half]), _upper_inverse(factors[half:, half:])
-    result = factors.new_zeros(size, size).mT  # column by column, as LAPACK has it
-    result[:half, :half], result[half:, half:] = first, last
-    beside = factors.new_empty(size - half, half).mT
+    first, last = out[:half, :half], out[half:, half:]
+    _invert_upper_(first, factors[:half, :half])
+    _invert_upper_(last, factors[half:, half:])
+    beside = factors.new_empty(half, size - half)
     _times_upper_(beside, factors[:half, half:], last)
-    _upper_times_(result[:half, half:], first, beside.neg_())
-    return result
+    _upper_times_(out[:half, half:], first, beside.neg_())
 
 
 def _times_upper_(out: Tensor, matrix: Tensor, upper: Tensor) -> None:
