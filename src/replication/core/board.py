@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,10 @@ class Exhibit:
         found = self.room.hypotheses(self.findings)
         if not self.stand_in:
             return found
-        return [Hypothesis(one.name, one.family, UNDECIDED, one.evidence) for one in found]
+        return [
+            replace(one, verdict=UNDECIDED, control="not tested" if one.control else "", control_evidence="")
+            for one in found
+        ]
 
 
 def exhibits(parameters: Parameters) -> list[Exhibit]:

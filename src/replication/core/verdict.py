@@ -21,3 +21,5 @@ class Hypothesis:
     family: str
     verdict: str  # supported, partly, refuted, undecided
     evidence: str
+    control: str = ""  # as a claim's; nothing where hypotheses.yaml asks no control question
+    control_evidence: str = ""

@@ -12,15 +12,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from entropy_guidance import renyi
-from entropy_guidance.renyi import Rule, Width
+from entropy_guidance.renyi import Width
 from replication.core.runs import nine_digits
+from replication.rivals.record import RULES, SCALED
 from replication.rivals.training.network import LOGITS, Network
 
-IMAGES = 128  # of each split
-EPOCHS = (0, 1, 2, 4, 8, 15)
-RULES: tuple[Rule, ...] = ("power", "neighbours", "median", "standardised")
 WIDTHS: dict[str, Width] = {rule: Width(rule) for rule in RULES}
-SCALED = 10.0  # the last block's outputs are measured so many times as large, too: where the width does not follow them
 PAIRS = 40  # of maps, drawn anew in each measurement
 
 Columns = dict[str, list[Any]]
@@ -70,7 +67,7 @@ class Measurement:
         x, x_bits, y, y_bits = self._known[split, rule]
         last = list(layers)[-2]
         if rule == "power":
-            layers = {**layers, f"{last} x {SCALED:g}": SCALED * layers[last]}
+            layers = {**layers, f"{last} x {SCALED}": SCALED * layers[last]}
         grams = torch.stack([renyi.map_grams(output, WIDTHS[rule]).prod(0) for output in layers.values()])
         bits_3L = renyi.entropy(torch.stack([grams, grams * x, grams * y]))
         about = {"entropy": bits_3L[0], "about_input": bits_3L[0] + x_bits - bits_3L[1]}

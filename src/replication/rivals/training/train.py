@@ -18,9 +18,10 @@ from entropy_guidance import outputs
 from replication.core.provenance import environment
 from replication.core.runs import Record, Run, make_record, nine_digits
 from replication.data.images import ImageSet
+from replication.rivals.record import EPOCHS, IMAGES, PER_NAT
 from replication.rivals.settings import FEEDBACKS
 from replication.rivals.training.calibration import BINS, held_out
-from replication.rivals.training.measure import EPOCHS, IMAGES, Measurement
+from replication.rivals.training.measure import Measurement
 from replication.rivals.training.network import Network, images_of
 from replication.rivals.training.steps import action_of, loss_of
 from replication.small_cnn.training.train import VALIDATION_PART, cost
@@ -31,7 +32,6 @@ __all__ = ["cost", "one_thread", "stack_key", "stack_size", "train"]
 
 SCORED = 10_000  # training images on which a finished network is scored
 PREDICTED = 1_000  # validation images whose predictions an unguided run's record keeps: for ensembles
-PER_NAT = 100  # they are kept as whole hundredths of a nat
 OUTPUTS = ("loss", "accuracy", "entropy", "confidence", "ece", "brier")  # of the validation images
 MONITORED = {"loss": "nll"}  # where the monitor has another name
 
