@@ -23,3 +23,4 @@ class Hypothesis:
     evidence: str
     control: str = ""  # as a claim's; nothing where hypotheses.yaml asks no control question
     control_evidence: str = ""
+    n: int | None = None  # runs, pairs or seeds behind it, of one that the page's board shows

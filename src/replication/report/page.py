@@ -1,6 +1,7 @@
 """The report of one scale: report.md, report.html (self-contained), figures and tables, from findings."""
 
 import base64
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ def write(parameters: Parameters, shown: list[Exhibit]) -> str:
             for exhibit in shown
             for section in exhibit.room.sections(exhibit.parts, exhibit.findings, folder, note)
         ],
+        rivals=_rivals(shown),
         long_table=LONG_TABLE,
         assumptions=published.read("assumptions"),
         settings=_settings(shown),
@@ -48,6 +50,13 @@ def write(parameters: Parameters, shown: list[Exhibit]) -> str:
     )
     write_text(folder / "report.html", html)
     return f"The report is {folder / 'report.html'} (and report.md beside it)."
+
+
+def _rivals(shown: list[Exhibit]) -> list[dict[str, Any]]:
+    """Rows of the board on hypotheses that say how many runs they stand on."""
+    said = {entry["id"]: entry["hypothesis"] for entry in published.read("hypotheses")}
+    found = [one for exhibit in shown for one in exhibit.hypotheses() if one.n is not None]
+    return [dataclasses.asdict(one) | {"said": said[one.name]} for one in found]
 
 
 def _settings(shown: list[Exhibit]) -> dict[str, dict[str, Any]]:

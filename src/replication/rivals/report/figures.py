@@ -1,6 +1,6 @@
 """Figures on the rivals: information plane, reliability, arms beside the unguided runs, width study, feedback, maps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ def plane(points: pd.DataFrame) -> Figure:
 @house_style()
 def reliability(bins: pd.DataFrame) -> Figure:
     """Accuracy against confidence, a curve an arm and lambda; a panel an arm, the unguided runs in each."""
-    arms = [arm for arm in dict.fromkeys(bins["arm"]) if arm != "unguided"] or ["unguided"]
+    arms = [arm for arm in COLOURS if arm in set(bins["arm"]) - {"unguided"}] or ["unguided"]
     figure, panels = plt.subplots(
         1, len(arms), figsize=(3.7 * len(arms), 3.9), squeeze=False, sharey=True, layout="constrained"
     )
@@ -71,7 +71,7 @@ def reliability(bins: pd.DataFrame) -> Figure:
             )
         own = bins[(bins["arm"] == arm) & (arm != "unguided")]
         groups = list(own.groupby("value"))
-        for shade, (value, curve) in zip(np.linspace(0.35, 0.95, len(groups)), groups, strict=True):
+        for shade, (value, curve) in zip(np.linspace(0.95, 0.35, len(groups))[::-1], groups, strict=True):
             label = f"{value:g}, n = {curve['n'].max()}"
             axes.plot(curve["confidence"], curve["accuracy"], ".-", color=plt.get_cmap("Blues")(shade), label=label)
         axes.set(xlabel="confidence", title=arm, xlim=(0, 1), ylim=(0, 1))
@@ -81,8 +81,12 @@ def reliability(bins: pd.DataFrame) -> Figure:
 
 
 @house_style()
-def forest(cells: pd.DataFrame) -> Figure:
-    """Every arm less the unguided runs: means and intervals, a panel a measure."""
+def forest(cells: pd.DataFrame, without_lambda: Collection[str]) -> Figure:
+    """Every arm less the unguided runs: means and intervals, a panel a measure.
+
+    Args:
+        without_lambda: arms that have none to be named.
+    """
     rows = list(dict.fromkeys(zip(cells["arm"], cells["lambda"], strict=True)))
     measures = [measure for measure in COMPARED if measure in set(cells["measure"])]
     figure, panels = plt.subplots(
@@ -104,7 +108,9 @@ def forest(cells: pd.DataFrame) -> Figure:
         axes.tick_params(axis="x", labelsize=8)
         _zoom(axes, own)
     first = np.atleast_1d(panels)[0]
-    first.set_yticks(range(len(rows)), [f"{arm} {lambda_:g}" for arm, lambda_ in rows], fontsize=8)
+    first.set_yticks(
+        range(len(rows)), [arm if arm in without_lambda else f"{arm} {lambda_:g}" for arm, lambda_ in rows], fontsize=8
+    )
     first.invert_yaxis()
     return figure
 

@@ -24,7 +24,7 @@ from replication.report.section import (
 from replication.rivals.grid import arms
 from replication.rivals.record import IMAGES
 from replication.rivals.report import figures
-from replication.rivals.settings import UNGUIDED, RivalsSettings
+from replication.rivals.settings import UNGUIDED, WITHOUT_LAMBDA, RivalsSettings
 from replication.rivals.statistics import feedback
 from replication.rivals.statistics.findings import decided
 from replication.rivals.statistics.frames import FIRST, by_arm
@@ -125,12 +125,15 @@ class _Writer(FamilyWriter[RivalsSettings]):
         cells = self.found.table("against-unguided")
         if cells.empty:
             return None
+        without_lambda = {name for name, arm in self.settings.arms.items() if arm.form in WITHOUT_LAMBDA}
         caption = (
             f"Paired differences to the unguided run of the seed, means over n = {count_range(cells['n'])} pairs with "
             "95 % t-intervals, not corrected for their number (open points: one pair, no interval). Lower is better, "
             "but for accuracy."
         )
-        return self.draw(figures.forest(cells), "forest", self.titled("Every arm beside the unguided runs"), caption)
+        return self.draw(
+            figures.forest(cells, without_lambda), "forest", self.titled("Every arm beside the unguided runs"), caption
+        )
 
     def along(self) -> FigureEntry | None:
         chosen = {

@@ -37,19 +37,19 @@ def chosen(runs: pd.DataFrame, planned: Mapping[str, Sequence[float]]) -> pd.Dat
 
 def r4(runs: pd.DataFrame, table: pd.DataFrame, planned: Mapping[str, Sequence[float]]) -> Ruling:
     """Args: table, see `chosen`."""
-    complete = set(table["method"]) == {name for name in METHODS if name in planned}
+    methods = {name for name in METHODS if name in planned}
     if table.empty:
-        return Ruling("undecided", "no method has all ten seeds yet")
-    evidence = "NLL less unguided on seeds 5 to 9 (n = 5): " + "; ".join(
+        return Ruling("undecided", f"none of the {len(methods)} methods has all ten seeds yet", 0)
+    evidence = "NLL less unguided on seeds 5 to 9: " + "; ".join(
         f"{row.method} at {row.value:g} {row.nll_difference:+.4f} (p {row.p_holm:.3f})" for row in table.itertuples()
     )
-    if not complete:
-        return Ruling("undecided", evidence)
+    if missing := methods - set(table["method"]):
+        return Ruling("undecided", f"{evidence}; not all seeds yet: {', '.join(sorted(missing))}", len(SCORE))
     better = table[(table["nll_difference"] < 0) & (table["p_holm"] < ALPHA)]
     best = [row.method for row in better.itertuples() if not _beaten(runs, table, str(row.method))]
     if not best:
-        return Ruling("undecided", evidence)
-    return Ruling("supported", f"{evidence}; not beaten: {', '.join(map(str, best))}")
+        return Ruling("undecided", evidence, len(SCORE))
+    return Ruling("supported", f"{evidence}; not beaten: {', '.join(map(str, best))}", len(SCORE))
 
 
 def _beaten(runs: pd.DataFrame, table: pd.DataFrame, method: str) -> bool:

@@ -10,7 +10,7 @@ from scipy import stats
 from replication.core.runs import Record
 from replication.rivals.settings import UNGUIDED
 from replication.rivals.statistics.frames import pairs, probabilities, values
-from replication.rivals.statistics.rules import FEW, SEEDS, Interval, Ruling, by_lambda, enough, survives
+from replication.rivals.statistics.rules import FEW, SEEDS, Interval, Ruling, by_lambda, enough, fewest, survives
 
 PENALTY, SMOOTHING, BOTTLENECK, PLAIN = "penalty", "smoothing", "bottleneck", "plain-bottleneck"  # arms
 MATCHED = {0.199: 0.05, 0.244: 0.1, 0.328: 0.2}  # lambda of the penalty, share of the smoothing with the same optimum
@@ -36,7 +36,8 @@ def r1(runs: pd.DataFrame, lambdas: Sequence[float]) -> Ruling:
             for lambda_, (nll, ece, accuracy) in found.items()
         }
     )
-    known = enough(interval for three in found.values() for interval in three)
+    n = fewest(interval for three in found.values() for interval in three)
+    known = n >= SEEDS
     verdict = "undecided"
     if known:
         good = [
@@ -48,7 +49,7 @@ def r1(runs: pd.DataFrame, lambdas: Sequence[float]) -> Ruling:
     best = min(means, key=lambda lambda_: (np.isnan(means[lambda_]), means[lambda_]))
     scaled = Interval.of(pairs(values(runs, PENALTY, "held_nll", best), values(runs, UNGUIDED, "scaled_nll")))
     said = f"on half of the images, NLL of the penalty at {best:g} less that of the scaled unguided run {scaled.said()}"
-    return Ruling(verdict, evidence, survives(scaled.below(0), known=known), said)
+    return Ruling(verdict, evidence, n, survives(scaled.below(0), known=known), said)
 
 
 def r1b(runs: pd.DataFrame, lambdas: Sequence[float]) -> Ruling:
@@ -63,13 +64,15 @@ def r1b(runs: pd.DataFrame, lambdas: Sequence[float]) -> Ruling:
     evidence = "NLL of the penalty less that of smoothing, " + by_lambda(
         {lambda_: interval.said() for lambda_, interval in found.items()}
     )
-    return Ruling(_equal(list(found.values()), SAME_NLL), evidence)
+    return Ruling(_equal(list(found.values()), SAME_NLL), evidence, fewest(found.values()))
 
 
 def r1c(runs: pd.DataFrame) -> Ruling:
     """The penalty at 0.01."""
     found = Interval.of(pairs(values(runs, PENALTY, "entropy", WEAK), values(runs, UNGUIDED, "entropy")))
-    return Ruling(_equal([found], SAME_ENTROPY), f"mean entropy at {WEAK:g} less unguided, nats: {found.said()}")
+    return Ruling(
+        _equal([found], SAME_ENTROPY), f"mean entropy at {WEAK:g} less unguided, nats: {found.said()}", found.n
+    )
 
 
 def _equal(found: Sequence[Interval], margin: float) -> str:
@@ -85,11 +88,10 @@ def r5(records: Sequence[Record]) -> Ruling:
     histories = [record["history"]["validation_entropy"] for record in records]
     taus = [float(stats.kendalltau(range(len(history)), history).statistic) for history in histories]
     if not taus:
-        return Ruling("undecided", "no runs (n = 0)")
+        return Ruling("undecided", "no runs", 0)
     evidence = f"Kendall's tau of entropy with the epoch {min(taus):+.2f} to {max(taus):+.2f} (n = {len(taus)} runs)"
-    if len(taus) < SEEDS:
-        return Ruling("undecided", evidence)
-    return Ruling("supported" if max(taus) < FALLING else "refuted", evidence)
+    falls = "supported" if max(taus) < FALLING else "refuted"
+    return Ruling(falls if len(taus) >= SEEDS else "undecided", evidence, len(taus))
 
 
 def ensemble(records: Sequence[Record]) -> pd.DataFrame:
@@ -113,10 +115,10 @@ def _entropy(q: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(stats.entropy(q, axis=1))
 
 
-def r6(images: pd.DataFrame) -> Ruling:
-    """The ensemble beside its members. Args: images, see `ensemble`."""
+def r6(images: pd.DataFrame, members: int) -> Ruling:
+    """The ensemble beside its members. Args: images, see `ensemble`; members, how many there are so far."""
     if images.empty:
-        return Ruling("undecided", f"fewer than {FEW} unguided runs", "not tested")
+        return Ruling("undecided", f"{members} of {FEW} members", members, "not tested")
     entropies, losses = (images.filter(regex=f"^{name}_") for name in ("entropy", "nll"))
     largest, best = entropies.mean().max(), losses.mean().idxmin()
     gain = Interval.of(images["nll"] - losses[best])
@@ -128,7 +130,7 @@ def r6(images: pd.DataFrame) -> Ruling:
     verdict = "refuted" if not higher else "supported" if gain.below(0) else "undecided"
     share = float((images["entropy"] > entropies.max(axis=1)).mean())
     said = f"above every member on {share:.0%} of {len(images)} images"
-    return Ruling(verdict, evidence, survives(share >= IMAGES_ABOVE, known=True), said)
+    return Ruling(verdict, evidence, FEW, survives(share >= IMAGES_ABOVE, known=True), said)
 
 
 def r7(runs: pd.DataFrame, betas: Sequence[float]) -> Ruling:
@@ -143,8 +145,8 @@ def r7(runs: pd.DataFrame, betas: Sequence[float]) -> Ruling:
         f"mean KL {means}; it falls in {int(falls.sum())} of {len(falls)} seeds; accuracy at {min(betas):g} less "
         f"that of the plain layers {cost.said()}"
     )
-    if len(table) < SEEDS or not enough([cost]):
-        return Ruling("undecided", evidence)
+    n = min(len(table), cost.n)
+    verdict = "supported" if falls.all() and cost.within(SAME_ACCURACY) else "undecided"
     if not falls.all() or cost.outside(SAME_ACCURACY):
-        return Ruling("refuted", evidence)
-    return Ruling("supported" if cost.within(SAME_ACCURACY) else "undecided", evidence)
+        verdict = "refuted"
+    return Ruling(verdict if n >= SEEDS else "undecided", evidence, n)

@@ -27,29 +27,29 @@ def r3(runs: pd.DataFrame, arms: set[str]) -> Ruling:
     said = "; ".join(f"{name} {interval.said(2)}" for name, interval in against.items())
     passed = all(interval.below(0) for interval in against.values())
     control = survives(passed, known=enough(against.values()) and enough([found]))
-    return Ruling(verdict, f"epochs to the target, less unguided: {found.said(2)}", control, f"epochs less {said}")
+    return Ruling(
+        verdict, f"epochs to the target, less unguided: {found.said(2)}", found.n, control, f"epochs less {said}"
+    )
 
 
 def r3c(runs: pd.DataFrame) -> Ruling:
     """The share of pairs and windows in which the chi-square test finds something."""
     shares = values(runs, FEEDBACK, "significant")
     if shares.empty:
-        return Ruling("undecided", "no runs (n = 0)", "not tested")
+        return Ruling("undecided", "no runs", 0, "not tested")
     evidence = f"p < 0.05 in {shares.mean():.2%} of pairs and windows (n = {len(shares)} runs)"
     verdict = ("supported" if shares.mean() <= NOTHING else "refuted") if len(shares) >= SEEDS else "undecided"
     against = Interval.of(pairs(shares, values(runs, PERMUTED, "significant")))
     control = survives(against.within(SAME), known=enough([against]))
-    return Ruling(verdict, evidence, control, f"less the share of {PERMUTED}: {against.said()}")
+    return Ruling(verdict, evidence, len(shares), control, f"less the share of {PERMUTED}: {against.said()}")
 
 
 def r3d(runs: pd.DataFrame) -> Ruling:
     """The same networks on training images."""
     found = Interval.of(pairs(values(runs, FEEDBACK, "on_training_images"), values(runs, FEEDBACK, "accuracy")))
     evidence = f"accuracy on training images less that on validation images {found.said(3)}"
-    if not enough([found]):
-        return Ruling("undecided", evidence)
     verdict = "supported" if found.above(BETTER) else "refuted" if found.below(BETTER) else "undecided"
-    return Ruling(verdict, evidence)
+    return Ruling(verdict if enough([found]) else "undecided", evidence, found.n)
 
 
 def compared(runs: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from replication.core.verdict import Hypothesis, Verdict
 from replication.rivals.grid import arms
 from replication.rivals.settings import UNGUIDED, RivalsSettings
 from replication.rivals.statistics import best, confidence, feedback, frames, information
-from replication.rivals.statistics.rules import Ruling
+from replication.rivals.statistics.rules import FEW, Ruling
 
 DIAGRAM = (UNGUIDED, "penalty", "smoothing", "bottleneck")  # arms of the reliability diagram
 PLANE = (UNGUIDED, *information.DEEP)  # arms of the information plane
@@ -54,7 +54,7 @@ def statistics(family: Family[RivalsSettings], settings: RivalsSettings) -> Find
         "R3d": ([feedback.FEEDBACK], lambda: feedback.r3d(runs)),
         "R4": (best.METHODS, lambda: best.r4(runs, methods, planned)),
         "R5": ([UNGUIDED], lambda: confidence.r5(named[UNGUIDED])),
-        "R6": ([UNGUIDED], lambda: confidence.r6(images)),
+        "R6": ([UNGUIDED], lambda: confidence.r6(images, min(len(named[UNGUIDED]), FEW))),
         "R7": ([confidence.BOTTLENECK, confidence.PLAIN], lambda: confidence.r7(runs, planned["bottleneck"])),
         "R8": (information.SIZES, lambda: information.r8(maps, sizes)),
     }

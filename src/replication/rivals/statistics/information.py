@@ -8,7 +8,7 @@ import pandas as pd
 
 from replication.rivals.record import IMAGES, RULES, SCALED
 from replication.rivals.settings import UNGUIDED
-from replication.rivals.statistics.rules import FEW, Interval, Ruling, enough, survives
+from replication.rivals.statistics.rules import FEW, Interval, Ruling, fewest, survives
 
 DEEP = ("blocks-2", "blocks-3")  # arms
 DEEPEST = "blocks-3"
@@ -75,10 +75,11 @@ def inequality(kept: pd.DataFrame, kind: str) -> Ruling:
     own = kept[kept["kind"] == kind]
     seeds = own.groupby("arm")["replicate"].nunique()
     arms = [DEEPEST] if kind == "errors" else DEEP
-    known = all(seeds.get(arm, 0) >= FEW for arm in arms)
+    n = min(int(seeds.get(arm, 0)) for arm in arms)
+    known = n >= FEW
     study = width_study(kept).set_index(["kind", "width"])
     if (kind, RULE) not in study.index:
-        return Ruling("undecided", "no runs (n = 0)", "not tested")
+        return Ruling("undecided", "no runs", 0, "not tested")
     row = study.loc[kind, RULE]
     counts = " and ".join(f"{seeds.get(arm, 0)} of {arm}" for arm in arms)
     evidence = f"kept in {row.trained:.0%} of {row.n_trained:.0f} measurements at the {RULE} rule (seeds: {counts})"
@@ -93,7 +94,7 @@ def inequality(kept: pd.DataFrame, kind: str) -> Ruling:
         scaled = study.loc["scaled", "power"]
         passed = passed and scaled.trained >= SHARE
         said += f"; with the last block's outputs times {SCALED}, power: {scaled.trained:.0%} trained"
-    return Ruling(verdict, evidence, survives(passed, known=known), said)
+    return Ruling(verdict, evidence, n, survives(passed, known=known), said)
 
 
 def of_maps(maps: pd.DataFrame) -> pd.DataFrame:
@@ -136,7 +137,8 @@ def r8(table: pd.DataFrame, sizes: Sequence[int]) -> Ruling:
         for width in RULES
     )
     evidence = f"bits, {said}; widths that count: {', '.join(counting) or 'none'}"
-    known = whole and enough((interval for intervals in found.values() for interval in intervals), FEW)
+    n = fewest(interval for intervals in found.values() for interval in intervals)
+    known = whole and n >= FEW
     verdict = "undecided"
     if known and counting:
         if all(interval.above(0) for width in counting for interval in found[width]):
@@ -145,6 +147,5 @@ def r8(table: pd.DataFrame, sizes: Sequence[int]) -> Ruling:
             verdict = "refuted"
     passed = bool(counting) and all(trained[width].above(0) for width in counting)
     control = "; ".join(f"{width}: {interval.said(3)}" for width, interval in trained.items())
-    return Ruling(
-        verdict, evidence, survives(passed, known=known and bool(counting)), f"trained less untrained, {control}"
-    )
+    survived = survives(passed, known=known and bool(counting))
+    return Ruling(verdict, evidence, n, survived, f"trained less untrained, {control}")

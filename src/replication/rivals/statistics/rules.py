@@ -16,6 +16,7 @@ class Ruling:
 
     verdict: str  # supported, refuted, undecided
     evidence: str
+    n: int  # pairs, or seeds, of the comparison that has fewest
     control: str = ""  # survives, does not survive, not tested; nothing where no control is asked for
     control_evidence: str = ""
 
@@ -55,10 +56,13 @@ class Interval:
         return f"{self.mean:+.{digits}f} ({self.low:+.{digits}f} to {self.high:+.{digits}f}, n = {self.n})"
 
 
+def fewest(intervals: Iterable[Interval]) -> int:
+    return min((interval.n for interval in intervals), default=0)
+
+
 def enough(intervals: Iterable[Interval], n: int = SEEDS) -> bool:
     """Whether there are some, and each has so many pairs."""
-    counts = [interval.n for interval in intervals]
-    return bool(counts) and min(counts) >= n
+    return fewest(intervals) >= n
 
 
 def by_lambda(said: Mapping[float, str]) -> str:
