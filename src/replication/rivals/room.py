@@ -22,7 +22,7 @@ def family(parameters: Parameters, name: str) -> Family[RivalsSettings]:
         grid_of=grid.grid,
         trainer=f"{HERE}.training.train",
         statistics_of=late.function(f"{HERE}.statistics.findings:statistics"),
-        also_from=(paths.BENCHMARKS / "rivals.csv",),
+        also_from=(paths.BENCHMARKS / "rivals.csv", paths.BENCHMARKS / "rivals-training.csv"),
         builds_on=("small_cnn",),
     )
 

@@ -64,12 +64,19 @@ TABLES = {  # name -> title, note
         "lost: share of the last layer's weights that the diagonal takes in an epoch; significant: share of pairs of "
         "classes and windows with p < 0.05; both means over epochs.",
     ),
+    "steps": (
+        "What a step costs",
+        "CPU milliseconds of one core a step, medians of n turns in which all forms alternate, and times an unguided "
+        "one; measurement: seconds of one measurement of the layers; share: of all of them in the time of the steps "
+        "(data/benchmarks/rivals-training.csv).",
+    ),
     "cost": (
         "What the measurements cost",
         "Milliseconds of one core (data/benchmarks/rivals.csv): ours, and the same by one eigenvalue routine a map, or "
         "by loops over Python's integers.",
     ),
 }
+SPEEDS = ("steps", "cost")  # measured apart, the same for all families
 ABOUT = (
     "Three systems that other documents recommend, on the smallest CNN of Table 1, under its protocol: a penalty on "
     "confidence, information by kernel matrices, and feedback of transfer entropy; beside them label smoothing, a "
@@ -94,7 +101,11 @@ def sections(parts: Sequence[Any], findings: Mapping[str, Findings], folder: Pat
             about="\n\n".join([*paragraphs, *hypotheses(decided(findings), note)]),
             note=note,
             figures=[figure for writer in writers for figure in writer.figures()],
-            tables=[statements(folder), *(table for writer in writers for table in writer.tables())],
+            tables=[
+                statements(folder),
+                *(table for writer in writers for table in writer.tables()),
+                *writers[0].speeds(),
+            ],
         )
     ]
 
@@ -206,15 +217,14 @@ class _Writer(FamilyWriter[RivalsSettings]):
         return self.draw(figures.feedback(cells, named), "feedback", title, caption)
 
     def tables(self) -> list[TableEntry]:
-        shown = [
-            name
-            for name in TABLES
-            if len(self.found.table(name)) and (name != "cost" or self.family.name.endswith("cifar10"))
-        ]
-        return [self.table(name) for name in shown]
+        own = [name for name in TABLES if name not in SPEEDS]
+        return [self.table(name) for name in own if len(self.found.table(name))]
+
+    def speeds(self) -> list[TableEntry]:
+        return [self.table(name) for name in SPEEDS if len(self.found.table(name))]
 
     def table(self, name: str) -> TableEntry:
         title, note = TABLES[name]
-        if name == "cost":
-            return write_table(self.folder, "rivals-cost", title, self.found.table(name), note)
+        if name in SPEEDS:
+            return write_table(self.folder, f"rivals-{name}", title, self.found.table(name), note)
         return self.write(self.found.table(name), name, self.titled(title), note)

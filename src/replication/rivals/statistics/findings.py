@@ -18,6 +18,8 @@ from replication.rivals.statistics.rules import FEW, Ruling
 DIAGRAM = (UNGUIDED, "penalty", "smoothing", "bottleneck")  # arms of the reliability diagram
 PLANE = (UNGUIDED, *information.DEEP)  # arms of the information plane
 
+MACHINE = ["hardware", "versions"]  # columns of measured speeds
+
 
 def statistics(family: Family[RivalsSettings], settings: RivalsSettings) -> Findings:
     """Everything, from the family's run table, and the speeds that are measured apart."""
@@ -39,7 +41,8 @@ def statistics(family: Family[RivalsSettings], settings: RivalsSettings) -> Find
         "maps": _maps(maps),
         "feedback": feedback.compared(runs),
         "methods": methods,
-        "cost": measurements("rivals").drop(columns=["hardware", "versions"], errors="ignore"),
+        "cost": measurements("rivals").drop(columns=MACHINE, errors="ignore"),
+        "steps": measurements("rivals-training").drop(columns=[*MACHINE, "maps"], errors="ignore"),
     }
     sizes = [settings.grid.arms[arm].width or settings.grid.width for arm in information.SIZES if arm in planned]
     rulings: dict[str, tuple[Sequence[str], Callable[[], Ruling]]] = {  # the arms that a rule is about, and the rule
