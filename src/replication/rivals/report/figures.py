@@ -20,7 +20,7 @@ LABELS = {
     "nll": "NLL (nats)",
     "ece": "ECE",
     "epochs": "epochs to target",
-    "seconds": "seconds to target",
+    "seconds": "CPU seconds to target",
 }
 KINDS = {
     "about_input": "I(X;T) falls (R2)",

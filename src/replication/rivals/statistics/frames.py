@@ -47,7 +47,7 @@ def frame(named: Mapping[str, Sequence[Record]]) -> pd.DataFrame:
 
     Columns: arm, settings, METRICS at the last epoch, MEANS over the epochs, epochs (to the best accuracy that the
     unguided run of the seed has within its first ten, one more than there are if it is not reached; none without that
-    run, or of another network) and seconds (of training, to the same).
+    run, or of another network) and seconds (CPU seconds of the steps, to the same).
     """
     targets = {_network(record): max(record["history"]["validation_accuracy"][:FIRST]) for record in named[UNGUIDED]}
     rows = []

@@ -20,6 +20,8 @@ from replication.rivals.training.network import LOGITS, Network
 WIDTHS: dict[str, Width] = {rule: Width(rule) for rule in RULES}
 PAIRS = 40  # of maps, drawn anew in each measurement
 
+VALIDATION = "validation"  # the split on which pairs of maps are measured
+
 Columns = dict[str, list[Any]]
 
 
@@ -31,8 +33,8 @@ class Measurement:
             and `about_labels` I(T; Y). A layer `block1 x 10` is the block with its outputs ten times as large.
         errors: of networks with three blocks, columns: epoch, split, width, near, far: what the gradients with respect
             to the last block's outputs share with those of the block before it, and of the one before that.
-        maps: columns: epoch, split, width, layer, entropy, and the means over pairs of maps `redundancy_minus_synergy`
-            and `unique_plus_synergy`.
+        maps: of the last block and the validation images, columns: epoch, split, width, layer, entropy, and the means
+            over pairs of maps `redundancy_minus_synergy` and `unique_plus_synergy`.
     """
 
     def __init__(self, images: Mapping[str, tuple[Tensor, Tensor]]) -> None:
@@ -59,7 +61,7 @@ class Measurement:
             detached = {name: output.detach() for name, output in layers.items()}
             for rule in WIDTHS:
                 self._record_layers(detached, epoch, split, rule)
-                if pairs is not None:
+                if pairs is not None and split == VALIDATION:
                     self._record_maps(detached, epoch, split, rule, pairs)
         network.train()
 

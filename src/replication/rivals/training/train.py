@@ -1,7 +1,8 @@
 """Train the smallest CNN of Table 1 in one of the forms of `settings.Form`, and measure it: one network a process.
 
 Protocol, initial weights and order of images are those of `small_cnn.training.train`; runs that differ in their form
-alone share them. What a training's seconds are without measurements stands beside them in the record.
+alone share them. Beside a record's seconds stand those of its steps alone, by the process's own clock on a CPU: other
+work on the machine hardly stretches them.
 
 Shape legend: B batch, N training images, V validation images, K classes.
 """
@@ -21,7 +22,7 @@ from replication.data.images import ImageSet
 from replication.rivals.record import EPOCHS, IMAGES, PER_NAT
 from replication.rivals.settings import FEEDBACKS
 from replication.rivals.training.calibration import BINS, held_out
-from replication.rivals.training.measure import Measurement
+from replication.rivals.training.measure import VALIDATION, Measurement
 from replication.rivals.training.network import Network, images_of
 from replication.rivals.training.steps import action_of, loss_of
 from replication.small_cnn.training.train import VALIDATION_PART, cost
@@ -89,23 +90,24 @@ class _Training:
         self.measurement = Measurement(
             {
                 "train": (self._pixels(self.train_NHWC[:IMAGES]), self.train_labels_N[:IMAGES]),
-                "validation": (self._pixels(self.validation_VHWC[:IMAGES]), self.validation_labels_V[:IMAGES]),
+                VALIDATION: (self._pixels(self.validation_VHWC[:IMAGES]), self.validation_labels_V[:IMAGES]),
             }
         )
         self.pairs = torch.Generator().manual_seed(run.seed("pairs"))
         self._measure(0)
+        self.clock = time.process_time if device.type == "cpu" else time.perf_counter
         self.train_seconds, self.seconds = 0.0, time.perf_counter() - start
 
     def epoch(self, number: int) -> dict[str, list[float]]:
         """One epoch; the histories so far."""
-        start = time.perf_counter()
+        start, clock = time.perf_counter(), self.clock()
         torch.manual_seed(self.run.seed("noise") + number)  # of a bottleneck
         order_N = self.orders.draw([self.run], len(self.train_NHWC))[0].to(self.device)
         train_2 = torch.zeros(2, dtype=torch.float64, device=self.device)
         with self.action:
             for batch_B in order_N.split(self.run["batch_size"]):
                 train_2 += self._step(batch_B)
-        self.train_seconds += time.perf_counter() - start
+        self.train_seconds += self.clock() - clock
         loss, accuracy = (train_2 / len(order_N)).tolist()
         scores_VK = self._scores(self.validation_VHWC)
         row = {"train_loss": loss, "train_accuracy": accuracy}
@@ -173,7 +175,7 @@ class _Training:
             "train_seconds": round(self.train_seconds, 3),
         }
         kept = {"reliability": self._reliability(scores_VK), **self.measurement.columns()}
-        if self.run["form"] == "none":
+        if self.run["form"] == "none" and self.run["blocks"] == 1:
             kept["predictions"] = {"nats": _whole(scores_VK[:PREDICTED]), "labels": labels_V[:PREDICTED].tolist()}
         self.seconds += time.perf_counter() - start
         return make_record(self.run, metrics, self.history, self.seconds, self.environment) | {"measured": kept}

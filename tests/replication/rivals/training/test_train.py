@@ -249,14 +249,14 @@ def test_one_after_the_other(colours):
 
 
 def test_a_record_has_what_was_measured(colours):
-    record = finished(make_run(blocks=2, epochs=3), colours)
+    record = finished(make_run(epochs=3), colours)
     layers, maps = record["measured"]["layers"], record["measured"]["maps"]
     assert sorted(set(layers["epoch"])) == [0, 1, 2, 3] and set(maps["epoch"]) == {0, 3}
     rows = set(zip(layers["width"], layers["layer"], strict=True))
-    assert rows == {(rule, name) for rule in measure.WIDTHS for name in ("block1", "block2", "logits")} | {
-        ("power", "block2 x 10")
+    assert rows == {(rule, name) for rule in measure.WIDTHS for name in ("block1", "logits")} | {
+        ("power", "block1 x 10")
     }
-    assert "errors" not in record["measured"]
+    assert "errors" not in record["measured"] and set(maps["split"]) == {"validation"}
     predictions = torch.tensor(record["measured"]["predictions"]["nats"]) / train.PER_NAT
     loss = predictions.gather(1, torch.tensor(record["measured"]["predictions"]["labels"])[:, None]).mean()
     assert loss.item() == pytest.approx(record["metrics"]["validation_loss"], abs=0.005)
