@@ -36,7 +36,7 @@ TABLES = {  # name -> title, note
         "Means over n runs after the last epoch, on the validation images: accuracy, NLL and entropy (nats), ECE (15 "
         f"bins), Brier score; epochs to the best accuracy of the seed's unguided run within its first {FIRST} "
         "epochs (one more than there are where it is not reached), and CPU seconds of the steps to it; temperature "
-        "that would calibrate it; accuracy on training images; kl: nats an image, a bound on what the bottleneck passes.",
+        "that would calibrate it; accuracy on training images; kl: nats an image, a bound on what passes.",
     ),
     "against-unguided": (
         "Each arm less the unguided runs",
