@@ -81,7 +81,8 @@ ABOUT = (
     "Three systems that other documents recommend, on the smallest CNN of Table 1, under its protocol: a penalty on "
     "confidence, information by kernel matrices, and feedback of transfer entropy; beside them label smoothing, a "
     "variational bottleneck, weight decay and entropy guidance. All runs of a seed share initial weights and order of "
-    "images (behind a bottleneck the convolutions alone)."
+    "images (behind a bottleneck the convolutions alone). The feedback is the mechanism of its authors' code, with a "
+    "window that slides and Adam in the place of SGD."
 )
 
 

@@ -3,7 +3,7 @@
 import pytest
 from rivals_runs import CIFAR10, MNIST, ROOT, made
 
-from replication.core import paths
+from replication.core import paths, published
 from replication.core.board import Exhibit
 from replication.core.family import room
 from replication.core.findings import read
@@ -50,6 +50,8 @@ def test_nothing_is_drawn_of_nothing(exhibit, tmp_path):
     assert "0 of the 230 runs" in section.about
     found = shown.hypotheses()
     assert {one.verdict for one in found} == {"undecided"} and {one.n for one in found} == {0}
+    asked = {entry["id"] for entry in published.read("hypotheses") if "control_question" in entry}
+    assert all(bool(one.control) == (one.name in asked) for one in found)
     names = {one.name for one in found if one.family == CIFAR10}
     assert names == {"R1", "R1b", "R1c", "R2", "R2c", "R2d", "R3", "R3c", "R3d", "R4", "R5", "R6", "R7", "R8"}
     assert {one.name for one in found if one.family == MNIST} == {"R1", "R1b", "R3", "R3c", "R3d", "R5", "R6"}
