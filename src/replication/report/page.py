@@ -1,7 +1,6 @@
 """The report of one scale: report.md, report.html (self-contained), figures and tables, from findings."""
 
 import base64
-import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -53,10 +52,14 @@ def write(parameters: Parameters, shown: list[Exhibit]) -> str:
 
 
 def _rivals(shown: list[Exhibit]) -> list[dict[str, Any]]:
-    """Rows of the board on hypotheses that say how many runs they stand on."""
-    said = {entry["id"]: entry["hypothesis"] for entry in published.read("hypotheses")}
+    """Rows of the board on hypotheses that say how many runs they stand on: name, hypothesis, and what was found."""
     found = [one for exhibit in shown for one in exhibit.hypotheses() if one.n is not None]
-    return [dataclasses.asdict(one) | {"said": said[one.name]} for one in found]
+    by_name = {entry["id"]: entry["hypothesis"] for entry in published.read("hypotheses")}
+    return [
+        {"name": name, "hypothesis": said, "found": own}
+        for name, said in by_name.items()
+        if (own := [one for one in found if one.name == name])
+    ]
 
 
 def _settings(shown: list[Exhibit]) -> dict[str, dict[str, Any]]:

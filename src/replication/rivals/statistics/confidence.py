@@ -37,6 +37,8 @@ def r1(runs: pd.DataFrame, lambdas: Sequence[float]) -> Ruling:
         }
     )
     n = fewest(interval for three in found.values() for interval in three)
+    if not any(interval.n for three in found.values() for interval in three):
+        return Ruling("undecided", "no pairs yet", 0, "not tested")
     known = n >= SEEDS
     verdict = "undecided"
     if known:

@@ -74,9 +74,11 @@ def test_the_section_from_one_replicate_and_from_all(exhibit, tmp_path, replicat
 def test_a_row_of_the_board(exhibit):
     write_table(paths.table("paper", CIFAR10), made(family("paper", CIFAR10).settings))
     shown = exhibit()
-    [r3] = [row for row in _rivals([shown]) if (row["name"], row["family"]) == ("R3", CIFAR10)]
-    assert (r3["verdict"], r3["n"], r3["control"]) == ("refuted", 10, "does not survive")
-    assert r3["said"] == "Feedback of transfer entropy needs fewer epochs."
+    [r3] = [row for row in _rivals([shown]) if row["name"] == "R3"]
+    cifar10, mnist = r3["found"]
+    assert (cifar10.verdict, cifar10.n, cifar10.control) == ("refuted", 10, "does not survive")
+    assert (mnist.family, mnist.verdict, mnist.n) == (MNIST, "undecided", 0)
+    assert r3["hypothesis"] == "Feedback of transfer entropy needs fewer epochs."
     about = "".join(section_hypotheses(shown.hypotheses(), ""))
     assert "Control: **does not survive**" in about and "Source: " in about
 
@@ -99,5 +101,6 @@ def test_stand_ins_decide_nothing(exhibit, tmp_path):
     shown = exhibit("demo")
     [section] = sections(shown, tmp_path / "report", "stand-in")
     assert "Control: **" not in section.about and "**Not tested (stand-in)**" in section.about
-    assert {row["control"] for row in _rivals([shown])} <= {"", "not tested"}
-    assert {row["verdict"] for row in _rivals([shown])} == {"not tested (stand-in data, not comparable)"}
+    found = [one for row in _rivals([shown]) for one in row["found"]]
+    assert {one.control for one in found} <= {"", "not tested"}
+    assert {one.verdict for one in found} == {"not tested (stand-in data, not comparable)"}
