@@ -135,7 +135,7 @@ def plain_layers(run, shape):
 
 
 def plain_training(run, images):
-    """Histories, by the plain layers."""
+    """Histories and metrics, by the plain layers."""
     x, v = (t.double() / 255 for t in (images.train_images, images.validation_images))
     y, w = images.train_labels.long(), images.validation_labels.long()
     model, dense, narrow = plain_layers(run, tuple(x.shape[1:]))
@@ -176,7 +176,7 @@ def plain_training(run, images):
             optimizer.step()
             losses += loss.item() * len(batch)
         with torch.no_grad():
-            logits, _ = logits_of(v, training=False)
+            logits, kl = logits_of(v, training=False)
             history["train_loss"].append(losses / len(x))
             history["validation_loss"].append(F.cross_entropy(logits, w).item())
             history["validation_accuracy"].append((logits.argmax(1) == w).double().mean().item())
@@ -184,7 +184,10 @@ def plain_training(run, images):
             history["lost"].append(feedback.lost)
     if not run["form"].startswith("feedback"):
         del history["lost"]
-    return history
+    with torch.no_grad():
+        on_training = (logits_of(x, training=False)[0].argmax(1) == y).double().mean().item()
+    metrics = {"accuracy_on_training_images": on_training, "validation_loss": history["validation_loss"][-1]}
+    return history, metrics | ({} if kl is None else {"kl": kl.mean().item()})
 
 
 CASES = [
@@ -207,10 +210,13 @@ CASES = [
 @pytest.mark.parametrize(("form", "lambda_", "changes"), CASES, ids=[case[0] for case in CASES])
 def test_every_form_equals_the_plain_loop(colours, form, lambda_, changes):
     run = make_run(form, lambda_, **changes)
-    found, expected = finished(run, colours)["history"], plain_training(run, colours)
-    for name, values in expected.items():
-        assert found[name] == pytest.approx(values, rel=1e-8), name
-    assert expected["train_loss"][-1] < expected["train_loss"][0]
+    found, (history, metrics) = finished(run, colours), plain_training(run, colours)
+    for name, values in history.items():
+        assert found["history"][name] == pytest.approx(values, rel=1e-8), name
+    for name, value in metrics.items():
+        assert found["metrics"][name] == pytest.approx(value, rel=1e-8), name
+    assert history["train_loss"][-1] < history["train_loss"][0]
+    assert ("kl" in found["metrics"]) == (form == "bottleneck")
 
 
 def test_every_form_changes_the_training(colours):
