@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from replication.core import room_for
 from replication.core.schema import Positive, Some, Struct, Whole, mistake
 from replication.core.settings import Parameters
 from replication.small_cnn.geometry import feature_sides
@@ -136,6 +137,7 @@ def _check(settings: RivalsSettings, where: str) -> None:
 
 
 def _check_arm(arm: Arm, where: str) -> None:
+    room_for.check_runs(arm.replicates or 0, f"{where}.replicates")
     if arm.form in WITHOUT_LAMBDA and arm.lambdas is not None:
         raise mistake(f"{where}.lambdas", f"the form {arm.form} has none: leave them away")
     if arm.form not in WITHOUT_LAMBDA and arm.lambdas is None:
