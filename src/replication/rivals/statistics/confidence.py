@@ -88,7 +88,7 @@ def _equal(found: Sequence[Interval], margin: float) -> str:
 def r5(records: Sequence[Record]) -> Ruling:
     """Entropy falls along training. Args: records, the unguided ones."""
     histories = [record["history"]["validation_entropy"] for record in records]
-    taus = [float(stats.kendalltau(range(len(history)), history).statistic) for history in histories]
+    taus = [float(stats.kendalltau(range(len(course)), course).statistic) for course in histories if len(course) > 1]
     if not taus:
         return Ruling("undecided", "no runs", 0)
     evidence = f"Kendall's tau of entropy with the epoch {min(taus):+.2f} to {max(taus):+.2f} (n = {len(taus)} runs)"

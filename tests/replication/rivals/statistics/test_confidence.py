@@ -103,6 +103,7 @@ def test_r5_asks_for_every_run(settings):
     assert r5(unguided).verdict == "supported" and "-1.00 to -1.00 (n = 10" in r5(unguided).evidence
     turns = {"course": lambda epoch: abs(epoch - 9)}
     assert r5(lambda run: turns if run["replicate"] == 3 else {}).verdict == "refuted"
+    assert confidence.r5([{"history": {"validation_entropy": [2.0]}}]).n == 0  # of one epoch nothing can fall
     assert r5(unguided, range(9)).verdict == "undecided" == r5(unguided, ()).verdict
 
 
