@@ -62,7 +62,8 @@ TABLES = {  # name -> title, note
         "Transfer-entropy feedback beside its placebos",
         "epochs: to the target, less the unguided run of the seed, means over n pairs with 95 % t-intervals. "
         "lost: share of the last layer's weights that the diagonal takes in an epoch; significant: share of pairs of "
-        "classes and windows with p < 0.05; both means over epochs.",
+        "classes and windows with p < 0.05; both means over epochs. The target is an unguided run's own best, which it "
+        "reaches by definition: that speaks against every other arm, so compare these with one another.",
     ),
     "steps": (
         "What a step costs",
@@ -141,7 +142,8 @@ class _Writer(FamilyWriter[RivalsSettings]):
         caption = (
             f"Paired differences to the unguided run of the seed, means over n = {count_range(cells['n'])} pairs with "
             "95 % t-intervals, not corrected for their number (open points: one pair, no interval). Lower is better, "
-            "but for accuracy."
+            "but for accuracy. The unguided run reaches the target, its own best of ten epochs, by definition: that "
+            "speaks against every arm alike."
         )
         return self.draw(
             figures.forest(cells, without_lambda), "forest", self.titled("Every arm beside the unguided runs"), caption

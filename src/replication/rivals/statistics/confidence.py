@@ -32,7 +32,7 @@ def r1(runs: pd.DataFrame, lambdas: Sequence[float]) -> Ruling:
     }
     evidence = "penalty less unguided, " + by_lambda(
         {
-            lambda_: f"NLL {nll.said()}, ECE {ece.said()}, accuracy {accuracy.said()}"
+            lambda_: f"NLL {nll.said()}, ECE {ece.said()}, accuracy {accuracy.said()}" if nll.n else nll.said()
             for lambda_, (nll, ece, accuracy) in found.items()
         }
     )
