@@ -17,7 +17,6 @@ from replication.rivals.statistics.rules import FEW, Ruling
 
 DIAGRAM = (UNGUIDED, "penalty", "smoothing", "bottleneck")  # arms of the reliability diagram
 PLANE = (UNGUIDED, *information.DEEP)  # arms of the information plane
-
 MACHINE = ["hardware", "versions"]  # columns of measured speeds
 
 
