@@ -57,6 +57,8 @@ def r1(runs: pd.DataFrame, lambdas: Sequence[float]) -> Ruling:
 def r1b(runs: pd.DataFrame, lambdas: Sequence[float]) -> Ruling:
     """Penalty and label smoothing with the same optimum."""
     matched = {lambda_: share for lambda_, share in MATCHED.items() if lambda_ in lambdas}
+    if not matched:
+        return Ruling("undecided", "no lambda that has a matched smoothing is planned", 0)
     found = {
         lambda_: Interval.of(
             pairs(values(runs, PENALTY, "nll", lambda_), values(runs, SMOOTHING, "nll", share)), len(matched)

@@ -1,7 +1,7 @@
 """Statistics of one family: every table, verdict and number that the report shows of it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import pandas as pd
 
@@ -20,31 +20,61 @@ PLANE = (UNGUIDED, *information.DEEP)  # arms of the information plane
 MACHINE = ["hardware", "versions"]  # columns of measured speeds
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What several tables and rules are computed from."""
+
+    planned: Mapping[str, Sequence[float]]  # lambda of each arm
+    named: Mapping[str, Sequence[Record]]  # records of each arm
+    runs: pd.DataFrame
+    layers: pd.DataFrame
+    kept: pd.DataFrame  # inequalities
+    maps: pd.DataFrame
+    methods: pd.DataFrame
+    sizes: Sequence[int]  # maps of a block, of R8's arms
+
+    @classmethod
+    def of(cls, family: Family[RivalsSettings], settings: RivalsSettings) -> "_Known":
+        planned = {name: settings.values(arm) for name, arm in settings.arms.items()}
+        named = frames.by_arm(arms(settings), family.records)
+        runs, layers = frames.frame(named), frames.measured(named, "layers")
+        return cls(
+            planned,
+            named,
+            runs,
+            layers,
+            kept=information.kept_rows(layers, frames.measured(named, "errors")),
+            maps=information.of_maps(frames.measured(named, "maps")),
+            methods=best.chosen(runs, planned),
+            sizes=[settings.grid.arms[arm].width or settings.grid.width for arm in information.SIZES if arm in planned],
+        )
+
+
 def statistics(family: Family[RivalsSettings], settings: RivalsSettings) -> Findings:
     """Everything, from the family's run table, and the speeds that are measured apart."""
-    planned = {name: settings.values(arm) for name, arm in settings.arms.items()}
-    named = frames.by_arm(arms(settings), family.records)
-    runs = frames.frame(named)
-    layers = frames.measured(named, "layers")
-    kept = information.kept_rows(layers, frames.measured(named, "errors"))
-    maps = information.of_maps(frames.measured(named, "maps"))
-    methods = best.chosen(runs, planned)
-    images = confidence.ensemble(named[UNGUIDED])
+    known = _Known.of(family, settings)
     tables = {
-        "runs": runs,
-        "arms": _means(runs),
-        "against-unguided": frames.against_unguided(runs),
-        "reliability": _reliability(named),
-        "plane": _plane(layers),
-        "widths": information.width_study(kept),
-        "maps": _maps(maps),
-        "feedback": feedback.compared(runs),
-        "methods": methods,
+        "runs": known.runs,
+        "arms": _means(known.runs),
+        "against-unguided": frames.against_unguided(known.runs),
+        "reliability": _reliability(known.named),
+        "plane": _plane(known.layers),
+        "widths": information.width_study(known.kept),
+        "maps": _maps(known.maps),
+        "feedback": feedback.compared(known.runs),
+        "methods": known.methods,
         "cost": measurements("rivals").drop(columns=MACHINE, errors="ignore"),
         "steps": measurements("rivals-training").drop(columns=[*MACHINE, "maps"], errors="ignore"),
     }
-    sizes = [settings.grid.arms[arm].width or settings.grid.width for arm in information.SIZES if arm in planned]
-    rulings: dict[str, tuple[Sequence[str], Callable[[], Ruling]]] = {  # the arms that a rule is about, and the rule
+    facts = {"hypotheses": {name: asdict(ruling) for name, ruling in _rulings(known).items()}}
+    return Findings(tables, facts, family.metrics)
+
+
+def _rulings(known: _Known) -> dict[str, Ruling]:
+    """The rules whose arms are planned."""
+    runs, planned, kept = known.runs, known.planned, known.kept
+    unguided = known.named[UNGUIDED]
+    rules: dict[str, tuple[Sequence[str], Callable[[], Ruling]]] = {  # the arms that a rule is about, and the rule
         "R1": (["penalty"], lambda: confidence.r1(runs, planned["penalty"])),
         "R1b": (["penalty", "smoothing"], lambda: confidence.r1b(runs, planned["penalty"])),
         "R1c": (["penalty"], lambda: confidence.r1c(runs)),
@@ -54,17 +84,15 @@ def statistics(family: Family[RivalsSettings], settings: RivalsSettings) -> Find
         "R3": ([feedback.FEEDBACK], lambda: feedback.r3(runs, set(planned))),
         "R3c": ([feedback.FEEDBACK], lambda: feedback.r3c(runs)),
         "R3d": ([feedback.FEEDBACK], lambda: feedback.r3d(runs)),
-        "R4": (best.METHODS, lambda: best.r4(runs, methods, planned)),
-        "R5": ([UNGUIDED], lambda: confidence.r5(named[UNGUIDED])),
-        "R6": ([UNGUIDED], lambda: confidence.r6(images, min(len(named[UNGUIDED]), FEW))),
+        "R4": (best.METHODS, lambda: best.r4(runs, known.methods, planned)),
+        "R5": ([UNGUIDED], lambda: confidence.r5(unguided)),
+        "R6": ([UNGUIDED], lambda: confidence.r6(confidence.ensemble(unguided), min(len(unguided), FEW))),
         "R7": ([confidence.BOTTLENECK, confidence.PLAIN], lambda: confidence.r7(runs, planned["bottleneck"])),
-        "R8": (information.SIZES, lambda: information.r8(maps, sizes)),
+        "R8": (information.SIZES, lambda: information.r8(known.maps, known.sizes)),
     }
     if confidence.WEAK not in planned.get("penalty", ()):
-        del rulings["R1c"]
-    found = {name: rule() for name, (needed, rule) in rulings.items() if set(needed) <= planned.keys()}
-    facts = {"hypotheses": {name: asdict(ruling) for name, ruling in found.items()}}
-    return Findings(tables, facts, family.metrics)
+        del rules["R1c"]
+    return {name: rule() for name, (needed, rule) in rules.items() if set(needed) <= planned.keys()}
 
 
 def verdicts(findings: Mapping[str, Findings]) -> dict[str, Verdict]:  # noqa: ARG001

@@ -78,6 +78,7 @@ def test_r1b_compares_at_the_same_optimum(settings):
     mnist = paper(MNIST)
     found = confidence.r1b(runs_of(mnist, made(mnist)), lambdas(mnist))
     assert found.verdict == "supported" and "0.199" not in found.evidence
+    assert confidence.r1b(runs_of(mnist, made(mnist)), [0.5]).verdict == "undecided"
 
 
 def test_r1c_is_about_entropy(settings):
