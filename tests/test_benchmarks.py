@@ -9,6 +9,7 @@ import library_cost
 import numpy as np
 import pytest
 import rivals
+import rivals_training
 import small_cnn
 import torch
 import unet_speed
@@ -104,6 +105,11 @@ def test_rivals(monkeypatch, capsys):
     printed = run(rivals, "--images 8 -n 2", monkeypatch, capsys)
     assert "transfer-entropy feedback" in printed
     assert rivals.renyi_row(1)["difference"] < 1e-9 and rivals.feedback_row(20, 3)["difference"] < 1e-12
+
+
+def test_rivals_training(monkeypatch, capsys):
+    monkeypatch.setattr(rivals_training, "STEPS", 16)  # a window of the feedback
+    assert "| penalty" in run(rivals_training, "--forms penalty feedback -n 1", monkeypatch, capsys)
 
 
 def test_workers():

@@ -79,6 +79,7 @@ def clone(tmp_path_factory):
         params["scales"]["demo"][family] |= {"widths": [4], "replicates": 2, "smallest_replicates": 2, "epochs": 1}
     for family in CLASSIFIERS:
         params["scales"]["demo"][family] |= {"max_epochs": 1}
+    params["scales"]["demo"]["rivals-cifar10"] |= {"width": 4, "replicates": 1, "epochs": 1}
     params["scales"]["demo"]["cnn_calibration"] |= {"widths": [4], "epochs": 1, "lengths": [1]}
     params["scales"]["demo"]["calibration"] |= {"widths": [8], "batch_sizes": [512]}
     params["calibration"]["max_epochs"] = 3

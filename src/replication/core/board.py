@@ -25,6 +25,7 @@ VERSION = 1  # of claims.json: raised when a field changes its meaning or goes
 STAND_IN = "stand-in data, not comparable"
 NOT_TESTED = Verdict("not tested", "no runs yet", "not tested", "")
 UNDECIDED = f"not tested ({STAND_IN})"
+TOLD = ("family", "verdict", "evidence", "control", "control_evidence", "n")  # of a hypothesis, by a family's runs
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,12 @@ class Exhibit:
     def hypotheses(self) -> list[Hypothesis]:
         """The same for hypotheses."""
         found = self.room.hypotheses(self.findings)
-        return [replace(one, verdict=UNDECIDED) for one in found] if self.stand_in else found
+        if not self.stand_in:
+            return found
+        return [
+            replace(one, verdict=UNDECIDED, control="not tested" if one.control else "", control_evidence="")
+            for one in found
+        ]
 
 
 def exhibits(parameters: Parameters) -> list[Exhibit]:
@@ -125,14 +131,14 @@ def _hypotheses(shown: list[Exhibit]) -> Iterator[dict[str, Any]]:
             entry |= written.get(one.name, {"id": one.name})
             for name in ("figure", "table", "command"):
                 entry[name] = entry[name] and entry[name].replace("FAMILY", one.family)
-            told = {"family": one.family, "verdict": one.verdict, "evidence": one.evidence}
+            told = {name: getattr(one, name) for name in TOLD}
             yield entry | told | {"published": None, "ours": one.ours and asdict(one.ours), "after_control": None}
 
 
-def _place(hypothesis: Mapping[str, Any]) -> tuple[int, str]:
-    """H2 before H10; those of a number in the order of their names, each in that of the families."""
+def _place(hypothesis: Mapping[str, Any]) -> tuple[str, int, str]:
+    """Ours (H) before the rivals' (R), H2 before H10; those of a number by their names, each in the families' order."""
     number = re.search(r"\d+", hypothesis["id"])
-    return int(number[0]) if number else 0, hypothesis["id"]
+    return hypothesis["id"][0], int(number[0]) if number else 0, hypothesis["id"]
 
 
 def _json(content: Any) -> str:

@@ -32,6 +32,7 @@ PAIRED_SETTINGS = frozenset(
     | {"monitor", "precision", "patience", "min_delta", "max_epochs", "epochs"}
     | {"adam"}  # whose epsilon: the same draws, another optimiser
     | {"rate_factor", "weight_factor"}  # controls: the same draws of initial weights, multiplied
+    | {"window", "bottleneck_width"}  # of rivals; behind a bottleneck only the convolutions are the same
 )
 
 # Metrics and histories that no two trainings of a run share.

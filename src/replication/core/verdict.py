@@ -78,6 +78,9 @@ class Hypothesis:
     verdict: str  # supported, partly, refuted, undecided
     evidence: str
     ours: Measure | None = None
+    control: str = ""  # as a claim's; nothing where hypotheses.yaml asks no control question
+    control_evidence: str = ""
+    n: int | None = None  # runs, pairs or seeds behind it, of one that the page's board shows
 
 
 def from_facts(found: Mapping[str, Any]) -> Verdict:

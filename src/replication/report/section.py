@@ -89,7 +89,10 @@ def count_range(counts: pd.Series) -> str:
 
 
 def hypotheses(found: Sequence[Hypothesis], note: str) -> list[str]:
-    """Paragraphs on some of hypotheses.yaml: what each says, what was found (a line a family), and its rule, folded."""
+    """Paragraphs on some of hypotheses.yaml: what each says, what was found (a line a family), and its rule, folded.
+
+    Where a hypothesis has a source or a control, these too.
+    """
     names = list(dict.fromkeys(hypothesis.name for hypothesis in found))
     return [_hypothesis([hypothesis for hypothesis in found if hypothesis.name == name], note) for name in names]
 
@@ -99,11 +102,21 @@ def _hypothesis(found: Sequence[Hypothesis], note: str) -> str:
     rule, since = entry["rule"], ""
     if "amended" in entry:
         rule, since = f"{rule}\n\nAmended: {entry['amended']}", ", amended since"
-    lines = "\n".join(
-        f"- **{undecided_by(note, one.verdict).capitalize()}**{on(one.family)}: {one.evidence}." for one in found
-    )
-    said = f"**{found[0].name}.** {entry['hypothesis']}\n\n{lines}"
+    lines = "\n".join(_found(one, note) for one in found)
+    asked = f"\n\nControl: {entry['control_question']}" if "control_question" in entry else ""
+    source = f" Source: {entry['source']}" if "source" in entry else ""
+    said = f"**{found[0].name}.** {entry['hypothesis']}{source}{asked}\n\n{lines}"
+    if asked:
+        rule = f"{rule}\n\nThe control: survives if {entry['survives_if']}"
     return said + "\n\n" + folded(rule, f"The rule, written {entry['written']}{since}")
+
+
+def _found(one: Hypothesis, note: str) -> str:
+    """A line on what the runs of a family say."""
+    line = f"- **{undecided_by(note, one.verdict).capitalize()}**{on(one.family)}: {one.evidence}."
+    if one.control and not note:
+        line += f" Control: **{one.control}**" + (f", {one.control_evidence}." if one.control_evidence else ".")
+    return line
 
 
 def on(family: str) -> str:

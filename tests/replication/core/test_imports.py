@@ -71,6 +71,7 @@ def test_help_waits_for_nothing(tmp_path, arguments):
         ("statistics", "cnn-cifar10"),
         ("statistics", "vgg16-imagenette"),
         ("statistics", "unet-coco"),
+        ("statistics", "rivals-cifar10"),
         ("statistics", "theory"),
         ("statistics", "profiles"),
         ("statistics", "corner-zeros"),

@@ -80,10 +80,10 @@ class SmallCNNs:
             x = F.conv2d(x, kernel_MOIpq.flatten(0, 1), padding=self.padding, groups=models)
             x = F.leaky_relu(F.max_pool2d(x, POOL) + bias_MO.flatten()[:, None, None], self.negative_slope)
         features_MBF = x.movedim(1, -1).unflatten(-1, (models, -1)).movedim(-2, 0).flatten(2)
-        return _Product.apply(features_MBF, self.dense_MKF) + self.dense_bias_M1K
+        return Product.apply(features_MBF, self.dense_MKF) + self.dense_bias_M1K
 
 
-class _Product(torch.autograd.Function):
+class Product(torch.autograd.Function):
     """(M, B, F) features times (M, K, F) weights, transposed -> (M, B, K).
 
     Autograd's own backward pass makes the gradient of the weights as (F, K), thin columns that take MKL about six times
