@@ -46,7 +46,7 @@ ARMS = f"scales/paper/{CIFAR10}/arms"
         ({f"{ARMS}/penalty": {"form": "penalty", "lambdas": [-0.1]}}, "expected a positive number"),
         ({f"{ARMS}/x": {"form": "penality", "lambdas": [0.1]}}, "got 'penality', choose one of none"),
         ({f"{ARMS}/smoothing": {"form": "smoothing", "lambdas": [1.0]}}, "expected shares below 1"),
-        ({f"{ARMS}/many": {"replicates": 10**12}}, "arms.many.replicates: at least 1,000,000,000,000 runs"),
+        ({f"{ARMS}/many": {"replicates": 10**12}}, "arms.many.replicates are at least 1,000,000,000,000 runs"),
         ({f"{ARMS}/deep": {"blocks": 5}}, "arms.deep.blocks: 5 blocks leave no pixel of 32 x 32"),
         ({"rivals/window": 100}, "rivals.window: 100 images, expected whole batches, a multiple of 32"),
         ({"rivals/smoothing": 1.5}, "rivals.smoothing: expected shares below 1"),

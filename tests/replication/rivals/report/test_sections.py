@@ -3,13 +3,13 @@
 import pytest
 from rivals_runs import CIFAR10, MNIST, ROOT, made
 
-from replication.core import paths, published
+from replication.core import board, paths, published
 from replication.core.board import Exhibit
 from replication.core.family import room
 from replication.core.findings import read
+from replication.core.records import sealed
 from replication.core.runs import write_table
 from replication.core.settings import load
-from replication.report.page import _rivals
 from replication.report.section import hypotheses as section_hypotheses
 
 
@@ -59,7 +59,10 @@ def test_nothing_is_drawn_of_nothing(exhibit, tmp_path):
 
 @pytest.mark.parametrize("replicates", [1, 10])
 def test_the_section_from_one_replicate_and_from_all(exhibit, tmp_path, replicates):
-    write_table(paths.table("paper", CIFAR10), made(family("paper", CIFAR10).settings, replicates=range(replicates)))
+    write_table(
+        paths.table("paper", CIFAR10),
+        map(sealed, made(family("paper", CIFAR10).settings, replicates=range(replicates))),
+    )
     shown = exhibit()
     [section] = sections(shown, tmp_path / "report")
     kinds = ("forest", "along", "reliability", "plane", "widths", "maps", "feedback")
@@ -72,13 +75,12 @@ def test_the_section_from_one_replicate_and_from_all(exhibit, tmp_path, replicat
 
 
 def test_a_row_of_the_board(exhibit):
-    write_table(paths.table("paper", CIFAR10), made(family("paper", CIFAR10).settings))
+    write_table(paths.table("paper", CIFAR10), map(sealed, made(family("paper", CIFAR10).settings)))
     shown = exhibit()
-    [r3] = [row for row in _rivals([shown]) if row["name"] == "R3"]
-    cifar10, mnist = r3["found"]
-    assert (cifar10.verdict, cifar10.n, cifar10.control) == ("refuted", 10, "does not survive")
-    assert (mnist.family, mnist.verdict, mnist.n) == (MNIST, "undecided", 0)
-    assert r3["hypothesis"] == "Feedback of transfer entropy needs fewer epochs."
+    cifar10, mnist = (row for row in board._hypotheses([shown]) if row["id"] == "R3")
+    assert (cifar10["verdict"], cifar10["n"], cifar10["control"]) == ("refuted", 10, "does not survive")
+    assert (mnist["family"], mnist["verdict"], mnist["n"]) == (MNIST, "undecided", 0)
+    assert cifar10["hypothesis"] == "Feedback of transfer entropy needs fewer epochs."
     about = "".join(section_hypotheses(shown.hypotheses(), ""))
     assert "Control: **does not survive**" in about and "Source: " in about
 
@@ -90,17 +92,17 @@ def test_bins_of_several_runs_are_weighted_by_their_images(exhibit):
     for record, images, accuracy in zip(unguided, (10, 30), (0.2, 0.6), strict=True):
         bins = {"lower": [0.2], "images": [images], "confidence": [0.25], "accuracy": [accuracy]}
         record["measured"] = record["measured"] | {"reliability": bins}
-    write_table(paths.table("paper", CIFAR10), records)
+    write_table(paths.table("paper", CIFAR10), map(sealed, records))
     table = exhibit().findings[CIFAR10].table("reliability")
     row = table[table["arm"] == "unguided"]
     assert row[["images", "accuracy", "n"]].values.tolist() == [[40, pytest.approx(0.5), 2]]
 
 
 def test_stand_ins_decide_nothing(exhibit, tmp_path):
-    write_table(paths.table("demo", CIFAR10), made(family("demo", CIFAR10).settings))
+    write_table(paths.table("demo", CIFAR10), map(sealed, made(family("demo", CIFAR10).settings)))
     shown = exhibit("demo")
     [section] = sections(shown, tmp_path / "report", "stand-in")
     assert "Control: **" not in section.about and "**Not tested (stand-in)**" in section.about
-    found = [one for row in _rivals([shown]) for one in row["found"]]
+    found = shown.hypotheses()
     assert {one.control for one in found} <= {"", "not tested"}
     assert {one.verdict for one in found} == {"not tested (stand-in data, not comparable)"}
