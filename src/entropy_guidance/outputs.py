@@ -86,11 +86,11 @@ def matched_smoothing(lambda_: float, classes: int = 10) -> float:
     [0.05, 0.1, 0.2]
 
     Raises:
-        ValueError: lambda is no finite number of at least 0, or there are fewer than two classes.
+        ValueError: lambda is no finite number of at least 0, or classes are no whole number of two at least.
     """
     lambda_ = checked_number("lambda", lambda_, least=0)
-    if classes < 2:
-        raise ValueError(f"smoothing needs at least two classes, got {classes}")
+    if not isinstance(classes, int) or classes < 2:
+        raise ValueError(f"smoothing needs a whole number of classes, two at least; got {classes!r}")
     if not lambda_:
         return 0.0
     margin = 1 / lambda_ + _lambert_w((classes - 1) * math.exp(-1 / lambda_) / lambda_)

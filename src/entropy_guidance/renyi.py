@@ -36,6 +36,7 @@ Rule = Literal["power", "neighbours", "median", "standardised", "silverman", "fi
 
 LEAST = 1e-300
 ALPHA = 1.01  # stands for Shannon's entropy in the literature
+NEAR_SHANNON = 0.5  # orders alpha so far from 1 and no farther
 NEIGHBOURS = 10  # the point itself is one of them
 ASYMMETRY, NEGATIVE, ROUNDING = 1e-6, 1e-6, 1e-15  # of matrices with ones on the diagonal
 
@@ -198,6 +199,9 @@ def entropy(gram: Tensor, alpha: float = ALPHA) -> Tensor:
     logs = torch.where(positive, shares, 1.0).log()
     if alpha == 1:
         return -(shares * logs).sum(-1) / math.log(2) + 0.0
+    if abs(alpha - 1) > NEAR_SHANNON:
+        powers = torch.where(positive, alpha * logs, -math.inf)
+        return powers.logsumexp(-1) / ((1 - alpha) * math.log(2)) + 0.0
     # sum l^alpha = 1 + sum l (l^(alpha - 1) - 1), as sum l = 1: exact near alpha = 1, where 1 / (1 - alpha) is large.
     excess = (shares * torch.expm1((alpha - 1) * logs)).sum(-1)
     return excess.log1p() / ((1 - alpha) * math.log(2)) + 0.0
@@ -391,6 +395,8 @@ def _unit_diagonal(matrix: Tensor) -> Tensor:
     """The matrix in float64, symmetric, divided by the roots of both diagonal entries."""
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2] or not matrix.shape[-1]:
         raise ValueError(f"a Gram matrix must be (..., n, n), got shape {tuple(matrix.shape)}")
+    if matrix.is_complex():
+        raise ValueError(f"a Gram matrix must hold real numbers, got {matrix.dtype}")
     matrix = matrix.double()
     diagonal = matrix.diagonal(dim1=-2, dim2=-1)
     if not matrix.is_meta and (diagonal <= 0).any():

@@ -1,8 +1,8 @@
 """What the library costs at the size of large networks, beside an earlier version of it, on one core.
 
 `python tests/benchmarks/library_cost.py --before SOURCES [--write]`: SOURCES is the folder src of another checkout. The
-two are measured in turn, each round in a process of its own. Seconds are CPU seconds of that process with one thread;
-medians and quartiles over the rounds, and the median of the paired ratios. With `--write` they go into
+two are measured in turn, each in a process of its own. Seconds are CPU seconds of that process with one thread; medians
+and quartiles over the rounds, and the median of the paired ratios. With `--write` they go into
 guidance-library.csv, whose other rows stay.
 
 - log, 4096 x 4096; exact, 11008 x 4096: a warm step of guidance on a linear layer, forward and backward.
@@ -40,7 +40,11 @@ def cpu_seconds(function: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def linear(shape: tuple[int, int], form: str, *, close: bool = False) -> dict[str, float]:
+Found = dict[str, float]
+Measure = Callable[[], Found]
+
+
+def linear(shape: tuple[int, int], form: str, *, close: bool = False) -> Measure:
     from entropy_guidance import EntropyGuidance
 
     model = nn.Sequential(nn.Linear(shape[1], shape[0], bias=False))
@@ -54,10 +58,10 @@ def linear(shape: tuple[int, int], form: str, *, close: bool = False) -> dict[st
         guidance().backward()
 
     step()
-    return {"seconds": cpu_seconds(step)}
+    return lambda: {"seconds": cpu_seconds(step)}
 
 
-def convolutions(batch: int = 8, size: int = 224) -> dict[str, float]:
+def convolutions(batch: int = 8, size: int = 224) -> Measure:
     from torchvision.models import resnet50
 
     from entropy_guidance import EntropyGuidance, selection
@@ -73,50 +77,88 @@ def convolutions(batch: int = 8, size: int = 224) -> dict[str, float]:
     def step() -> None:
         nn.functional.cross_entropy(model(images), labels).backward()
 
+    def measure() -> Found:
+        own = statistics.median(cpu_seconds(penalty) for _ in range(15))
+        return {"seconds": own, "share of a step": own / cpu_seconds(step)}
+
     step()
     penalty()
-    whole = cpu_seconds(step)
-    own = statistics.median(cpu_seconds(penalty) for _ in range(15))
-    return {"seconds": own, "share of a step": own / whole}
+    return measure
 
 
-def efficientnet(name: str = "efficientnet_b7") -> dict[str, float]:
+def efficientnet(name: str = "efficientnet_b7") -> Measure:
     import pandas  # noqa: F401  # so that its import is not measured
     from torchvision.models import get_model
 
     from entropy_guidance import profile
 
     model = get_model(name)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    seconds = cpu_seconds(lambda: profile(model).summary())
-    return {"seconds": seconds, "gigabytes": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e6}
+
+    def measure() -> Found:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        seconds = cpu_seconds(lambda: profile(model).summary())
+        return {"seconds": seconds, "gigabytes": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e6}
+
+    return measure
 
 
-MEASURES: dict[str, Callable[[], dict[str, float]]] = {
+MEASURES: dict[str, Callable[[], Measure]] = {
     "log, 4096 x 4096": lambda: linear(LARGE[0], "log"),
     "exact, 11008 x 4096": lambda: linear(LARGE[1], "exact"),
     "exact, 11008 x 4096, ill-conditioned": lambda: linear(LARGE[1], "exact", close=True),
     "20 convolutions of ResNet-50": convolutions,
     "profile of EfficientNet-B7": efficientnet,
 }
+FRESH = {"profile of EfficientNet-B7"}  # a peak of memory is a process's first
 
 
-def measured(what: str, sources: Path) -> dict[str, float]:
-    environment = os.environ | {"PYTHONPATH": str(sources), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    command = [sys.executable, __file__, "--measure", what]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+class Version:
+    """A process that measures one thing with one version of the library, whenever it is asked to."""
+
+    def __init__(self, what: str, sources: Path) -> None:
+        environment = os.environ | {"PYTHONPATH": str(sources), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        command = [sys.executable, __file__, "--measure", what]
+        self.process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def measured(self) -> Found:
+        assert self.process.stdin and self.process.stdout
+        print(file=self.process.stdin, flush=True)
+        found: Found = json.loads(self.process.stdout.readline())
+        return found
+
+    def end(self) -> None:
+        self.process.communicate()
+
+
+def answer(what: str) -> None:
+    """A measurement for each line that comes in."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    warnings.simplefilter("ignore")
+    measure = MEASURES[what]()
+    for _ in sys.stdin:
+        print(json.dumps(measure()), flush=True)
 
 
 def table(before: Path, rounds: int, measures: list[str]) -> pd.DataFrame:
     sources = {"before": before.resolve(), "ours": Path(__file__).parents[2] / "src"}
     rows = []
     for what in measures:
-        found = {way: [] for way in sources}
-        for _ in range(rounds):
-            for way, path in sources.items():
-                found[way].append(measured(what, path))
+        found: dict[str, list[Found]] = {way: [] for way in sources}
+        for turns in [1] * rounds if what in FRESH else [rounds]:
+            versions = {way: Version(what, path) for way, path in sources.items()}
+            for _ in range(turns):
+                for way, version in versions.items():
+                    found[way].append(version.measured())
+            for version in versions.values():
+                version.end()
         for quantity in found["ours"][0]:
             values = {way: np.array([each[quantity] for each in found[way]]) for way in sources}
             ratio = np.median(values["ours"] / values["before"])
@@ -126,8 +168,8 @@ def table(before: Path, rounds: int, measures: list[str]) -> pd.DataFrame:
                 row |= {"quartile_low": low, "quartile_high": high, "ratio": ratio if way == "ours" else 1.0}
                 rows.append(row)
                 print(row, flush=True)
-    versions = f"python {platform.python_version()}, torch {torch.__version__}"
-    return pd.DataFrame(rows).assign(hardware=f"one core of {processor()}", versions=versions)
+    about = f"python {platform.python_version()}, torch {torch.__version__}"
+    return pd.DataFrame(rows).assign(hardware=f"one core of {processor()}", versions=about)
 
 
 def main() -> None:
@@ -139,10 +181,7 @@ def main() -> None:
     parser.add_argument("--measure", choices=MEASURES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        torch.set_num_threads(1)
-        torch.manual_seed(0)
-        warnings.simplefilter("ignore")
-        print(json.dumps(MEASURES[options.measure]()))
+        answer(options.measure)
         return
     found = table(options.before, options.rounds, options.only or list(MEASURES))
     if options.write:

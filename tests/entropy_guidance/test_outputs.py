@@ -143,7 +143,7 @@ def test_limits_of_matched_smoothing():
     assert matched_smoothing(0) == 0 and matched_smoothing(1e-4) == 0
     assert matched_smoothing(1e8) == pytest.approx(1, abs=1e-7)
     for lambda_, classes in ((-0.1, 10), (math.nan, 10), (0.1, 1)):
-        with pytest.raises(ValueError, match=r"lambda|two classes"):
+        with pytest.raises(ValueError, match=r"lambda|classes, two at least"):
             matched_smoothing(lambda_, classes)
 
 

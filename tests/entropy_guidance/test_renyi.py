@@ -76,6 +76,15 @@ def test_torch_and_numpy_agree(n, alpha):
     assert entropy(matrix, alpha).item() == pytest.approx(numpys_entropy(matrix, alpha), abs=1e-10)
 
 
+@pytest.mark.parametrize("alpha", [0.01, 0.4, 0.6, 1.4, 1.6, 5.0, 100.0])
+def test_every_order_of_equal_shares_is_log_n(alpha):
+    # At 100 the sum of the powers is 1e-297: what is left of it next to 1 would be nothing.
+    assert entropy(torch.eye(1000), alpha).item() == pytest.approx(math.log2(1000), abs=1e-9)
+    assert entropy(delta_gram([0, 0, 0, 1]), alpha).item() == pytest.approx(
+        math.log2(0.75**alpha + 0.25**alpha) / (1 - alpha), abs=1e-9
+    )
+
+
 def test_an_unequal_diagonal_is_divided_out():
     factor = double(9, 9)
     matrix = factor @ factor.T + torch.eye(9)
@@ -349,6 +358,8 @@ def test_other_bad_input():
     for values in (torch.zeros(0, 3), torch.zeros(3, 0), torch.zeros(3)):
         with pytest.raises(ValueError, match="images, values"):
             gram(values)
+    with pytest.raises(ValueError, match="real numbers"):
+        entropy(torch.eye(3) + 0j)
     for labels in (torch.zeros(0), torch.tensor([1.0, math.nan])):
         with pytest.raises(ValueError, match="labels"):
             delta_gram(labels)
