@@ -96,13 +96,12 @@ class Project:
             pid = os.fork()
         if pid == 0:
             _sweep(self, kill)
-        began, ended = time.monotonic(), (0, 0)
-        while ended == (0, 0):
-            ended = os.waitpid(pid, os.WNOHANG)
+        began = time.monotonic()
+        while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0):
             passed = time.monotonic() - began
             if kill is not None and kill.seconds is not None and passed > kill.seconds:
-                os.kill(pid, kill.number)  # again and again: a sweep may be slow to end, and none is too slow
-                kill = None if kill.number == signal.SIGKILL else replace(kill, seconds=passed + 1)
+                os.kill(pid, kill.number)  # and once more after a second: it may have come before there was a handler
+                kill = replace(kill, seconds=passed + 1)
             if passed > LONGEST:
                 os.kill(pid, signal.SIGKILL)
                 self.lost.append("a sweep did not end")
