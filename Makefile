@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 report = scale=$$(sed -n 's/^scale: *//p' params.yaml); page=reports/$$scale/report.html; \
 	test -f $$page && echo ">> The report: $$page" || echo ">> No report yet: \`make repro\` makes $$page"
 
-.PHONY: help repro test check docs format lock wheel-test test-peers site
+.PHONY: help repro test check docs format lock wheel-test test-peers site reliability
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make check              formatter, linter, type checker"
 	@echo "make docs               write README.md, the findings and docs/ from docs/templates and the records"
 	@echo "make lock               recompute requirements.lock from pyproject.toml"
+	@echo "make reliability        kills, malformed inputs and damaged files by the hundred; writes data/benchmarks/reliability.csv"
 	@echo "make test-peers         the tests with transformers, peft, torchao and lightning, in .peers"
 	@echo "make site               the library's documentation, build/site/index.html; warnings are errors"
 	@echo "make wheel-test         build the library's wheel and try it in an environment of its own (TORCH=2.6.0 picks one)"
@@ -70,6 +71,9 @@ wheel-test:
 
 test-peers: .peers/.ready
 	@.peers/bin/python -m pytest tests/peers
+
+reliability: .venv/.ready
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/long.py --write
 
 site:
 	@test -x .site/bin/python || $(PYTHON) -m venv .site
