@@ -11,7 +11,7 @@ PEERS := transformers peft torchao lightning accelerate dit infomeasure netcal p
 report = scale=$$(sed -n 's/^scale: *//p' params.yaml); page=reports/$$scale/report.html; \
 	test -f $$page && echo ">> The report: $$page" || echo ">> No report yet: \`make repro\` makes $$page"
 
-.PHONY: help usable repro test check docs format lock wheel-test test-peers site
+.PHONY: help usable repro test check docs format lock wheel-test test-peers site reliability
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make check              formatter, linter, type checker"
 	@echo "make docs               write README.md, the findings and docs/ from docs/templates and the records"
 	@echo "make lock               recompute requirements.lock from pyproject.toml"
+	@echo "make reliability        kills, malformed inputs and damaged files by the hundred; writes data/benchmarks/reliability.csv"
 	@echo "make test-peers         the tests beside other packages (transformers, peft, dit, netcal, …), in .peers"
 	@echo "make site               the library's documentation, build/site/index.html; warnings are errors"
 	@echo "make wheel-test         build the library's wheel and try it in an environment of its own (TORCH=2.6.0 picks one)"
@@ -84,6 +85,9 @@ packages := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 
 test-peers: .peers/.ready
 	@.peers/bin/python -m pytest tests/peers
+
+reliability: .venv/.ready
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/long.py --write
 
 site:
 	@test -x .site/bin/python || $(PYTHON) -m venv .site

@@ -1,7 +1,10 @@
 """The command line: `python -m replication --help`. It reads arguments; `core.commands` and the rooms do the work."""
 
 import argparse
+import codecs
+import locale
 import math
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -239,5 +242,12 @@ def _number_of(what: str) -> Callable[[str], int]:
     return convert
 
 
+def _in_utf8() -> None:
+    """Start this command again where the locale has another encoding: pages and records are UTF-8."""
+    if codecs.lookup(locale.getpreferredencoding(False)).name != "utf-8":
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", "-m", "replication", *sys.argv[1:]])
+
+
 if __name__ == "__main__":
+    _in_utf8()
     sys.exit(main())

@@ -34,13 +34,13 @@ DATA = {"autoencoder-mnist": "digits", "unet-coco": "drawings"}
 LONGEST = 60.0  # seconds of a sweep that is not killed
 
 
-def settings() -> str:
+def settings(epochs: int) -> str:
     """params.yaml, with few runs of few steps: four autoencoders, and three U-Nets that keep checkpoints."""
     document = json.loads(json.dumps(RIGHT))
     document["variants"] = {}
     demo = document["scales"]["demo"]
     demo["autoencoder-mnist"] |= {"widths": [20], "test_width": 20, "variant_widths": [20], "replicates": 1}
-    demo["autoencoder-mnist"] |= {"lambdas": [0.0, 1.0], "batch_size": 500, "max_epochs": 3}
+    demo["autoencoder-mnist"] |= {"lambdas": [0.0, 1.0], "batch_size": 500, "max_epochs": epochs}
     demo["calibration"] |= {"max_epochs": 3}
     demo["unet-coco"] |= {"widths": [1, 1], "placement": "3", "lambdas": [0.0, 1.0], "batch_size": 64, "max_epochs": 3}
     return json.dumps(document)
@@ -65,11 +65,11 @@ class Project:
     lost: list[str] = field(default_factory=list)  # what went wrong, for the user
 
     @classmethod
-    def at(cls, folder: Path, family: str, prepared: Path) -> "Project":
+    def at(cls, folder: Path, family: str, prepared: Path, epochs: int = 3) -> "Project":
         """A new one; `prepared` is a folder like data/prepared, with the data set."""
         (folder / "data").mkdir(parents=True)
         (folder / "data" / "prepared").symlink_to(prepared.absolute())
-        (folder / "params.yaml").write_text(settings())
+        (folder / "params.yaml").write_text(settings(epochs))
         return cls(folder, family)
 
     @property
@@ -96,13 +96,12 @@ class Project:
             pid = os.fork()
         if pid == 0:
             _sweep(self, kill)
-        began, ended = time.monotonic(), (0, 0)
-        while ended == (0, 0):
-            ended = os.waitpid(pid, os.WNOHANG)
+        began = time.monotonic()
+        while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0):
             passed = time.monotonic() - began
             if kill is not None and kill.seconds is not None and passed > kill.seconds:
-                os.kill(pid, kill.number)  # again and again: a sweep may be slow to end, and none is too slow
-                kill = None if kill.number == signal.SIGKILL else replace(kill, seconds=passed + 1)
+                os.kill(pid, kill.number)  # and once more after a second: it may have come before there was a handler
+                kill = replace(kill, seconds=passed + 1)
             if passed > LONGEST:
                 os.kill(pid, signal.SIGKILL)
                 self.lost.append("a sweep did not end")
@@ -184,3 +183,17 @@ def _is_whole(store: Store, key: str) -> bool:
         return store[key]["key"] == key
     except UserError:
         return False
+
+
+def expected_of(family: str, folder: Path, prepared: Path, epochs: int = 3) -> list[str]:
+    """The table of a sweep that nothing disturbs."""
+    project = Project.at(folder, family, prepared, epochs)
+    assert project.sweep(None) == 0, (folder / "said").read_text()
+    return project.table()
+
+
+def children(pid: int) -> list[int]:
+    """The workers of a sweep."""
+    place = Path(f"/proc/{pid}/task/{pid}/children")
+    started = [int(child) for child in place.read_text().split()] if place.exists() else []
+    return [child for child in started if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]

@@ -257,7 +257,7 @@ OF_ARMS = {"inputs", "form", "rate_factor", "weight_factor"}
 
 def mutations() -> Iterator[Malformed]:
     """Every value of params.yaml replaced by what it may not be; a name that is not known added, one left out."""
-    for path, right in _places(RIGHT, ()):
+    for path, right in places(RIGHT, ()):
         for wrong in () if path[-1] == "network" and "profiles" in path else WRONG.get(type(right), ()):
             yield Malformed(("check",), ((path, wrong),), "")
         if isinstance(right, dict) and path[-1] not in (*FREE_NAMES, "scales"):
@@ -279,8 +279,9 @@ def _may_go(path: Path_, name: str) -> bool:
     )
 
 
-def _places(value: dict[str, Any], path: Path_) -> Iterator[tuple[Path_, Any]]:
+def places(value: dict[str, Any], path: Path_) -> Iterator[tuple[Path_, Any]]:
+    """Every key of nested mappings, as the way to it, and its value."""
     for name, item in value.items():
         yield (*path, name), item
         if isinstance(item, dict):
-            yield from _places(item, (*path, name))
+            yield from places(item, (*path, name))

@@ -3,12 +3,15 @@
 import json
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from replication.core import tables
+from replication.core.errors import UserError
 from replication.core.records import FIELDS, line, sealed
 from replication.core.runs import TRAINING_VERSION, Run, Store, make_record, write_table
+from replication.training import checkpoints
 
 MADE = [
     sealed(
@@ -64,3 +67,21 @@ def test_what_is_no_record_is_refused(tmp_path, text):
     store.path(key).write_bytes(text)
     assert store.take(key) is None
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [text]
+
+
+STATE = {"model": {"w": torch.arange(40.0)}, "history": {"monitored": [0.5, 0.25]}}
+TRAINED = Run("family", {"lambda": 0.1, "max_epochs": 9})
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_checkpoint_is_refused_or_gives_what_was_saved(tmp_path, data):
+    path = tmp_path / "checkpoint.pt"
+    checkpoints.save(path, TRAINED, STATE)
+    path.write_bytes(data.draw(damaged(path.read_bytes())))
+    try:
+        found = checkpoints.load(path, TRAINED)
+    except UserError as error:
+        assert str(path) in str(error) and str(error).count("\n") < 3
+    else:
+        assert checkpoints.digest(found) == checkpoints.digest(STATE)

@@ -4,7 +4,9 @@ import random
 from pathlib import Path
 
 import pytest
-from malformed import CASES, RIGHT, Malformed, mutations
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from malformed import CASES, RIGHT, Malformed, mutations, places
 from tried import answer, is_refused, tried
 
 from replication.core import executors
@@ -61,3 +63,32 @@ def test_a_command_that_cannot_be_done_says_why(command):
     Malformed((), (), "").write(Path("params.yaml"))
     found = answer(command)
     assert found.clear and found.said.startswith(COMMANDS[command]), found
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=2),
+    max_leaves=4,
+)
+PLACES = [path for path, right in places(RIGHT, ()) if right is not None and path[0] != "scale"]
+
+
+@given(st.sampled_from(PLACES), VALUES)
+@settings(max_examples=60, deadline=None)
+def test_whatever_stands_in_a_place_is_taken_or_refused_and_never_when_it_is_of_another_type(path, value):
+    found = tried(Malformed(("check",), ((path, value),), ""))
+    assert found.clear or found.status == 0, found
+    if found.status == 0:
+        right = RIGHT
+        for name in path:
+            right = right[name]
+        assert fits(value, right)
+
+
+def fits(value, right):
+    """Whether a value is of the kind of another; null may stand where there may be nothing."""
+    if isinstance(right, bool) or value is None:
+        return value is None or isinstance(value, bool)
+    if isinstance(right, int | float):
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**128
+    return isinstance(value, type(right))

@@ -43,11 +43,10 @@ def answer(arguments: Sequence[str]) -> Answer:
 def tried(malformed: Malformed) -> Answer:
     """The answer to a changed params.yaml, in the current folder."""
     malformed.write(Path("params.yaml"))
-    found = answer(malformed.command)
-    if malformed.command == ("check",) and malformed.changes[0][0] != ("scale",):
-        of_scales = (answer(("check", "--scale", scale)) for scale in SCALES)
-        found = next((one for one in of_scales if one.status != 0), found)
-    return found
+    if malformed.command != ("check",) or malformed.changes[0][0] == ("scale",):
+        return answer(malformed.command)
+    of_scales = [answer(("check", "--scale", scale)) for scale in SCALES]
+    return next((one for one in of_scales if one.status != 0), of_scales[0])
 
 
 def is_refused(malformed: Malformed) -> bool:

@@ -41,7 +41,7 @@ def write_whole(path: Path, write: Callable[[Path], object], needed: int | None 
     except (OSError, RuntimeError, SafetensorError) as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        full = is_full(error)
         if not isinstance(error, OSError):  # so torch.save and safetensors report a full disk
             full = "file write failed" in str(error) or "No space left" in str(error)
             if not full:
@@ -50,6 +50,11 @@ def write_whole(path: Path, write: Callable[[Path], object], needed: int | None 
         bytes_ = f" (it needs {needed:,} bytes)" if full and needed is not None else ""
         kept = "What was there before is kept" if path.exists() else "Nothing was left there"
         raise UserError(f"cannot write {path}{bytes_}: {error}. {kept}. {advice} and start again") from None
+
+
+def is_full(error: Exception) -> bool:
+    """Whether an error says that the disk is full, or that a file may not become so large."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -85,6 +90,11 @@ def is_damage(error: Exception) -> bool:
 def write_text(path: Path, text: str) -> None:
     """`write_whole` for a text."""
     write_whole(path, lambda temporary: temporary.write_text(text), len(text.encode()))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """`write_whole` for bytes."""
+    write_whole(path, lambda temporary: temporary.write_bytes(content), len(content))
 
 
 def delete_leftovers(folder: Path) -> None:

@@ -90,7 +90,8 @@ def sweep(
     share = [run for run in sorted(missing, key=lambda r: r.key) if int(run.key, 16) % parts == part - 1]
     deadline = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
 
-    trained, interrupted = 0, False
+    trained: set[str] = set()
+    interrupted = False
     if share and minutes != 0:  # zero minutes write the table, and need no data
         data = _verified(share, manifest)
         stacks = _stacks(share, find(trainer), device)
@@ -107,7 +108,7 @@ def sweep(
                 for epoch in epochs:
                     for record in epoch.finished:
                         store.put(sealed(record | {"data": data[record["run"]["dataset"]]}))
-                    trained += len(epoch.finished)
+                        trained.add(record["key"])
                     state = f"epoch {epoch.number}, {epoch.training} in stack, {epoch.progress}"
                     bar.set_postfix_str(state, refresh=False)
                     bar.update(len(epoch.finished))
@@ -119,7 +120,12 @@ def sweep(
     _take(runs, store, known)
     selected = [known[run.key] for run in runs if run.key in known]
     write_table(table, selected)
-    return Outcome(len(runs), trained, len(runs) - len(selected), interrupted)
+    if lost := trained - known.keys():
+        raise UserError(
+            f"{len(lost)} runs that were trained now are no longer in {store.folder}: it was deleted or changed in the "
+            "meantime. The others are kept; the same command trains these again"
+        )
+    return Outcome(len(runs), len(trained), len(runs) - len(selected), interrupted)
 
 
 def _take(runs: Sequence[Run], store: Store, known: dict[str, Record]) -> None:

@@ -1,8 +1,9 @@
 """The record of how often guided weights meet a zero (`measure` makes it). Reading it needs no torch."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
+import msgspec
 import pandas as pd
 
 from replication.core import paths, strict_json
@@ -11,6 +12,14 @@ from replication.core.files import reading
 NAME = "corner-zeros"
 
 Row = dict[str, Any]
+
+
+class Recorded(TypedDict):
+    """A network with its weights, and what was measured of its guided layers."""
+
+    network: str
+    weights: str
+    rows: list[Row]
 
 
 def read(scale: str) -> pd.DataFrame:
@@ -22,7 +31,7 @@ def read(scale: str) -> pd.DataFrame:
     """
     return pd.DataFrame(
         [
-            {"network": line["network"], "weights": line["weights"]} | row
+            {"network": line["network"], "weights": line["weights"], **row}
             for line in recorded(scale)
             for row in line["rows"]
         ]
@@ -33,9 +42,8 @@ def record_path(scale: str) -> Path:
     return paths.record(scale, NAME)
 
 
-def recorded(scale: str) -> list[Row]:
+def recorded(scale: str) -> list[Recorded]:
     """A network and its weights each."""
     path = record_path(scale)
     with reading(path, "restore it with git, or delete it"):
-        found: list[Row] = strict_json.loads(path.read_text()) if path.exists() else []
-    return found
+        return msgspec.convert(strict_json.loads(path.read_text()), list[Recorded]) if path.exists() else []

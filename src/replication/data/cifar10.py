@@ -13,6 +13,7 @@ from torch import Tensor
 
 from replication.core import paths
 from replication.core.errors import UserError
+from replication.core.files import write_bytes
 from replication.data.download import fetch
 from replication.data.images import ImageSet
 
@@ -39,12 +40,11 @@ def read(raw: Path = paths.RAW) -> ImageSet:
     folder = raw / FOLDER
     if not all((folder / name).exists() for names in FILES.values() for name in names):
         archive = fetch([URL], raw / URL.rsplit("/", 1)[-1], MD5)
-        folder.mkdir(exist_ok=True)
         with tarfile.open(archive) as tar:
             for name in (name for names in FILES.values() for name in names):  # these and nothing else
                 member = tar.extractfile(f"{FOLDER}/{name}")
                 assert member is not None, name  # the archive has the official checksum
-                (folder / name).write_bytes(member.read())
+                write_bytes(folder / name, member.read())
     images = ImageSet(*_read_batches(folder, FILES["train"]), *_read_batches(folder, FILES["validation"]))
     images.check("CIFAR-10", folder, COUNTS, CONTENT)
     return images

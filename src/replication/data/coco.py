@@ -8,7 +8,6 @@ when it holds more than are wanted) and, where these are too few, more of train2
 import contextlib
 import io
 import random
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +22,10 @@ from replication.core import paths
 from replication.core.errors import UserError
 from replication.core.files import is_damage, reading
 from replication.data import mapped
+from replication.data.archives import check_member, unpack
 from replication.data.download import fetch
 from replication.data.mapped import Example
+from replication.data.outlines import checked_outline, checked_size
 
 SIZE = 256  # pixels of a side
 SEED = 2017
@@ -117,26 +118,21 @@ def prepare(
 
 
 def union_mask(entry: Entry, *, crowds: bool) -> np.ndarray:
-    """(H, W) uint8: 1 where any annotated instance is."""
-    height, width = entry.about["height"], entry.about["width"]
+    """(H, W) uint8: 1 where any annotated instance is.
+
+    Raises:
+        ValueError: an outline is none of this image.
+    """
+    height, width = checked_size(entry.about["height"], entry.about["width"])
     parts: list[Any] = []
     for annotation in entry.annotations:
         if annotation["iscrowd"] and not crowds:
             continue
-        outline = annotation["segmentation"]
-        parts += [outline] if _is_compressed(outline) else rle.frPyObjects(_listed(outline), height, width)
+        parts += rle.frPyObjects(checked_outline(annotation["segmentation"], height, width), height, width)
     if not parts:
         return np.zeros((height, width), dtype=np.uint8)
     union: np.ndarray = rle.decode(rle.merge(parts))
     return union
-
-
-def _is_compressed(outline: Any) -> bool:
-    return isinstance(outline, dict) and not isinstance(outline["counts"], list)
-
-
-def _listed(outline: Any) -> list[Any]:
-    return [outline] if isinstance(outline, dict) else outline
 
 
 def _can_be_shown(entry: Entry, example: Example) -> bool:
@@ -180,13 +176,16 @@ def _examples(
 
     def load(entry: Entry) -> Example | None:
         try:
+            check_member(entry.about["file_name"])
             with Image.open(raw / entry.split / entry.about["file_name"]) as file:
+                if file.size != (entry.about["width"], entry.about["height"]):
+                    return None
                 image = file.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
             mask = Image.fromarray(union_mask(entry, crowds=crowds)).resize((size, size), Image.Resampling.NEAREST)
         except (OSError, ValueError, TypeError, KeyError) as error:
             if not is_damage(error):
                 raise
-            return None  # no file, no image, no outline
+            return None  # no file, no image, no outline of it
         return Example(entry.id, np.asarray(image), np.asarray(mask))
 
     for entry, example in zip(entries, mapped.decoded(entries, load, "COCO"), strict=True):
@@ -201,9 +200,5 @@ def _fetch_missing(raw: Path) -> None:
         if (raw / unpacked).is_dir():
             continue
         path = fetch([SERVER + archive], raw / Path(archive).name, md5, attempts=10)
-        building = raw / f"{unpacked}.tmp"
-        with zipfile.ZipFile(path) as file:
-            file.extractall(building)
-        (building / unpacked).replace(raw / unpacked)
-        building.rmdir()
+        unpack(path, unpacked, raw / unpacked)
         path.unlink()

@@ -7,7 +7,6 @@ validation images, the class's number and a count (`n01440764_10026`) for its tr
 tells its split in the first version, whatever the folder it lies in today.
 """
 
-import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from replication.core import paths
 from replication.core.errors import UserError
 from replication.core.files import reading
 from replication.data import mapped
+from replication.data.archives import unpack
 from replication.data.download import fetch
 from replication.data.images import SPLITS
 from replication.data.mapped import Example
@@ -107,13 +107,5 @@ def _examples(files: Sequence[Path], classes: Sequence[str], size: int) -> Itera
 def _fetch(raw: Path) -> None:
     """The official archive, unpacked as `raw`."""
     archive = fetch([URL], raw.parent / URL.rpartition("/")[2], MD5)
-    building = raw.with_name(raw.name + ".tmp")
-    with tarfile.open(archive) as tar:
-        for member in tar:  # not extractall: early versions of Python 3.11 have no filter, later ones want one
-            if (content := tar.extractfile(member)) is not None:
-                file = building / member.name  # harmless: the archive has the official checksum
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(content.read())
-    (building / UNPACKED).replace(raw)
-    building.rmdir()
+    unpack(archive, UNPACKED, raw)
     archive.unlink()

@@ -7,7 +7,7 @@ from torchvision.datasets import MNIST
 from torchvision.datasets.mnist import read_image_file, read_label_file
 
 from replication.core import paths
-from replication.core.files import reading
+from replication.core.files import reading, write_bytes
 from replication.data.download import fetch
 from replication.data.images import ImageSet
 
@@ -29,7 +29,7 @@ def read(raw: Path = paths.RAW) -> ImageSet:
         unpacked = folder / archive.removesuffix(".gz")
         if not unpacked.exists():
             path = fetch([mirror + archive for mirror in MNIST.mirrors], folder / archive, md5)
-            unpacked.write_bytes(gzip.decompress(path.read_bytes()))
+            write_bytes(unpacked, gzip.decompress(path.read_bytes()))
     with reading(folder, "delete the folder and start again"):
         images = ImageSet(
             train_images=read_image_file(str(folder / "train-images-idx3-ubyte"))[:, None],

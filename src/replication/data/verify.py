@@ -32,16 +32,18 @@ def verified(name: str, data: ImageSet | MappedSet, manifest: Path | None = None
     if isinstance(data, MappedSet):
         stamp = _stamp(folder)
         found = _seen(folder, stamp) or hashes(name, data)
-        expected = [(folder / "about.json", {split: data.about[split] for split in SPLITS})]
+        about = folder / "about.json"
+        expected = [(about, _contents(data.about, about, "delete its folder, and it is prepared again"))]
     else:
         stamp, found, expected = None, hashes(name, data), []
     if manifest is not None and manifest.exists():
         with reading(manifest, "restore it with git"):
             described = json.loads(manifest.read_text())
-        if described["dataset"] == name:
-            expected.append((manifest, described))
-    for source, described in expected:
-        _compare(name, found, described, source)
+            own = described["dataset"] == name
+        if own:
+            expected.append((manifest, _contents(described, manifest, "restore it with git")))
+    for source, contents in expected:
+        _compare(name, found, contents, source)
     if stamp is not None and stamp != _stamp(folder):
         raise UserError(f"{folder} changed while it was read: start again")
     if stamp is not None and folder.exists():
@@ -76,9 +78,15 @@ def _splits(data: ImageSet | MappedSet) -> dict[str, tuple[Any, Any]]:
     return {split: (images.numpy(), targets.numpy()) for split, (images, targets) in zip(SPLITS, pairs, strict=True)}
 
 
-def _compare(name: str, found: Mapping[str, str], described: Mapping[str, Any], source: Path) -> None:
-    for split in SPLITS:
-        if (expected := described[split]["content"]) != found[split]:
+def _contents(described: Mapping[str, Any], source: Path, remedy: str) -> dict[str, str]:
+    """The hash of each split's content, as a file describes it."""
+    with reading(source, remedy):
+        return {split: str(described[split]["content"]) for split in SPLITS}
+
+
+def _compare(name: str, found: Mapping[str, str], contents: Mapping[str, str], source: Path) -> None:
+    for split, expected in contents.items():
+        if expected != found[split]:
             raise UserError(
                 f"the prepared data set {name} is not the one that {source} describes: the {split} split has the "
                 f"content {found[split][:12]}, expected {expected[:12]}. Delete {paths.PREPARED / name}* and it is "

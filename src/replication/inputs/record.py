@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pandas as pd
 
 from replication.core import paths, strict_json
@@ -15,8 +16,8 @@ def read(scale: str) -> dict[str, dict[str, Any]]:
     """The record, by family; empty where nothing is recorded."""
     path = paths.record(scale, NAME)
     with reading(path, f"`python -m replication {NAME}` writes it anew"):
-        recorded: dict[str, dict[str, Any]] = strict_json.loads(path.read_text()) if path.exists() else {}
-    return recorded
+        content = strict_json.loads(path.read_text()) if path.exists() else {}
+        return msgspec.convert(content, dict[str, dict[str, Any]])
 
 
 def sources_table(recorded: Mapping[str, Any] | None) -> pd.DataFrame:

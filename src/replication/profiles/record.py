@@ -19,7 +19,12 @@ def record_path(scale: str, network: str) -> Path:
 def read_record(path: Path) -> list[Layer]:
     """Layers of a record; [] where there is none."""
     with reading(path, "delete it and run `python -m replication profile-stage`, or restore it with git"):
-        return [dict(strict_json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+        if not path.exists():
+            return []
+        layers = [dict(strict_json.loads(line)) for line in path.read_text().splitlines()]
+        if not any(layers):
+            raise ValueError("it is empty")
+        return layers
 
 
 def frame(layers: Iterable[Layer]) -> pd.DataFrame:

@@ -2,7 +2,10 @@
 
 import hashlib
 import http.server
+import shutil
 import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -76,12 +79,54 @@ def test_a_wrong_checksum_is_refused_and_leaves_nothing(server, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_offline_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(download.time, "sleep", lambda _: None)
+def test_offline_says_what_to_do(tmp_path):
     with pytest.raises(
         UserError, match=r"could not download file:\n.*no connection\n.*put the file .* into .* yourself"
+    ) as caught:
+        fetch(["http://127.0.0.1:9/file", "http://127.0.0.1:10/file"], tmp_path / "file", MD5, attempts=10)
+    assert str(caught.value).count("\n") == 2
+
+
+def test_a_name_that_nobody_looks_up_is_offline_too(tmp_path, monkeypatch):
+    """Neither how often nor how long names are looked up decides when it is said."""
+    over = threading.Event()
+
+    def hang(*_, **__):
+        over.wait(60)
+        raise OSError
+
+    monkeypatch.setattr(download, "OFFLINE", 0.2)
+    monkeypatch.setattr(download.socket, "create_connection", hang)
+    began = time.monotonic()
+    with pytest.raises(UserError, match="no connection"):
+        fetch(["http://nowhere.invalid/file"], tmp_path / "file", MD5, attempts=10)
+    assert time.monotonic() - began < 10
+    over.set()
+
+
+@pytest.mark.parametrize(("proxy", "server"), [("", ("some.where", 443)), ("http://proxy:3128", ("proxy", 3128))])
+def test_behind_a_proxy_it_is_the_proxy_that_is_asked(proxy, server, monkeypatch):
+    for name in (
+        "http_proxy",
+        "https_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+        "no_proxy",
+        "NO_PROXY",
     ):
-        fetch(["http://127.0.0.1:9/file"], tmp_path / "file", MD5)
+        monkeypatch.delenv(name, raising=False)
+    if proxy:
+        monkeypatch.setenv("https_proxy", proxy)
+    assert download._server("https://some.where/file") == server
+
+
+def test_a_disk_without_room_is_said_at_once(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(UserError, match=r"cannot write .*file.part: it needs 5\.1 MB"):
+        fetch([server.url + "/file"], tmp_path / "file", MD5)
+    assert len(server.ranges) == 1
 
 
 def test_a_damaged_file_is_fetched_anew(server, tmp_path):
