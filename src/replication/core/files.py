@@ -1,8 +1,13 @@
 """Writing a file so that it is either whole or not there, and reading one that may be damaged."""
 
 import errno
+import fcntl
+import hashlib
 import os
+import platform
 import re
+import shutil
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +26,8 @@ DECODING = (
     *(UnpicklingError, SafetensorError, YAMLError, zlib.error),
 )
 MISPLACED = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # what should be there is not
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or the user's share of it
+OURS = f".tmp{hashlib.sha256(platform.node().encode()).hexdigest()[:8]}-"  # of this machine; other ones share disks
 NO_MEMORY = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)  # torch's RuntimeErrors say so
 
 
@@ -33,7 +40,7 @@ def write_whole(path: Path, write: Callable[[Path], object], needed: int | None 
     Raises:
         UserError: the disk is full, or the folder cannot be written.
     """
-    temporary = path.with_suffix(f".tmp{os.getpid()}")
+    temporary = own_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
@@ -41,7 +48,7 @@ def write_whole(path: Path, write: Callable[[Path], object], needed: int | None 
     except (OSError, RuntimeError, SafetensorError) as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        full = getattr(error, "errno", None) in FULL
         if not isinstance(error, OSError):  # so torch.save and safetensors report a full disk
             full = "file write failed" in str(error) or "No space left" in str(error)
             if not full:
@@ -87,12 +94,58 @@ def write_text(path: Path, text: str) -> None:
     write_whole(path, lambda temporary: temporary.write_text(text), len(text.encode()))
 
 
+def own_name(path: Path) -> Path:
+    """A name beside `path` for what this process has not finished, which no process on any machine has as well."""
+    return path.with_name(f"{path.name}{OURS}{os.getpid()}")
+
+
 def delete_leftovers(folder: Path) -> None:
-    """Delete the temporary files of `write_whole` whose process is gone."""
-    for path in folder.glob("*.tmp*"):
-        pid = path.suffix.removeprefix(".tmp")
+    """Delete the files and folders of `own_name` whose process, on this machine, is gone."""
+    for path in folder.glob(f"*{OURS}*"):
+        pid = path.name.rpartition(OURS)[2]
         if pid.isdecimal() and not _lives(int(pid)):
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder of another name, to be written into; it is renamed to `folder` at the end, and deleted after an error.
+
+    If another process has made `folder` in the meantime, that one stays.
+    """
+    delete_leftovers(folder.parent)
+    building = own_name(folder)
+    building.mkdir(parents=True)
+    try:
+        yield building
+        if not folder.exists():
+            building.replace(folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+@contextmanager
+def alone(path: Path, doing: str) -> Iterator[None]:
+    """Within it no other process is inside `alone` of the same path; one that has to wait says so.
+
+    On a disk without locks, which some networks have, nobody waits.
+
+    Args:
+        doing: for the message, what the other process does.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"another process {doing}: waiting for it", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:
+            pass
+        yield
 
 
 def _lives(pid: int) -> bool:

@@ -49,13 +49,13 @@ def repeat(parameters: Parameters, records: Sequence[Record]) -> Iterator[tuple[
 @contextmanager
 def own_store() -> Iterator[None]:
     """A store that goes with the block."""
-    before = os.environ.get("DVC_ROOT")
+    before = os.environ.get("REPLICATION_STORE")
     with TemporaryDirectory() as folder:
-        os.environ["DVC_ROOT"] = folder  # workers inherit it
+        os.environ["REPLICATION_STORE"] = folder  # workers inherit it
         try:
             yield
         finally:
             if before is None:
-                del os.environ["DVC_ROOT"]
+                del os.environ["REPLICATION_STORE"]
             else:
-                os.environ["DVC_ROOT"] = before
+                os.environ["REPLICATION_STORE"] = before

@@ -1,13 +1,14 @@
 """Whether what is planned fits into memory and onto the disk, before anything is made of it."""
 
-import errno
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
 from replication.core.errors import UserError
+from replication.core.files import FULL
 
+ZEROS = 1 << 24  # bytes written at once
 RUN_MEMORY, RUN_DISK = 3_000, 8_000  # bytes of one run: described in memory; its record in the store and in a table
 
 
@@ -40,6 +41,28 @@ def check_disk(folder: Path, needed: int) -> None:
         )
 
 
+def reserve(path: Path, size_: int) -> None:
+    """Have the disk keep room for a file whose pages will be written through memory: without room that is a bus error.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    try:
+        with path.open("r+b") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size_)
+            else:  # macOS
+                file.seek(0, os.SEEK_END)
+                for first in range(file.tell(), size_, ZEROS):
+                    file.write(bytes(min(ZEROS, size_ - first)))
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise UserError(
+            f"cannot write {path}: it needs {size(size_)}, and the disk is full. Free some space and start again"
+        ) from None
+
+
 def check_writable(folder: Path) -> None:
     """Refuse to begin what would end in a folder that cannot be written; leaves nothing there.
 
@@ -50,7 +73,7 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=existing(folder)):
             pass
     except OSError as error:
-        advice = "Free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "See that it can be written"
+        advice = "Free some space" if error.errno in FULL else "See that it can be written"
         raise UserError(f"cannot write into {folder}: {error.strerror}. {advice}; no run was trained") from None
 
 

@@ -28,7 +28,7 @@ def verified(name: str, data: ImageSet | MappedSet, manifest: Path | None = None
     Raises:
         UserError: the data are not those.
     """
-    folder = paths.PREPARED / name
+    folder = paths.prepared() / name
     if isinstance(data, MappedSet):
         stamp = _stamp(folder)
         found = _seen(folder, stamp) or hashes(name, data)
@@ -81,7 +81,7 @@ def _compare(name: str, found: Mapping[str, str], described: Mapping[str, Any], 
         if (expected := described[split]["content"]) != found[split]:
             raise UserError(
                 f"the prepared data set {name} is not the one that {source} describes: the {split} split has the "
-                f"content {found[split][:12]}, expected {expected[:12]}. Delete {paths.PREPARED / name}* and it is "
+                f"content {found[split][:12]}, expected {expected[:12]}. Delete {paths.prepared() / name}* and it is "
                 "prepared again"
             )
 

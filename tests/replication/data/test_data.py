@@ -38,7 +38,7 @@ def test_prepare_writes_arrays_and_manifest(tmp_path, monkeypatch):
 def test_a_damaged_prepared_file_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     datasets.load("digits")
-    path = paths.PREPARED / "digits.safetensors"
+    path = paths.prepared() / "digits.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match=r"digits.safetensors is damaged .* delete it"):
         datasets.load("digits")
@@ -109,7 +109,7 @@ def test_other_images_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"the train split is not MNIST's \(3 images, expected 60000"):
         mnist.read(tmp_path)
     (folder / "train-images-idx3-ubyte").write_bytes(b"nonsense")
-    with pytest.raises(UserError, match=r"raw is damaged .*: delete the folder"):
+    with pytest.raises(UserError, match=r"raw is damaged .*: move the folder away"):
         mnist.read(tmp_path)
 
 

@@ -76,7 +76,7 @@ def test_memory_maps_are_read_once_then_known_by_size_and_time(tmp_path, monkeyp
     assert verified("patterns", datasets.load("patterns")) == found
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
-    path = paths.PREPARED / "patterns" / "train-images.npy"
+    path = paths.prepared() / "patterns" / "train-images.npy"
     before = path.stat()
     stored = np.load(path, mmap_mode="r+")
     stored[0, 0, 0, 0] ^= 1
