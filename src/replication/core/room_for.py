@@ -8,7 +8,7 @@ from pathlib import Path
 from replication.core.errors import UserError
 from replication.core.files import FULL
 
-ZEROS = 1 << 24  # bytes written at once
+BLOCK = 1 << 24  # bytes written at once
 RUN_MEMORY, RUN_DISK = 3_000, 8_000  # bytes of one run: described in memory; its record in the store and in a table
 
 
@@ -41,25 +41,27 @@ def check_disk(folder: Path, needed: int) -> None:
         )
 
 
-def reserve(path: Path, size_: int) -> None:
-    """Have the disk keep room for a file whose pages will be written through memory: without room that is a bus error.
+def reserve(path: Path) -> None:
+    """Have the disk keep room for the whole of a file, whose content stays.
+
+    A file that is made for a memory map is a hole at first, and to write into a hole of a full disk is a bus error.
 
     Raises:
         UserError: the disk is full.
     """
+    needed = path.stat().st_size
     try:
         with path.open("r+b") as file:
             if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size_)
+                os.posix_fallocate(file.fileno(), 0, needed)
             else:  # macOS
-                file.seek(0, os.SEEK_END)
-                for first in range(file.tell(), size_, ZEROS):
-                    file.write(bytes(min(ZEROS, size_ - first)))
+                for first in range(0, needed, BLOCK):
+                    os.pwrite(file.fileno(), os.pread(file.fileno(), BLOCK, first), first)
     except OSError as error:
         if error.errno not in FULL:
             raise
         raise UserError(
-            f"cannot write {path}: it needs {size(size_)}, and the disk is full. Free some space and start again"
+            f"cannot write {path}: it needs {size(needed)}, and the disk is full. Free some space and start again"
         ) from None
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, which asking for a name shou
 # Each is a module beside this one with a function `read()`; imported when needed, because the libraries that some of
 # them read with take seconds to import.
 NAMES = ("mnist", "cifar10", "digits", "shapes")
+OFFICIAL = ("mnist", "cifar10")  # whose modules know the COUNTS and the CONTENT of each split
 MAPPED_STAND_INS = ("drawings", "patterns")  # modules with a function `prepare(folder)`
 STAND_INS = frozenset({"digits", "shapes", *MAPPED_STAND_INS})
 
@@ -94,11 +95,22 @@ def _unknown(name: str) -> UserError:
 
 
 def prepare(scale: str, role: str, name: str) -> str:
-    """Prepare data set `name`, which plays `role` at `scale`, and write its manifest. Returns a line about it."""
+    """Prepare data set `name`, which plays `role` at `scale`, and write its manifest. Returns a line about it.
+
+    Raises:
+        UserError: it cannot be had, or has another number of images than it should.
+    """
     images = load(name)
+    found = {"train": len(images.train_images), "validation": len(images.validation_images)}
+    if name in OFFICIAL and found != (expected := import_module(f"replication.data.{name}").COUNTS):
+        raise UserError(
+            f"the prepared data set {name} has {found['train']:,} + {found['validation']:,} images, expected "
+            f"{expected['train']:,} + {expected['validation']:,}. Move {paths.prepared() / name}* away, and it is "
+            "prepared again"
+        )
     path = paths.manifest(scale, role)
     write_text(path, strict_json.dumps({"dataset": name} | images.manifest(), indent=2) + "\n")
-    return f"{name}: {len(images.train_images)} + {len(images.validation_images)} images, described in {path}"
+    return f"{name}: {found['train']} + {found['validation']} images, described in {path}"
 
 
 def none(scale: str, role: str) -> str:

@@ -158,5 +158,5 @@ def write(
 
 def _memory_map(path: Path, shape: tuple[int, ...]) -> np.memmap:
     array: np.memmap = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
-    room_for.reserve(path, path.stat().st_size)
+    room_for.reserve(path)
     return array

@@ -100,6 +100,23 @@ def test_another_number_of_images_is_refused(raw, tmp_path):
     assert not (tmp_path / "v1").exists()
 
 
+def test_hidden_files_are_no_images(raw, tmp_path):
+    """What macOS leaves on other file systems, and notebooks."""
+    (raw / "train" / "n01" / "._n01_31.JPEG").write_bytes(b"\0\5\x16\7")
+    (raw / "train" / ".ipynb_checkpoints").mkdir()
+    (raw / "train" / ".ipynb_checkpoints" / "n01_31-checkpoint.JPEG").write_bytes(b"half")
+    assert read(raw, tmp_path / "v1").manifest()["classes"] == ["n01", "n02"]
+
+
+@pytest.mark.parametrize("name", imagenette.OFFICIAL)
+def test_the_folders_of_the_official_archives_are_found(raw, tmp_path, monkeypatch, name):
+    monkeypatch.setenv("REPLICATION_DATA", str(tmp_path / "disk"))
+    (tmp_path / "disk/raw").mkdir(parents=True)
+    raw.rename(tmp_path / "disk/raw" / name)
+    imagenette.prepare(tmp_path / "v1", version="v1", size=8, counts=COUNTS)
+    assert len(MappedSet.read(tmp_path / "v1").train_images) == 3
+
+
 def test_a_damaged_image_is_named(raw, tmp_path):
     (raw / "val" / "n01" / "n01_4.JPEG").write_bytes(b"half")
     with pytest.raises(UserError, match=r"n01_4.JPEG is damaged"):

@@ -69,6 +69,12 @@ def test_another_data_sets_manifest_says_nothing(digits):
     assert verified("digits", flipped(digits))["train"]
 
 
+def test_official_data_are_known_without_a_manifest(tmp_path, monkeypatch, images):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"the prepared data set mnist is not the one that mnist.py describes"):
+        verified("mnist", images)
+
+
 def test_memory_maps_are_read_once_then_known_by_size_and_time(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = verified("patterns", datasets.load("patterns"))
