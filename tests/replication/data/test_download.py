@@ -98,7 +98,7 @@ def test_without_a_connection_it_speaks_at_once_and_ends_soon(tmp_path, monkeypa
     with pytest.raises(UserError, match=r"no connection\nWithout a connection, put the file \(or the folder x\)"):
         fetch(["http://127.0.0.1:9/file"], tmp_path / "file", MD5, attempts=10, instead="the folder x")
     assert sum(waits) == 3
-    assert capsys.readouterr().err.startswith("file:  http://127.0.0.1:9/file: no connection. Trying again in 1 s\n")
+    assert capsys.readouterr().err.startswith("file: http://127.0.0.1:9/file: no connection. Trying again in 1 s\n")
 
 
 def test_a_refusal_is_said_and_not_repeated(server, tmp_path):
