@@ -65,7 +65,7 @@ def fetch(
         if attempt + 1 == attempts or _hopeless(errors, attempt):
             break
         wait = min(2**attempt, LONGEST_WAIT)
-        print(f"{destination.name}:{problems[-1].removeprefix(" ")}. Trying again in {wait} s", file=sys.stderr)
+        print(f"{destination.name}: {problems[-1].strip()}. Trying again in {wait} s", file=sys.stderr)
         time.sleep(wait)
     raise UserError(
         f"could not download {destination.name}:\n" + "\n".join(dict.fromkeys(problems)) + "\n"
