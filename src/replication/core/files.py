@@ -103,7 +103,7 @@ def delete_leftovers(folder: Path) -> None:
     """Delete the files and folders of `own_name` whose process, on this machine, is gone."""
     for path in folder.glob(f"*{OURS}*"):
         pid = path.name.rpartition(OURS)[2]
-        if pid.isdecimal() and not _lives(int(pid)):
+        if pid.isdecimal() and not lives(int(pid)):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
@@ -148,7 +148,8 @@ def alone(path: Path, doing: str) -> Iterator[None]:
         yield
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether there is such a process on this machine."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
