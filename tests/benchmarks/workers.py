@@ -99,7 +99,7 @@ def work(name: str, threads: int, turns: Barrier) -> None:
     model = MODELS[name]
     run = model.run()
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["DVC_ROOT"] = folder  # checkpoints
+        os.environ["REPLICATION_STORE"] = folder  # checkpoints
         trains = trainer.find(find(settings.load("paper"), run.family).trainer)
         epochs = trains.train([run], model.data(model.share, Path(folder)), torch.device("cpu"))
         while True:

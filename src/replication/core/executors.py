@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import connection, resource_tracker
@@ -19,6 +19,7 @@ import torch
 from tqdm import tqdm
 
 from replication import data as datasets
+from replication.core.cores import cores
 from replication.core.errors import UserError
 from replication.core.runs import Record, Run
 from replication.training.trainer import Epoch, find
@@ -42,13 +43,15 @@ class OutOfTime(Exception):
     """The time budget is spent; what is still in training is given up."""
 
 
-def in_process(stacks: Sequence[Stack], trainer: str, device: torch.device, deadline: float) -> Iterator[Epoch]:
+def in_process(stacks: Iterable[Stack], trainer: str, device: torch.device, deadline: float) -> Iterator[Epoch]:
     """Train one stack after the other in this process. `deadline` is in seconds of time.monotonic().
 
     Raises:
         OutOfTime: the deadline has passed.
     """
     keep_freed_memory()
+    if device.type == "cpu":  # torch knows nothing of a container's share
+        torch.set_num_threads(min(torch.get_num_threads(), cores()))
     for stack in stacks:
         if time.monotonic() > deadline:
             raise OutOfTime
@@ -105,8 +108,8 @@ class _Worker:
         self.pipe.close()
 
 
-def local_workers(stacks: Sequence[Stack], trainer: str, workers: int, deadline: float) -> Iterator[Epoch]:
-    """Train stacks in several processes of one thread each, on the CPU.
+def local_workers(stacks: Iterable[Stack], trainer: str, workers: int, deadline: float) -> Iterator[Epoch]:
+    """Train stacks in several processes of one thread each, on the CPU. A stack is asked for when a process is free.
 
     What a process was training when it died is trained by a new one, twice at most. `deadline` as in `in_process`.
 
@@ -114,15 +117,22 @@ def local_workers(stacks: Sequence[Stack], trainer: str, workers: int, deadline:
         UserError: a training failed, or three processes died over the same stack.
         OutOfTime: the deadline has passed.
     """
-    waiting = deque(_Task(stack) for stack in stacks)
+    coming = (_Task(stack) for stack in stacks)
+    returned: deque[_Task] = deque()  # of workers that died
     working: dict[Any, _Worker] = {}  # by its pipe
+
+    def following() -> _Task | None:
+        return returned.popleft() if returned else next(coming, None)
+
     try:
-        while waiting or working:
+        while True:
             if time.monotonic() > deadline:
                 raise OutOfTime
-            while waiting and len(working) < workers:
-                worker = _Worker(trainer, waiting.popleft(), list(working))
+            while len(working) < workers and (task := following()) is not None:
+                worker = _Worker(trainer, task, list(working))
                 working[worker.pipe] = worker
+            if not working:
+                return
             for pipe in connection.wait(list(working), timeout=1):
                 worker = working[pipe]
                 event = _received(pipe)
@@ -131,13 +141,13 @@ def local_workers(stacks: Sequence[Stack], trainer: str, workers: int, deadline:
                 if isinstance(event, Epoch):
                     worker.task.drop(event.finished)
                     yield event
-                elif event == DONE and waiting:
-                    worker.give(waiting.popleft())
+                elif event == DONE and (task := following()) is not None:
+                    worker.give(task)
                 else:
                     del working[pipe]
                     worker.end()
                     if event is None:
-                        waiting += _returned(worker)
+                        returned += _returned(worker)
     finally:
         for worker in working.values():
             worker.process.terminate()

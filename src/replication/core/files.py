@@ -1,8 +1,13 @@
 """Writing a file so that it is either whole or not there, and reading one that may be damaged."""
 
 import errno
+import fcntl
+import hashlib
 import os
+import platform
 import re
+import shutil
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +26,8 @@ DECODING = (
     *(UnpicklingError, SafetensorError, YAMLError, zlib.error),
 )
 MISPLACED = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # what should be there is not
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, the user's share of it, or what a file may have
+OURS = f".tmp{hashlib.sha256(platform.node().encode()).hexdigest()[:8]}-"  # of this machine; other ones share disks
 NO_MEMORY = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)  # torch's RuntimeErrors say so
 
 
@@ -33,7 +40,7 @@ def write_whole(path: Path, write: Callable[[Path], object], needed: int | None 
     Raises:
         UserError: the disk is full, or the folder cannot be written.
     """
-    temporary = path.with_suffix(f".tmp{os.getpid()}")
+    temporary = own_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
@@ -54,7 +61,7 @@ def write_whole(path: Path, write: Callable[[Path], object], needed: int | None 
 
 def is_full(error: Exception) -> bool:
     """Whether an error says that the disk is full, or that a file may not become so large."""
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return getattr(error, "errno", None) in FULL
 
 
 @contextmanager
@@ -97,15 +104,62 @@ def write_bytes(path: Path, content: bytes) -> None:
     write_whole(path, lambda temporary: temporary.write_bytes(content), len(content))
 
 
+def own_name(path: Path) -> Path:
+    """A name beside `path` for what this process has not finished, which no process on any machine has as well."""
+    return path.with_name(f"{path.name}{OURS}{os.getpid()}")
+
+
 def delete_leftovers(folder: Path) -> None:
-    """Delete the temporary files of `write_whole` whose process is gone."""
-    for path in folder.glob("*.tmp*"):
-        pid = path.suffix.removeprefix(".tmp")
-        if pid.isdecimal() and not _lives(int(pid)):
-            path.unlink(missing_ok=True)
+    """Delete the files and folders of `own_name` whose process, on this machine, is gone."""
+    for path in folder.glob(f"*{OURS}*"):
+        pid = path.name.rpartition(OURS)[2]
+        if pid.isdecimal() and not lives(int(pid)):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
-def _lives(pid: int) -> bool:
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder of another name, to be written into; it is renamed to `folder` at the end, and deleted after an error.
+
+    If another process has made `folder` in the meantime, that one stays.
+    """
+    delete_leftovers(folder.parent)
+    building = own_name(folder)
+    building.mkdir(parents=True)
+    try:
+        yield building
+        if not folder.exists():
+            building.replace(folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+@contextmanager
+def alone(path: Path, doing: str) -> Iterator[None]:
+    """Within it no other process is inside `alone` of the same path; one that has to wait says so.
+
+    On a disk without locks, which some networks have, nobody waits.
+
+    Args:
+        doing: for the message, what the other process does.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"another process {doing}: waiting for it", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:
+            pass
+        yield
+
+
+def lives(pid: int) -> bool:
+    """Whether there is such a process on this machine."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

@@ -1,4 +1,4 @@
-"""Where things lie. Everything is relative to the project's folder, but for the run store."""
+"""Where things lie: in the project's folder, but for the run store and data sets, which several folders may share."""
 
 import os
 from pathlib import Path
@@ -6,14 +6,46 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 PUBLISHED = Path("data/published")
 BENCHMARKS = Path("data/benchmarks")
-RAW = Path("data/raw")
-PREPARED = Path("data/prepared")
 RUNS = Path("data/runs")
 
 
 def store() -> Path:
-    """The run store. In a DVC experiment's temporary copy, DVC_ROOT still names the project it came from."""
-    return Path(os.environ.get("DVC_ROOT", ".")) / ".runs"
+    """The run store, unless REPLICATION_STORE names another one."""
+    named = os.environ.get("REPLICATION_STORE")
+    return Path(named) if named else _project() / ".runs"
+
+
+def raw() -> Path:
+    """Data sets as they were downloaded."""
+    return _data("raw")
+
+
+def prepared() -> Path:
+    """Data sets as they are trained on, a cache."""
+    return _data("prepared")
+
+
+def _data(kind: str) -> Path:
+    """A folder of data: that in REPLICATION_DATA; or the project's; or, if there is none, its main checkout's."""
+    if named := os.environ.get("REPLICATION_DATA"):
+        return Path(named) / kind
+    own = _project() / "data" / kind
+    main = _main_checkout(_project())
+    return main / "data" / kind if not own.exists() and main and (main / "data" / kind).exists() else own
+
+
+def _project() -> Path:
+    """This folder. In a DVC experiment's temporary copy, DVC_ROOT still names the project it came from."""
+    return Path(os.environ.get("DVC_ROOT", "."))
+
+
+def _main_checkout(folder: Path) -> Path | None:
+    """The checkout that a git worktree belongs to; None of any other folder."""
+    link = folder / ".git"
+    if not link.is_file():
+        return None
+    git = folder / link.read_text().removeprefix("gitdir:").strip()  # MAIN/.git/worktrees/NAME
+    return git.parents[2] if git.parent.name == "worktrees" else None
 
 
 def manifest(scale: str, role: str) -> Path:

@@ -11,10 +11,10 @@ import torch
 
 from replication import data as datasets
 from replication.core import executors
+from replication.core.cores import workers
 from replication.core.family import find
 from replication.core.runs import Record, Run, current
 from replication.core.settings import Parameters
-from replication.core.sweep import cores
 from replication.training import trainer
 
 CPU = torch.device("cpu")
@@ -39,7 +39,7 @@ def repeat(parameters: Parameters, records: Sequence[Record]) -> Iterator[tuple[
     with own_store():
         for (place, narrow), chosen in stacks.items():
             if narrow:
-                epochs = executors.local_workers(chosen, place, min(cores(), len(chosen)), math.inf)
+                epochs = executors.local_workers(chosen, place, min(workers(), len(chosen)), math.inf)
             else:
                 epochs = executors.in_process(chosen, place, CPU, math.inf)
             for epoch in epochs:
@@ -49,13 +49,13 @@ def repeat(parameters: Parameters, records: Sequence[Record]) -> Iterator[tuple[
 @contextmanager
 def own_store() -> Iterator[None]:
     """A store that goes with the block."""
-    before = os.environ.get("DVC_ROOT")
+    before = os.environ.get("REPLICATION_STORE")
     with TemporaryDirectory() as folder:
-        os.environ["DVC_ROOT"] = folder  # workers inherit it
+        os.environ["REPLICATION_STORE"] = folder  # workers inherit it
         try:
             yield
         finally:
             if before is None:
-                del os.environ["DVC_ROOT"]
+                del os.environ["REPLICATION_STORE"]
             else:
-                os.environ["DVC_ROOT"] = before
+                os.environ["REPLICATION_STORE"] = before

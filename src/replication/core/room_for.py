@@ -1,13 +1,14 @@
 """Whether what is planned fits into memory and onto the disk, before anything is made of it."""
 
-import errno
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
 from replication.core.errors import UserError
+from replication.core.files import FULL
 
+BLOCK = 1 << 24  # bytes written at once
 RUN_MEMORY, RUN_DISK = 3_000, 8_000  # bytes of one run: described in memory; its record in the store and in a table
 
 
@@ -40,6 +41,30 @@ def check_disk(folder: Path, needed: int) -> None:
         )
 
 
+def reserve(path: Path) -> None:
+    """Have the disk keep room for the whole of a file, whose content stays.
+
+    A file that is made for a memory map is a hole at first, and to write into a hole of a full disk is a bus error.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    needed = path.stat().st_size
+    try:
+        with path.open("r+b") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, needed)
+            else:  # macOS
+                for first in range(0, needed, BLOCK):
+                    os.pwrite(file.fileno(), os.pread(file.fileno(), BLOCK, first), first)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise UserError(
+            f"cannot write {path}: it needs {size(needed)}, and the disk is full. Free some space and start again"
+        ) from None
+
+
 def check_writable(folder: Path) -> None:
     """Refuse to begin what would end in a folder that cannot be written; leaves nothing there.
 
@@ -50,7 +75,7 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=existing(folder)):
             pass
     except OSError as error:
-        advice = "Free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "See that it can be written"
+        advice = "Free some space" if error.errno in FULL else "See that it can be written"
         raise UserError(f"cannot write into {folder}: {error.strerror}. {advice}; no run was trained") from None
 
 

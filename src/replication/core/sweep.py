@@ -1,6 +1,6 @@
 """Which runs are missing, and having them trained: budget, progress, table."""
 
-import os
+import math
 import signal
 import sys
 import time
@@ -16,15 +16,18 @@ from tqdm import tqdm
 
 from replication import data as datasets
 from replication.core import executors, room_for
+from replication.core.claims import Claims
+from replication.core.cores import workers as processes
 from replication.core.end_with_dvc import end_with_dvc
 from replication.core.errors import UserError
 from replication.core.executors import OutOfTime, Stack
 from replication.core.records import sealed
 from replication.core.runs import Record, Run, Store, read_current, write_table
 from replication.data.verify import verified
-from replication.training.trainer import Trainer, find
+from replication.training.trainer import Epoch, Trainer, find
 
 UNSAID = "unsaid"
+LOOK = 1.0  # seconds between two looks at what another sweep has finished
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def sweep(
         minutes: give up what is still in training after this long.
         shard: (i, n) trains the i-th of n parts of what is missing; the parts of all machines add up.
         only: train only runs whose settings have one of these values, by name of the setting (see `setting`).
-        workers: processes on the CPU; by default one a core.
+        workers: processes on the CPU; by default REPLICATION_WORKERS, or one a core.
         manifest: of the runs' data, which are compared with it.
     """
     for folder in (store.folder, table.resolve().parent):
@@ -94,21 +97,17 @@ def sweep(
     interrupted = False
     if share and minutes != 0:  # zero minutes write the table, and need no data
         data = _verified(share, manifest)
-        stacks = _stacks(share, find(trainer), device)
-        if device.type == "cpu" and find(trainer).one_thread(share[0]):
-            epochs = executors.local_workers(stacks, trainer, min(workers or cores(), len(stacks)), deadline)
-        else:
-            epochs = executors.in_process(stacks, trainer, device, deadline)
         # miniters=0: an epoch within a run is news too, though the count of runs stands still. smoothing=0: runs end in
         # bursts, several workers' or a stack's at once, and only the mean over all says how much time is left.
         interval = 0.5 if sys.stderr.isatty() else 10
         bar = tqdm(total=len(share), unit="run", desc=share[0].family, mininterval=interval, miniters=0, smoothing=0)
         try:
-            with _sigterm_as_interrupt(), end_with_dvc(), bar:
-                for epoch in epochs:
+            with _sigterm_as_interrupt(), end_with_dvc(), bar, Claims(store) as claims, _alarm(deadline):
+                for epoch in _epochs(share, claims, trainer=trainer, device=device, deadline=deadline, workers=workers):
                     for record in epoch.finished:
                         store.put(sealed(record | {"data": data[record["run"]["dataset"]]}))
                         trained.add(record["key"])
+                        claims.release(record["key"])
                     state = f"epoch {epoch.number}, {epoch.training} in stack, {epoch.progress}"
                     bar.set_postfix_str(state, refresh=False)
                     bar.update(len(epoch.finished))
@@ -126,6 +125,61 @@ def sweep(
             "meantime. The others are kept; the same command trains these again"
         )
     return Outcome(len(runs), len(trained), len(runs) - len(selected), interrupted)
+
+
+def _epochs(
+    runs: Sequence[Run], claims: Claims, *, trainer: str, device: torch.device, deadline: float, workers: int | None
+) -> Iterator[Epoch]:
+    """Train the runs that no other sweep trains, and wait for the others: what it gives up is trained here.
+
+    Raises:
+        OutOfTime: the deadline has passed.
+    """
+    left = list(runs)
+    while left:
+        stacks = _stacks(left, find(trainer), device)
+        claimed = (taken for stack in stacks if (taken := claims.take(stack)))
+        if device.type == "cpu" and find(trainer).one_thread(runs[0]):
+            number = min(workers or processes(), len(stacks))
+            yield from executors.local_workers(claimed, trainer, number, deadline)
+        else:
+            yield from executors.in_process(claimed, trainer, device, deadline)
+        left = _not_finished(left, claims)
+        if elsewhere := claims.elsewhere(left):
+            tqdm.write(f"another sweep trains {len(elsewhere)} of these runs: waiting for it", file=sys.stderr)
+        while left and len(claims.elsewhere(left)) == len(left):
+            if time.monotonic() > deadline:
+                raise OutOfTime
+            time.sleep(LOOK)
+            left = _not_finished(left, claims)
+
+
+def _not_finished(runs: Sequence[Run], claims: Claims) -> list[Run]:
+    """Those that nobody has finished, and that were not trained here in vain."""
+    done = claims.store.keys() | claims.held
+    return [run for run in runs if run.key not in done]
+
+
+@contextmanager
+def _alarm(deadline: float) -> Iterator[None]:
+    """OutOfTime is raised within it at the deadline: an epoch of a large network may last hours.
+
+    Its checkpoint is that of its last whole epoch.
+    """
+
+    def ring(_number: int, _frame: FrameType | None) -> None:
+        raise OutOfTime
+
+    if math.isinf(deadline):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(deadline - time.monotonic(), 0.001))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _take(runs: Sequence[Run], store: Store, known: dict[str, Record]) -> None:
@@ -163,11 +217,6 @@ def _stacks(runs: Sequence[Run], trains: Trainer, device: torch.device) -> list[
 def setting(run: Run, name: str) -> float | int | str:
     """A run's setting as `--only` chooses by it; some runs leave it unsaid, as the published ones do."""
     return run.settings.get(name, UNSAID)
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from replication.core import records
-from replication.core.errors import UserError
 from replication.core.files import reading, write_text
 
 SHOWN = 10  # refused lines that one message names
@@ -24,7 +23,7 @@ class Refused:
     file: Path
     number: int  # from 1
     reason: str
-    text: str
+    text: str  # empty of what need not be kept
 
     def __str__(self) -> str:
         return f"{self.file}, line {self.number}: {self.reason}"
@@ -37,18 +36,17 @@ def split(path: Path, latest: int) -> tuple[list[dict[str, Any]], list[Refused]]
         latest: the highest version of the training code that is known.
 
     Raises:
-        UserError: the file cannot be read, or git left a conflict in it.
+        UserError: the file cannot be read.
     """
     if not path.exists():
         return [], []
     with reading(path, "restore it with git"):
         lines = path.read_bytes().split(b"\n")
-    if (number := next((number for number, line in enumerate(lines, 1) if line.startswith(MARKS)), None)) is not None:
-        raise UserError(
-            f"{path}, line {number}: git merged two tables and left a conflict. `python -m replication runs merge "
-            f"{path}` keeps the runs of both; then `git add {path}`"
-        )
-    return _parsed(path, lines, latest)
+    found, refused = _parsed(path, _without_marks(lines), latest)
+    if conflict := [number for number, line in enumerate(lines, 1) if line.startswith(MARKS)]:
+        remedy = f"`python -m replication runs merge {path}` keeps the runs of both sides, then `git add {path}`"
+        refused.insert(0, Refused(path, conflict[0], f"git left a conflict here: {remedy}", ""))
+    return found, refused
 
 
 def split_theirs(path: Path, latest: int) -> tuple[list[dict[str, Any]], list[Refused]]:
@@ -59,7 +57,7 @@ def split_theirs(path: Path, latest: int) -> tuple[list[dict[str, Any]], list[Re
     """
     with reading(path, "it stays as it is; ask for it again"):
         text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return _parsed(path, _without_marks(text), latest)
+    return _parsed(path, _without_marks(text.split(b"\n")), latest)
 
 
 def resolve(path: Path, latest: int) -> bool:
@@ -71,17 +69,18 @@ def resolve(path: Path, latest: int) -> bool:
         UserError: the file cannot be read or written.
     """
     with reading(path, "restore it with git"):
-        text = path.read_bytes()
-    lines = _without_marks(text)
-    if b"\n".join(lines) == text:
+        lines = path.read_bytes().split(b"\n")
+    if not any(line.startswith(MARKS) for line in lines):
         return False
-    write_text(path, "".join(f"{line.decode(errors='backslashreplace')}\n" for line in dict.fromkeys(lines) if line))
+    kept = dict.fromkeys(filter(None, _without_marks(lines)))  # some lines stand on both sides
+    write_text(path, "".join(f"{line.decode(errors='backslashreplace')}\n" for line in kept))
     write(path, split(path, latest)[0], latest)
     return True
 
 
-def _without_marks(text: bytes) -> list[bytes]:
-    return [line for line in text.split(b"\n") if not line.startswith(MARKS)]
+def _without_marks(lines: Sequence[bytes]) -> list[bytes]:
+    """As many lines, those of git empty."""
+    return [b"" if line.startswith(MARKS) else line for line in lines]
 
 
 def _parsed(path: Path, lines: Sequence[bytes], latest: int) -> tuple[list[dict[str, Any]], list[Refused]]:
@@ -138,7 +137,7 @@ def keep_refused(path: Path, refused: Sequence[Refused]) -> None:
     aside = refused_file(path)
     with reading(aside, "move it elsewhere"):
         kept = [line for line in aside.read_bytes().decode().split("\n") if line] if aside.exists() else []
-    new = [one.text for one in refused if one.text not in kept]
+    new = [one.text for one in refused if one.text and one.text not in kept]
     if new:
         write_text(aside, "".join(f"{line}\n" for line in [*kept, *new]))
         print(f"{len(new)} refused lines of {path} are now in {aside}", file=sys.stderr)

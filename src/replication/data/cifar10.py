@@ -31,15 +31,17 @@ CONTENT = {
 }
 
 
-def read(raw: Path = paths.RAW) -> ImageSet:
+def read(raw: Path | None = None) -> ImageSet:
     """Read the official batches from `raw`/cifar-10-batches-bin; fetch the archive when one is missing.
 
     Raises:
         UserError: a file cannot be had, or the content is not CIFAR-10's.
     """
+    raw = raw or paths.raw()
     folder = raw / FOLDER
     if not all((folder / name).exists() for names in FILES.values() for name in names):
-        archive = fetch([URL], raw / URL.rsplit("/", 1)[-1], MD5)
+        archive = fetch([URL], raw / URL.rsplit("/", 1)[-1], MD5, instead=f"the folder {FOLDER}")
+        folder.mkdir(exist_ok=True)
         with tarfile.open(archive) as tar:
             for name in (name for names in FILES.values() for name in names):  # these and nothing else
                 member = tar.extractfile(f"{FOLDER}/{name}")
@@ -56,6 +58,8 @@ def _read_batches(folder: Path, names: Sequence[str]) -> tuple[Tensor, Tensor]:
     contents = [np.fromfile(folder / name, dtype=np.uint8) for name in names]
     for name, content in zip(names, contents, strict=True):
         if content.size % length:
-            raise UserError(f"{folder / name} is damaged ({content.size} bytes): delete {folder} and start again")
+            raise UserError(
+                f"{folder / name} is damaged ({content.size} bytes): move it away, and the official one is fetched"
+            )
     records = torch.from_numpy(np.concatenate(contents).reshape(-1, length))
     return records[:, 1:].reshape(-1, *SHAPE), records[:, 0]

@@ -8,13 +8,14 @@ when it holds more than are wanted) and, where these are too few, more of train2
 import contextlib
 import io
 import random
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
@@ -61,15 +62,17 @@ class _Loss:
     """Images that could not be used."""
 
     planned: int
+    largest: float  # share
     names: list[str] = field(default_factory=list)
 
     def add(self, name: str) -> None:
         """Raises UserError when too many are lost."""
         self.names.append(name)
-        if len(self.names) > LARGEST_LOSS * self.planned:
+        if len(self.names) > self.largest * self.planned:
             raise UserError(
-                f"more than {LARGEST_LOSS:.0%} of {self.planned} images are missing or damaged: "
-                f"{', '.join(self.names[:5])}{' and more' if len(self.names) > 5 else ''}. Fetch them again"
+                f"more than {self.largest:.0%} of {self.planned} images are missing or damaged, or have outlines that "
+                f"cannot be read: {', '.join(self.names[:5])}{' and more' if len(self.names) > 5 else ''}. Fetch them "
+                "again, or mend their annotations"
             )
 
 
@@ -80,7 +83,8 @@ def prepare(
     validation: int,
     crowds: bool = False,
     size: int = SIZE,
-    raw: Path = paths.RAW / "coco",
+    raw: Path | None = None,
+    may_lose: bool = True,
 ) -> None:
     """Write the data set into `folder`, from `raw` or, what is not there, by download.
 
@@ -88,14 +92,17 @@ def prepare(
         train, validation: how many images of each split.
         crowds: whether the mask covers groups annotated as one (`iscrowd`) as well.
         size: pixels of a side; images and masks are resized without regard to their proportions.
+        raw: by default data/raw/coco.
+        may_lose: whether a few images may be missing or damaged.
 
     Raises:
         UserError: fewer images than wanted, too many of them missing or damaged, or a download failed.
     """
+    raw = raw or paths.raw() / "coco"
     _fetch_missing(raw)
     entries = {split: _entries(raw, name) for split, name in NAMES.items()}
     chosen = _choose(entries, {"train": train, "validation": validation}, raw)
-    loss = _Loss(train + validation)
+    loss = _Loss(train + validation, LARGEST_LOSS if may_lose else 0)
     shown: list[int] = []
     notes = {"size": size, "crowds": crowds, "shown": shown, "left_out": loss.names}
 
@@ -126,13 +133,25 @@ def union_mask(entry: Entry, *, crowds: bool) -> np.ndarray:
     height, width = checked_size(entry.about["height"], entry.about["width"])
     parts: list[Any] = []
     for annotation in entry.annotations:
-        if annotation["iscrowd"] and not crowds:
+        if annotation.get("iscrowd") and not crowds:
             continue
-        parts += rle.frPyObjects(checked_outline(annotation["segmentation"], height, width), height, width)
+        if outline := outline_of(annotation):
+            parts += rle.frPyObjects(checked_outline(outline, height, width), height, width)
     if not parts:
         return np.zeros((height, width), dtype=np.uint8)
     union: np.ndarray = rle.decode(rle.merge(parts))
     return union
+
+
+def outline_of(annotation: dict[str, Any]) -> Any:
+    """Run lengths, or polygons of three points and more: other tools write empty ones, and ones of one or two points.
+
+    None or [] of an annotation without an outline, which has a box only.
+    """
+    outline = annotation.get("segmentation")
+    if not isinstance(outline, list):
+        return outline
+    return [polygon for polygon in outline if not isinstance(polygon, list) or len(polygon) >= 6]
 
 
 def _can_be_shown(entry: Entry, example: Example) -> bool:
@@ -166,7 +185,19 @@ def _entries(raw: Path, name: str) -> list[Entry]:
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress
             coco = COCO(path)
         found = [Entry(name, about, coco.imgToAnns.get(id_, [])) for id_, about in coco.imgs.items()]
-        return sorted(found, key=lambda entry: entry.id)
+    _say_without_outline(path, coco.anns.values())
+    return sorted(found, key=lambda entry: entry.id)
+
+
+def _say_without_outline(path: Path, annotations: Iterable[dict[str, Any]]) -> None:
+    """Objects that are missing in the masks are named before the hours that a training takes."""
+    without = [annotation["id"] for annotation in annotations if not outline_of(annotation)]
+    if without:
+        print(
+            f"{path}: {len(without):,} annotations have no outline, and are missing in the masks: "
+            f"id {', '.join(map(str, without[:5]))}{' and more' if len(without) > 5 else ''}",
+            file=sys.stderr,
+        )
 
 
 def _examples(
@@ -178,9 +209,10 @@ def _examples(
         try:
             check_member(entry.about["file_name"])
             with Image.open(raw / entry.split / entry.about["file_name"]) as file:
-                if file.size != (entry.about["width"], entry.about["height"]):
+                upright = _upright(file, entry)
+                if upright.size != (entry.about["width"], entry.about["height"]):
                     return None
-                image = file.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+                image = upright.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
             mask = Image.fromarray(union_mask(entry, crowds=crowds)).resize((size, size), Image.Resampling.NEAREST)
         except (OSError, ValueError, TypeError, KeyError) as error:
             if not is_damage(error):
@@ -195,10 +227,22 @@ def _examples(
             yield entry, example
 
 
+def _upright(image: Image.Image, entry: Entry) -> Image.Image:
+    """The image as its annotations have it: turned as its camera noted, if only so it has their height and width."""
+    if image.size != (entry.about["width"], entry.about["height"]):
+        turned = ImageOps.exif_transpose(image)
+        if turned.size == (entry.about["width"], entry.about["height"]):
+            return turned
+    return image
+
+
 def _fetch_missing(raw: Path) -> None:
     for unpacked, (archive, md5) in ARCHIVES.items():
         if (raw / unpacked).is_dir():
             continue
-        path = fetch([SERVER + archive], raw / Path(archive).name, md5, attempts=10)
+        path = raw / Path(archive).name
+        put_there = path.exists()  # by the user, whose file stays
+        fetch([SERVER + archive], path, md5, attempts=10, instead=f"the folder {unpacked}")
         unpack(path, unpacked, raw / unpacked)
-        path.unlink()
+        if not put_there:
+            path.unlink()

@@ -24,7 +24,7 @@ def prepare(folder: Path) -> None:
     """Draw the data set beside `folder`, and prepare it."""
     raw = folder.with_name(f"{folder.name}-raw")
     draw(raw)
-    coco.prepare(folder, train=COUNTS["train2017"], validation=COUNTS["val2017"], size=SIZE, raw=raw)
+    coco.prepare(folder, train=COUNTS["train2017"], validation=COUNTS["val2017"], size=SIZE, raw=raw, may_lose=False)
 
 
 def draw(raw: Path) -> None:

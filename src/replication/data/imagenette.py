@@ -27,6 +27,7 @@ SIZE = 224  # pixels of a side
 URL = "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-320.tgz"
 MD5 = "3df6f0d01a2c9592104656642f5e78a3"
 UNPACKED = "imagenette2-320"
+OFFICIAL = ("imagenette2", UNPACKED, "imagenette", "imagenette-320")  # folders of both versions' archives
 FOLDERS = {"train": "train", "validation": "val"}  # of the second version
 # Version -> images of each split
 COUNTS = {"v1": {"train": 12_894, "validation": 500}, "v2": {"train": 9_469, "validation": 3_925}}
@@ -39,7 +40,7 @@ def prepare(
     *,
     version: str,
     size: int = SIZE,
-    raw: Path = paths.RAW / "imagenette2",
+    raw: Path | None = None,
     counts: Mapping[str, Mapping[str, int]] = COUNTS,
 ) -> None:
     """Write the data set into `folder`, from the second version's folders in `raw`, or by download.
@@ -47,11 +48,14 @@ def prepare(
     Args:
         version: whose split, `v1` or `v2`.
         size: pixels of a side; images of any size are resized to it without regard to their proportions, as Keras does.
+        raw: by default the first of `OFFICIAL` that is in data/raw.
         counts: images that each split must have, by version.
 
     Raises:
         UserError: a split does not have its number of images, an image is damaged, or the download failed.
     """
+    if raw is None:
+        raw = next((path for name in OFFICIAL if (path := paths.raw() / name).is_dir()), paths.raw() / OFFICIAL[0])
     if not raw.is_dir():
         _fetch(raw)
     files = {split: _files(raw / name) for split, name in FOLDERS.items()}
@@ -61,7 +65,8 @@ def prepare(
     if found != dict(counts[version]):
         raise UserError(
             f"{raw}: split {version} has {found['train']} + {found['validation']} images, expected "
-            f"{counts[version]['train']} + {counts[version]['validation']}. Delete the folder, and it is fetched again"
+            f"{counts[version]['train']} + {counts[version]['validation']}. Add what is missing; or move the folder "
+            "away, and the official one is fetched"
         )
     mapped.write(
         folder,
@@ -84,8 +89,9 @@ def split_v1(files: Mapping[str, Iterable[Path]]) -> dict[str, list[Path]]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Images in the folders of classes; files of other kinds are passed over."""
-    return sorted((file for file in folder.glob("*/*") if file.suffix.lower() in SUFFIXES), key=_by_name)
+    """Images in the folders of classes; files of other kinds and hidden ones (`._*`, `.DS_Store`) are passed over."""
+    found = (file for file in folder.glob("[!.]*/[!.]*") if file.suffix.lower() in SUFFIXES)
+    return sorted(found, key=_by_name)
 
 
 def _by_name(file: Path) -> tuple[str, str]:
@@ -96,7 +102,10 @@ def _examples(files: Sequence[Path], classes: Sequence[str], size: int) -> Itera
     """Decoded images, in order."""
 
     def load(file: Path) -> Example:
-        with reading(file, "put it back, or delete the folder to fetch all"), Image.open(file) as opened:
+        with (
+            reading(file, "put a whole one there; or move the folder away, and all are fetched"),
+            Image.open(file) as opened,
+        ):
             image = opened.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
         label = np.array(classes.index(file.parent.name), dtype=np.uint8)
         return Example(f"{file.parent.name}/{file.name}", np.asarray(image), label)
@@ -106,6 +115,9 @@ def _examples(files: Sequence[Path], classes: Sequence[str], size: int) -> Itera
 
 def _fetch(raw: Path) -> None:
     """The official archive, unpacked as `raw`."""
-    archive = fetch([URL], raw.parent / URL.rpartition("/")[2], MD5)
+    archive = raw.parent / URL.rpartition("/")[2]
+    put_there = archive.exists()  # by the user, whose file stays
+    fetch([URL], archive, MD5, instead=f"a folder {', '.join(OFFICIAL)}")
     unpack(archive, UNPACKED, raw)
-    archive.unlink()
+    if not put_there:
+        archive.unlink()

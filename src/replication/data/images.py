@@ -51,7 +51,7 @@ class ImageSet:
                 raise UserError(
                     f"{folder}: the {split} split is not {name}'s ({found['images']} images, expected "
                     f"{counts[split]}; content {found['content'][:12]}, expected {content[split][:12]}). "
-                    "Delete the folder and start again."
+                    "Move the folder away, and the official files are fetched"
                 )
 
     def save(self, path: Path) -> None:

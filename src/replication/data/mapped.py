@@ -5,7 +5,6 @@ A target is what a network learns to say of an image: a mask, or a class.
 
 import json
 import math
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from replication.core import room_for, strict_json
-from replication.core.files import reading
+from replication.core.files import reading, whole_folder
 from replication.data.images import SPLITS, OrderFreeHash
 
 Item = TypeVar("Item")
@@ -138,24 +137,26 @@ def write(
     """
     shapes = (image_shape, target_shape)
     room_for.check_disk(folder, sum(counts[split] * math.prod(shape) for split in SPLITS for shape in shapes))
-    building = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
     about: dict[str, Any] = {}
-    for split in SPLITS:
-        images, targets = (
-            np.lib.format.open_memmap(building / f"{split}-{kind}.npy", "w+", np.uint8, (counts[split], *shape))
-            for kind, shape in (("images", image_shape), ("targets", target_shape))
-        )
-        ids: list[int | str] = []
-        content = OrderFreeHash()
-        for example in examples[split]:
-            images[len(ids)], targets[len(ids)] = example.image, example.target
-            content.add(example.image.tobytes() + example.target.tobytes())
-            ids.append(example.id)
-        images.flush()
-        targets.flush()
-        about[split] = {"ids": ids, **summarise(targets[: len(ids)]), "content": str(content)}
-    (building / "about.json").write_text(strict_json.dumps(about | dict(notes)))
-    shutil.rmtree(folder, ignore_errors=True)
-    building.replace(folder)
+    with whole_folder(folder) as building:
+        for split in SPLITS:
+            images, targets = (
+                _memory_map(building / f"{split}-{kind}.npy", (counts[split], *shape))
+                for kind, shape in (("images", image_shape), ("targets", target_shape))
+            )
+            ids: list[int | str] = []
+            content = OrderFreeHash()
+            for example in examples[split]:
+                images[len(ids)], targets[len(ids)] = example.image, example.target
+                content.add(example.image.tobytes() + example.target.tobytes())
+                ids.append(example.id)
+            images.flush()
+            targets.flush()
+            about[split] = {"ids": ids, **summarise(targets[: len(ids)]), "content": str(content)}
+        (building / "about.json").write_text(strict_json.dumps(about | dict(notes)))
+
+
+def _memory_map(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    array: np.memmap = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+    room_for.reserve(path)
+    return array

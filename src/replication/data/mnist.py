@@ -18,24 +18,31 @@ CONTENT = {
 }
 
 
-def read(raw: Path = paths.RAW) -> ImageSet:
+def read(raw: Path | None = None) -> ImageSet:
     """Read the official IDX files from `raw`/MNIST/raw; fetch those that are missing.
 
     Raises:
         UserError: a file cannot be had, or the content is not MNIST's.
     """
-    folder = raw / "MNIST" / "raw"
+    folder = (raw or paths.raw()) / "MNIST" / "raw"
+    files = {}
     for archive, md5 in MNIST.resources:
-        unpacked = folder / archive.removesuffix(".gz")
-        if not unpacked.exists():
-            path = fetch([mirror + archive for mirror in MNIST.mirrors], folder / archive, md5)
-            write_bytes(unpacked, gzip.decompress(path.read_bytes()))
-    with reading(folder, "delete the folder and start again"):
+        name = archive.removesuffix(".gz")
+        files[name] = next((path for path in map(folder.joinpath, _names(name)) if path.exists()), folder / name)
+        if not files[name].exists():
+            path = fetch([mirror + archive for mirror in MNIST.mirrors], folder / archive, md5, instead=name)
+            write_bytes(files[name], gzip.decompress(path.read_bytes()))
+    with reading(folder, "move the folder away, and the official files are fetched"):
         images = ImageSet(
-            train_images=read_image_file(str(folder / "train-images-idx3-ubyte"))[:, None],
-            train_labels=read_label_file(str(folder / "train-labels-idx1-ubyte")).byte(),
-            validation_images=read_image_file(str(folder / "t10k-images-idx3-ubyte"))[:, None],
-            validation_labels=read_label_file(str(folder / "t10k-labels-idx1-ubyte")).byte(),
+            train_images=read_image_file(str(files["train-images-idx3-ubyte"]))[:, None],
+            train_labels=read_label_file(str(files["train-labels-idx1-ubyte"])).byte(),
+            validation_images=read_image_file(str(files["t10k-images-idx3-ubyte"]))[:, None],
+            validation_labels=read_label_file(str(files["t10k-labels-idx1-ubyte"])).byte(),
         )
     images.check("MNIST", folder, COUNTS, CONTENT)
     return images
+
+
+def _names(name: str) -> tuple[str, str]:
+    """A file's official name, and the one with a dot that other places give it."""
+    return name, name.replace("-idx", ".idx")

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tqdm import tqdm
 from replication.core import paths, strict_json
 from replication.core.errors import UserError
 from replication.core.files import reading, write_text
+from replication.data import OFFICIAL
 from replication.data.images import SPLITS, ImageSet
 from replication.data.mapped import MappedSet
 
@@ -28,7 +30,7 @@ def verified(name: str, data: ImageSet | MappedSet, manifest: Path | None = None
     Raises:
         UserError: the data are not those.
     """
-    folder = paths.PREPARED / name
+    folder = paths.prepared() / name
     if isinstance(data, MappedSet):
         stamp = _stamp(folder)
         found = _seen(folder, stamp) or hashes(name, data)
@@ -42,6 +44,8 @@ def verified(name: str, data: ImageSet | MappedSet, manifest: Path | None = None
             own = described["dataset"] == name
         if own:
             expected.append((manifest, _contents(described, manifest, "restore it with git")))
+    if name in OFFICIAL and not expected:
+        expected.append((Path(f"{name}.py"), dict(import_module(f"replication.data.{name}").CONTENT)))
     for source, contents in expected:
         _compare(name, found, contents, source)
     if stamp is not None and stamp != _stamp(folder):
@@ -89,7 +93,7 @@ def _compare(name: str, found: Mapping[str, str], contents: Mapping[str, str], s
         if expected != found[split]:
             raise UserError(
                 f"the prepared data set {name} is not the one that {source} describes: the {split} split has the "
-                f"content {found[split][:12]}, expected {expected[:12]}. Delete {paths.PREPARED / name}* and it is "
+                f"content {found[split][:12]}, expected {expected[:12]}. Delete {paths.prepared() / name}* and it is "
                 "prepared again"
             )
 

@@ -24,7 +24,7 @@ from replication.training.threads import one_thread
 SEED = 0
 DEMO_DATASET, DEMO_EPOCHS, DEMO_BATCH_SIZE = "digits", 2, 32
 # Weights that only a file holds: VGG16 fine-tuned for edge detection (HED on BSDS500), in the layout of Keras's file.
-FILES = {"edges": paths.RAW / "weights" / "vgg16_hed_bsds500_notop.h5"}
+FILES = {"edges": "vgg16_hed_bsds500_notop.h5"}  # in data/raw/weights
 
 
 def write(parameters: Parameters, network: str) -> list[str]:
@@ -133,7 +133,8 @@ def load_network(parameters: Parameters, chosen: Profiled, weights: str) -> tupl
                 model, images, epochs=DEMO_EPOCHS, batch_size=DEMO_BATCH_SIZE, seed=SEED
             )
         return model, f"trained here on {DEMO_DATASET}, {DEMO_EPOCHS} epochs, validation accuracy {accuracy:.3f}"
-    source = {"imagenet": "keras"}.get(weights) or str(FILES.get(weights, weights))
+    file = paths.raw() / "weights" / FILES[weights] if weights in FILES else weights
+    source = {"imagenet": "keras"}.get(weights) or str(file)
     return model, zoo.load_weights(model, chosen.network, source, seed=SEED)
 
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from replication.core import late, paths
 from replication.core.errors import UserError
+from replication.core.files import alone
 from replication.core.schema import shown
 from replication.data.download import fetch
 from replication.profiles import weights_file
@@ -129,16 +130,19 @@ def glorot_uniform_(model: nn.Module, seed: int) -> None:
                 nn.init.zeros_(module.bias)
 
 
-def keras_file(name: str, folder: Path = paths.RAW / "weights") -> Path:
-    """The official Keras file of a network, from `folder` or by download.
+def keras_file(name: str, folder: Path | None = None) -> Path:
+    """The official Keras file of a network, from `folder`, by default data/raw/weights, or by download.
 
     Raises:
         UserError: Keras's weights of this network are not known here, or cannot be had.
     """
     if name not in KERAS:
         raise UserError(f"Keras's weights are known for {', '.join(KERAS)}, not for {name}")
-    path = folder / KERAS[name].name
-    return path if path.exists() else fetch([KERAS[name].url], path, KERAS[name].md5)
+    path = (folder or paths.raw() / "weights") / KERAS[name].name
+    if path.exists():
+        return path
+    with alone(path.with_name(f"{path.name}.lock"), f"downloads {path.name}"):
+        return fetch([KERAS[name].url], path, KERAS[name].md5, instead="a file of that name")
 
 
 def _load_torchvision(model: nn.Module, name: str) -> str:

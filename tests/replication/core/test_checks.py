@@ -250,7 +250,7 @@ def digits(make_run, tmp_path, monkeypatch):
 
 
 def test_the_cheapest_runs_with_data_are_trained_again(digits, monkeypatch):
-    monkeypatch.setattr(repeats, "cores", lambda: 1)  # one process to start
+    monkeypatch.setattr(repeats, "workers", lambda: 1)  # one process to start
     elsewhere = [digits[0] | {"run": digits[0]["run"] | {"dataset": "cifar10"}}, digits[0] | {"version": 0}]
     chosen = cheapest([*elsewhere, *digits], 2)
     assert [record["seconds"] for record in chosen] == [1.0, 2.0]
@@ -265,8 +265,8 @@ def test_the_cheapest_runs_with_data_are_trained_again(digits, monkeypatch):
 def test_data_are_there_if_prepared_or_embedded(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert datasets.is_there("digits") and not datasets.is_there("mnist") and not datasets.is_there("coco-3-1")
-    (paths.PREPARED / "coco-3-1").mkdir(parents=True)
-    (paths.PREPARED / "mnist.safetensors").touch()
+    (paths.prepared() / "coco-3-1").mkdir(parents=True)
+    (paths.prepared() / "mnist.safetensors").touch()
     assert datasets.is_there("mnist") and datasets.is_there("coco-3-1")
 
 

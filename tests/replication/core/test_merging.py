@@ -9,7 +9,6 @@ import pytest
 
 from replication.__main__ import main
 from replication.core import paths
-from replication.core.errors import UserError
 from replication.core.family import find
 from replication.core.records import line
 from replication.core.runs import Store, make_record, read_table, write_table
@@ -85,17 +84,25 @@ def branches(finished):
 
 def test_a_conflict_is_named_with_the_command_that_resolves_it(finished, capsys):
     assert branches(finished).returncode
-    with pytest.raises(UserError, match=r"line \d+: git merged two tables and left a conflict. `python -m replication"):
-        read_table(TABLE)
-    assert main(["sweep", "--scale", "demo", "--family", FAMILY, "--minutes", "0"]) == 2
-    assert f"runs merge {TABLE}`" in capsys.readouterr().err
+    assert keys(read_table(TABLE)) == keys(finished[:4])  # nothing is lost in the meantime
+    said = capsys.readouterr().err
+    assert f"{TABLE}, line 2: git left a conflict here: `python -m replication runs merge {TABLE}` keeps" in said
     assert main(["runs", "merge", str(TABLE)]) == 0
     assert keys(read_table(TABLE)) == keys(finished[:4]) and stored() == set()
     [kept] = [record for record in read_table(TABLE) if record["key"] == finished[3]["key"]]
     other = refused_file(TABLE).read_text()
     assert kept["metrics"]["mse"] == 0.5 and other.count("\n") == 1 and '"mse":0.25' in other
+    capsys.readouterr()
+    assert len(read_table(TABLE)) == 4 and not capsys.readouterr().err
     git("add", TABLE)
     assert git("commit", "-qm", "merged").returncode == 0
+
+
+def test_a_sweep_writes_a_conflicted_table_without_marks(finished):
+    assert branches(finished).returncode
+    assert main(["sweep", "--scale", "demo", "--family", FAMILY, "--minutes", "0"]) == 0
+    assert keys(read_table(TABLE)) == keys(finished[:4]) and "<<<<" not in TABLE.read_text()
+    assert "<<<<" not in refused_file(TABLE).read_text()
 
 
 def test_the_merge_attribute_keeps_the_runs_of_both(finished, capsys):

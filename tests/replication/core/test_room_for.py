@@ -1,11 +1,13 @@
 """What does not fit is refused before anything is made."""
 
+import os
 import re
 import shutil
 from types import SimpleNamespace
 
 import pytest
 
+from replication import data as datasets
 from replication.__main__ import main
 from replication.core import paths, room_for
 from replication.core.errors import UserError
@@ -52,3 +54,28 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_first_run(tmp_path, 
     monkeypatch.setattr(room_for.tempfile, "TemporaryFile", refuse)
     with pytest.raises(UserError, match=r"cannot write into .*: Permission denied. See that it can be written"):
         room_for.check_writable(tmp_path)
+
+
+@pytest.mark.parametrize("call", [True, False])
+def test_room_is_reserved_before_a_memory_map_is_written(tmp_path, monkeypatch, call):
+    if not call:  # as on macOS
+        monkeypatch.delattr(room_for.os, "posix_fallocate")
+    path = tmp_path / "map"
+    path.write_bytes(b"header")
+    os.truncate(path, 30_000_000)  # a hole: no room is taken
+    assert path.stat().st_blocks * 512 < 100_000
+    room_for.reserve(path)
+    assert path.stat().st_blocks * 512 >= 30_000_000
+    assert path.read_bytes() == b"header" + bytes(30_000_000 - 6)
+
+
+def test_a_full_disk_is_a_message_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(room_for.os, "posix_fallocate", full)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"train-images.npy: it needs 1.2 MB, and the disk is full. Free some space"):
+        datasets.load("patterns")
+    assert not [path for path in paths.prepared().iterdir() if path.name.startswith("patterns.tmp")]
+    assert not (paths.prepared() / "patterns").exists()

@@ -9,6 +9,7 @@ from replication.autoencoder import grid
 from replication.autoencoder.settings import read
 from replication.core import runs
 from replication.core.errors import UserError
+from replication.core.files import OURS
 from replication.core.records import line
 from replication.core.runs import Run, Store, current, make_record, read_current, read_table, unique, write_table
 from replication.core.settings import load
@@ -102,9 +103,9 @@ def test_what_a_kill_left_behind_is_cleared(make_run, tmp_path):
         pass
     store, record, other = Store(tmp_path), record_of(make_run()), make_run(replicate=1)
     store.put(record)
-    left = [tmp_path / f"{other.key}.tmp{gone.pid}", store.checkpoint(record["key"])]
-    kept = [tmp_path / f"{other.key}.tmp{os.getpid()}", store.checkpoint(other.key), store.path(record["key"])]
-    left.append(store.checkpoint(other.key).with_suffix(f".tmp{gone.pid}"))
+    left = [tmp_path / f"{other.key}.json{OURS}{gone.pid}", store.checkpoint(record["key"])]
+    kept = [tmp_path / f"{other.key}.json{OURS}{os.getpid()}", store.checkpoint(other.key), store.path(record["key"])]
+    left.append(store.checkpoint(other.key).with_suffix(f".pt{OURS}{gone.pid}"))
     for path in (*left, *kept):
         path.parent.mkdir(exist_ok=True)
         path.touch()
@@ -148,6 +149,7 @@ def test_tables_are_deterministic_and_exact(make_run, tmp_path):
         ("{", "not JSON: Input data was truncated"),
         ("[1]", "not a run record: Expected `object`, got `array`"),
         ('{"key": 1}', "not a run record: Expected `str`, got `int` - at `$.key`"),
+        ("<<<< HEAD", "not JSON: JSON is malformed: invalid character (byte 0)"),
     ],
 )
 def test_a_line_that_is_refused_is_named_kept_and_keeps_no_other_from_being_used(

@@ -1,3 +1,4 @@
+import signal
 import time
 
 import pytest
@@ -5,6 +6,7 @@ import torch
 
 from replication.autoencoder.training import train
 from replication.core import executors, sweep
+from replication.core.claims import Claims
 from replication.core.executors import OutOfTime
 from replication.core.records import sealed
 from replication.core.runs import Store, make_record, read_table, write_table
@@ -103,3 +105,47 @@ def test_a_refused_record_is_trained_again_and_the_table_wins_over_the_store(mak
 
 def finished(run):
     return Epoch(1, 0, "", [make_record(run, {"mse": 1.0}, {}, 1, {})])
+
+
+def test_what_another_sweep_trains_is_waited_for_and_trained_if_it_gives_up(make_run, tmp_path, monkeypatch, capsys):
+    """Of three runs another sweep has claimed two: it finishes the one, and gives up the other one."""
+    runs = [make_run(replicate=k) for k in range(3)]
+    table, store = tmp_path / "t.jsonl", Store(tmp_path / "store")
+    trained = []
+
+    def train_one_by_one(stacks, *_):
+        for stack in stacks:
+            trained.extend(stack)
+            yield Epoch(1, 1, "", [sealed(make_record(run, {}, {}, 1, {})) for run in stack])
+
+    def meanwhile(_):
+        theirs.release(runs[1].key)
+        store.put(make_record(runs[0], {}, {}, 1, {}))
+        theirs.release(runs[0].key)
+
+    monkeypatch.setattr(executors, "local_workers", train_one_by_one)
+    monkeypatch.setattr(sweep, "_stacks", lambda runs, *_: [[run] for run in runs])
+    monkeypatch.setattr(sweep.time, "sleep", meanwhile)
+    with Claims(store) as theirs:
+        theirs.take(runs[:2])
+        outcome = sweep.sweep(runs, table, store, trainer=TRAINER, device=CPU)
+    assert trained == [runs[2], runs[1]]
+    assert str(outcome) == "3 runs: 1 known already, 2 trained now" and len(read_table(table)) == 3
+    assert "another sweep trains 2 of these runs: waiting for it" in capsys.readouterr().err
+
+
+def test_a_long_epoch_ends_with_the_minutes(make_run, tmp_path, monkeypatch):
+    def long_epoch(*_):
+        time.sleep(60)
+        yield
+
+    monkeypatch.setattr(executors, "in_process", long_epoch)
+    monkeypatch.setattr(train, "one_thread", lambda _: False)
+    monkeypatch.setattr(sweep, "_stacks", lambda runs, *_: [[run] for run in runs])
+    began = time.monotonic()
+    before = signal.getsignal(signal.SIGALRM)
+    outcome = sweep.sweep(
+        [make_run()], tmp_path / "t.jsonl", Store(tmp_path / "store"), trainer=TRAINER, device=CPU, minutes=0.005
+    )
+    assert time.monotonic() - began < 30 and outcome.missing == 1 and not outcome.interrupted
+    assert signal.getsignal(signal.SIGALRM) is before

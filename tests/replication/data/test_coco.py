@@ -94,7 +94,7 @@ def test_too_few_images_are_refused_with_the_name_that_takes_them_all(raw, tmp_p
 def test_a_few_bad_images_are_named_and_many_are_refused(raw, tmp_path, monkeypatch):
     (raw / "train2017" / "3.png").write_bytes(b"no image")
     (raw / "val2017" / "102.png").unlink()
-    with pytest.raises(UserError, match=r"more than 1% of 11 images are missing or damaged: train2017/3.png"):
+    with pytest.raises(UserError, match=r"more than 1% of 11 images are missing or damaged, or .*: train2017/3.png"):
         read(raw, tmp_path / "prepared", train=8, validation=3)
     monkeypatch.setattr(coco, "LARGEST_LOSS", 0.2)
     found = read(raw, tmp_path / "prepared", train=8, validation=3)
@@ -125,11 +125,57 @@ def test_only_images_that_may_be_passed_on_are_shown(raw, tmp_path):
     assert all(licences[id_] in coco.FREE_LICENCES for id_ in (101, 103))
 
 
+@pytest.mark.parametrize("outline", [[], None, [[]], [[1.0, 1, 9, 9]], [[1.0, 1]], "missing"], ids=str)
+def test_an_object_without_an_outline_is_named_and_not_in_the_mask(raw, tmp_path, capsys, outline):
+    """As other tools write an annotation that has a box only."""
+    path = raw / "annotations" / "instances_train2017.json"
+    described = json.loads(path.read_text())
+    changed = described["annotations"][2]
+    del changed["iscrowd"]
+    if outline == "missing":
+        del changed["segmentation"]
+    else:
+        changed["segmentation"] = outline
+    path.write_text(json.dumps(described))
+    found = read(raw, tmp_path / "prepared", train=8, validation=3)
+    assert found.about["left_out"] == []
+    assert [bool(mask.any()) for mask in found.train_targets] == [id_ != 3 for id_ in range(1, 9)]
+    assert capsys.readouterr().err.startswith(
+        f"{path}: 1 annotations have no outline, and are missing in the masks: id 3"
+    )
+
+
+def test_a_polygon_without_area_hides_no_other():
+    outline, area = rectangle(2, 3, 10, 12)
+    entry = coco.Entry("train2017", {"height": HEIGHT, "width": WIDTH}, [annotation([[1.0, 1, 9, 9], outline])])
+    assert np.array_equal(coco.union_mask(entry, crowds=False), area)
+
+
+@pytest.mark.parametrize("turned", [True, False])
+def test_an_image_is_turned_as_its_annotations_have_it(raw, tmp_path, turned):
+    """A camera held upright notes that the image has to be turned; labelling tools show it turned."""
+    pixels = np.zeros((WIDTH, HEIGHT), dtype=np.uint8) if turned else np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
+    pixels[-len(pixels) // 2 :] = 200  # the lower half
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    Image.fromarray(pixels).save(raw / "train2017" / "1.png", exif=exif)
+    first = read(raw, tmp_path / "prepared", train=8, validation=3).train_images[0].float()
+    left, upper = first[:, :8].mean(), first[:8].mean()
+    assert (left > 190 and 90 < upper < 110) if turned else (upper < 10 and 90 < left < 110)
+
+
+def test_a_stand_in_lacks_no_image(raw, tmp_path):
+    (raw / "val2017" / "102.png").unlink()
+    with pytest.raises(UserError, match="more than 0% of 11 images are missing"):
+        coco.prepare(tmp_path / "prepared", raw=raw, size=16, train=8, validation=3, may_lose=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["coco"]
+
+
 def test_archives_are_fetched_and_unpacked_once(raw, tmp_path, monkeypatch):
     fetched = []
 
-    def fetch(urls, destination, md5, attempts):
-        assert attempts > 3 and len(md5) == 32
+    def fetch(urls, destination, md5, attempts, instead):
+        assert attempts > 3 and instead.startswith("the folder ") and len(md5) == 32
         fetched.append(urls[0])
         destination.parent.mkdir(parents=True, exist_ok=True)
         folder = {"annotations_trainval2017": "annotations"}.get(destination.stem, destination.stem)
@@ -157,7 +203,7 @@ def test_the_stand_in_is_coco_format_and_has_objects(tmp_path, monkeypatch):
     assert line == "drawings: 128 + 32 images, described in data/manifests/demo/coco.json"
     manifest = json.loads(paths.manifest("demo", "coco").read_text())
     assert 0.15 < manifest["train"]["object_share"] < 0.4 and len(manifest["shown"]) == 4
-    drawn = json.loads((paths.PREPARED / "drawings-raw/annotations/instances_train2017.json").read_text())
+    drawn = json.loads((paths.prepared() / "drawings-raw/annotations/instances_train2017.json").read_text())
     assert {type(a["segmentation"]) for a in drawn["annotations"]} == {list, dict}
     assert len(drawn["images"]) == drawings.COUNTS["train2017"]
     # objects have colour, the rest is grey: a mask by colour alone must agree with most pixels
@@ -172,7 +218,7 @@ def test_a_damaged_prepared_folder_and_a_wrong_name_are_said(tmp_path, monkeypat
     with pytest.raises(UserError, match=r"no data set 'coco-many': write .*, coco-TRAIN-VALIDATION"):
         datasets.load("coco-many")
     datasets.load("drawings")
-    path = paths.PREPARED / "drawings" / "train-images.npy"
+    path = paths.prepared() / "drawings" / "train-images.npy"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match=r"drawings is damaged .* delete it"):
         datasets.load("drawings")

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -38,7 +40,7 @@ def test_prepare_writes_arrays_and_manifest(tmp_path, monkeypatch):
 def test_a_damaged_prepared_file_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     datasets.load("digits")
-    path = paths.PREPARED / "digits.safetensors"
+    path = paths.prepared() / "digits.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match=r"digits.safetensors is damaged .* delete it"):
         datasets.load("digits")
@@ -109,8 +111,46 @@ def test_other_images_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"the train split is not MNIST's \(3 images, expected 60000"):
         mnist.read(tmp_path)
     (folder / "train-images-idx3-ubyte").write_bytes(b"nonsense")
-    with pytest.raises(UserError, match=r"raw is damaged .*: delete the folder"):
+    with pytest.raises(UserError, match=r"raw is damaged .*: move the folder away"):
         mnist.read(tmp_path)
+
+
+def test_mnist_is_found_under_the_names_that_other_places_give_it(tmp_path):
+    folder = tmp_path / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    for name in ("train-images.idx3-ubyte", "train-labels.idx1-ubyte", "t10k-images.idx3-ubyte"):
+        (folder / name).write_bytes((2051).to_bytes(4, "big") + bytes(12))
+    (folder / "t10k-labels-idx1-ubyte").write_bytes(bytes(8))
+    with pytest.raises(UserError, match="move the folder away"):  # found, and damaged
+        mnist.read(tmp_path)
+
+
+def test_another_number_of_images_is_refused_when_they_are_prepared(tmp_path, monkeypatch, images):
+    monkeypatch.chdir(tmp_path)
+    images.save(paths.prepared() / "mnist.safetensors")
+    with pytest.raises(
+        UserError, match=r"mnist has 50 \+ 20 images, expected 60,000 \+ 10,000. Move data/prepared/mnist"
+    ):
+        datasets.prepare("paper", "mnist", "mnist")
+    assert not paths.manifest("paper", "mnist").exists()
+
+
+PREPARE = """
+import sys
+from replication import data
+data.prepare("demo", "coco", "drawings")
+"""
+
+
+def test_several_processes_prepare_one_data_set(tmp_path):
+    command = [sys.executable, "-c", PREPARE]
+    started = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [process.communicate()[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], said
+    manifest = json.loads((tmp_path / "data/manifests/demo/coco.json").read_text())
+    assert manifest["train"]["images"] == 128 and manifest["left_out"] == []
+    left = {path.name for path in (tmp_path / "data/prepared").iterdir()}
+    assert left == {"drawings", "drawings-raw", "drawings.lock"}
 
 
 def test_shapes_are_ten_classes_of_colour_images():

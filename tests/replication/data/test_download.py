@@ -8,6 +8,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+import requests
 
 from replication.core.errors import UserError
 from replication.data import download
@@ -129,9 +130,54 @@ def test_a_disk_without_room_is_said_at_once(server, tmp_path, monkeypatch):
     assert len(server.ranges) == 1
 
 
-def test_a_damaged_file_is_fetched_anew(server, tmp_path):
+def test_a_file_of_the_name_with_other_content_is_the_users(server, tmp_path):
     (tmp_path / "file").write_bytes(CONTENT[:-1])
-    assert fetch([server.url + "/file"], tmp_path / "file", MD5).read_bytes() == CONTENT
+    with pytest.raises(UserError, match=f"already there, but it is not the official file: .*expected {MD5}. Move it"):
+        fetch([server.url + "/file"], tmp_path / "file", MD5)
+    assert (tmp_path / "file").read_bytes() == CONTENT[:-1] and server.ranges == []
+
+
+def test_without_a_connection_it_speaks_at_once_and_ends_soon(tmp_path, monkeypatch, capsys):
+    waits = []
+    monkeypatch.setattr(download.time, "sleep", waits.append)
+    with pytest.raises(UserError, match=r"no connection\nWithout a connection, put the file \(or the folder x\)"):
+        fetch(["http://127.0.0.1:9/file"], tmp_path / "file", MD5, attempts=10, instead="the folder x")
+    assert sum(waits) == 3
+    assert capsys.readouterr().err.startswith("file: http://127.0.0.1:9/file: no connection. Trying again in 1 s\n")
+
+
+def test_a_refusal_is_said_and_not_repeated(server, tmp_path):
+    with pytest.raises(UserError, match="refused with 404 Not Found"):
+        fetch([server.url + "/missing"], tmp_path / "file", MD5, attempts=10)
+    assert len(server.ranges) == 1
+
+
+def test_a_transfer_that_breaks_off_is_said_and_goes_on_after_many(server, tmp_path, capsys):
+    server.breaks = 6
+    fetch([server.url + "/file"], tmp_path / "file", MD5, attempts=10)
+    assert "the transfer broke off. Trying again" in capsys.readouterr().err
+
+
+def test_a_full_disk_ends_the_download_and_keeps_what_came(server, tmp_path, monkeypatch):
+    def fill(_url, partial):
+        partial.write_bytes(CONTENT[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(download, "_append", fill)
+    with pytest.raises(UserError, match=r"file.part: No space left on device. The 100 bytes that came are kept"):
+        fetch([server.url + "/file"], tmp_path / "file", MD5)
+    assert (tmp_path / "file.part").read_bytes() == CONTENT[:100]
+
+
+def test_a_certificate_is_no_missing_connection(tmp_path, monkeypatch):
+    text = "HTTPSConnectionPool: Max retries exceeded (Caused by SSLError(SSLCertVerificationError(1, 'self-signed')))"
+
+    def refuse(*_, **__):
+        raise requests.exceptions.SSLError(text)
+
+    monkeypatch.setattr(download.requests, "get", refuse)
+    with pytest.raises(UserError, match=r"its certificate was not accepted .*self-signed"):
+        fetch(["https://127.0.0.1:9/file"], tmp_path / "file", MD5)
 
 
 def test_a_download_that_was_complete_is_kept(server, tmp_path, monkeypatch):

@@ -95,9 +95,26 @@ def test_resizing_is_pillows_bilinear(raw, tmp_path):
 
 def test_another_number_of_images_is_refused(raw, tmp_path):
     (raw / "train" / "n02" / "n02_7.JPEG").unlink()
-    with pytest.raises(UserError, match=r"split v1 has 2 \+ 2 images, expected 3 \+ 2. Delete the folder"):
+    with pytest.raises(UserError, match=r"split v1 has 2 \+ 2 images, expected 3 \+ 2. Add what is missing; or move"):
         read(raw, tmp_path / "v1")
     assert not (tmp_path / "v1").exists()
+
+
+def test_hidden_files_are_no_images(raw, tmp_path):
+    """What macOS leaves on other file systems, and notebooks."""
+    (raw / "train" / "n01" / "._n01_31.JPEG").write_bytes(b"\0\5\x16\7")
+    (raw / "train" / ".ipynb_checkpoints").mkdir()
+    (raw / "train" / ".ipynb_checkpoints" / "n01_31-checkpoint.JPEG").write_bytes(b"half")
+    assert read(raw, tmp_path / "v1").manifest()["classes"] == ["n01", "n02"]
+
+
+@pytest.mark.parametrize("name", imagenette.OFFICIAL)
+def test_the_folders_of_the_official_archives_are_found(raw, tmp_path, monkeypatch, name):
+    monkeypatch.setenv("REPLICATION_DATA", str(tmp_path / "disk"))
+    (tmp_path / "disk/raw").mkdir(parents=True)
+    raw.rename(tmp_path / "disk/raw" / name)
+    imagenette.prepare(tmp_path / "v1", version="v1", size=8, counts=COUNTS)
+    assert len(MappedSet.read(tmp_path / "v1").train_images) == 3
 
 
 def test_a_damaged_image_is_named(raw, tmp_path):
@@ -129,7 +146,7 @@ def test_it_is_unpacked_from_the_archive(raw, tmp_path, monkeypatch):
     monkeypatch.setattr(imagenette, "MD5", file_md5(archive))
     data = read(elsewhere / "imagenette2", tmp_path / "v1")
     assert len(data.train_images) == 3
-    assert sorted(path.name for path in elsewhere.iterdir()) == ["imagenette2"]
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["imagenette2", archive.name]  # the user's stays
 
 
 def test_the_stand_in_is_read_as_imagenette_is(tmp_path, monkeypatch):
@@ -140,7 +157,7 @@ def test_the_stand_in_is_read_as_imagenette_is(tmp_path, monkeypatch):
     assert manifest["train"]["shape"] == [64, 64, 3] and len(manifest["classes"]) == len(shapes.CLASSES)
     assert sum(manifest["train"]["per_class"]) == 96 and min(manifest["train"]["per_class"]) >= 9
     # drawn into other folders than the split that is rebuilt
-    moved = list((paths.PREPARED / "patterns-raw" / "train").rglob("ILSVRC*"))
+    moved = list((paths.prepared() / "patterns-raw" / "train").rglob("ILSVRC*"))
     assert len(moved) == 4
     with pytest.raises(UserError, match="or imagenette-v1 or imagenette-v2"):
         datasets.load("imagenette")

@@ -69,6 +69,12 @@ def test_another_data_sets_manifest_says_nothing(digits):
     assert verified("digits", flipped(digits))["train"]
 
 
+def test_official_data_are_known_without_a_manifest(tmp_path, monkeypatch, images):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"the prepared data set mnist is not the one that mnist.py describes"):
+        verified("mnist", images)
+
+
 def test_memory_maps_are_read_once_then_known_by_size_and_time(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = verified("patterns", datasets.load("patterns"))
@@ -76,7 +82,7 @@ def test_memory_maps_are_read_once_then_known_by_size_and_time(tmp_path, monkeyp
     assert verified("patterns", datasets.load("patterns")) == found
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
-    path = paths.PREPARED / "patterns" / "train-images.npy"
+    path = paths.prepared() / "patterns" / "train-images.npy"
     before = path.stat()
     stored = np.load(path, mmap_mode="r+")
     stored[0, 0, 0, 0] ^= 1
