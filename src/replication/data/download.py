@@ -50,7 +50,7 @@ def fetch(
         )
     destination.parent.mkdir(parents=True, exist_ok=True)
     partial = destination.with_name(destination.name + ".part")
-    problems = [] if _reachable(urls) else [f"  {url}: no connection" for url in urls]
+    problems = [] if _reachable(urls) else [f"{url}: no connection" for url in urls]
     for attempt in range(0 if problems else attempts):
         errors = []
         for url in urls:
@@ -59,7 +59,7 @@ def fetch(
                 _append(url, partial)
             except requests.RequestException as error:
                 broke_off = _size(partial) > begun or isinstance(error, requests.exceptions.ChunkedEncodingError)
-                problems.append(f"  {url}: {'the transfer broke off' if broke_off else _said(error)}")
+                problems.append(f"{url}: {'the transfer broke off' if broke_off else _said(error)}")
                 errors.append(None if broke_off else error)
                 continue
             except OSError as error:
@@ -69,15 +69,15 @@ def fetch(
                 partial.replace(destination)
                 return destination
             partial.unlink()
-            problems.append(f"  {url}: md5 {found}, expected {md5}")
+            problems.append(f"{url}: md5 {found}, expected {md5}")
             errors.append(None)
         if attempt + 1 == attempts or _hopeless(errors, attempt):
             break
         wait = min(2**attempt, LONGEST_WAIT)
-        print(f"{destination.name}: {problems[-1].strip()}. Trying again in {wait} s", file=sys.stderr)
+        print(f"{destination.name}: {problems[-1]}. Trying again in {wait} s", file=sys.stderr)
         time.sleep(wait)
     raise UserError(
-        f"could not download {destination.name}:\n" + "\n".join(dict.fromkeys(problems)) + "\n"
+        f"could not download {destination.name}:\n  " + "; ".join(dict.fromkeys(problems)) + "\n"
         f"Without a connection, put the file (or {instead}) into {destination.parent} yourself."
     )
 

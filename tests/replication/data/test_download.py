@@ -137,11 +137,18 @@ def test_a_file_of_the_name_with_other_content_is_the_users(server, tmp_path):
     assert (tmp_path / "file").read_bytes() == CONTENT[:-1] and server.ranges == []
 
 
-def test_without_a_connection_it_speaks_at_once_and_ends_soon(tmp_path, monkeypatch, capsys):
-    waits = []
-    monkeypatch.setattr(download.time, "sleep", waits.append)
+def test_without_a_connection_it_says_what_is_looked_for(tmp_path):
     with pytest.raises(UserError, match=r"no connection\nWithout a connection, put the file \(or the folder x\)"):
         fetch(["http://127.0.0.1:9/file"], tmp_path / "file", MD5, attempts=10, instead="the folder x")
+
+
+def test_a_connection_that_goes_is_said_at_once_and_given_up_soon(tmp_path, monkeypatch, capsys):
+    """A server that can be reached at first, and then no more."""
+    waits = []
+    monkeypatch.setattr(download.time, "sleep", waits.append)
+    monkeypatch.setattr(download, "_reachable", lambda _: True)
+    with pytest.raises(UserError, match="no connection"):
+        fetch(["http://127.0.0.1:9/file"], tmp_path / "file", MD5, attempts=10)
     assert sum(waits) == 3
     assert capsys.readouterr().err.startswith("file: http://127.0.0.1:9/file: no connection. Trying again in 1 s\n")
 
@@ -175,6 +182,7 @@ def test_a_certificate_is_no_missing_connection(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise requests.exceptions.SSLError(text)
 
+    monkeypatch.setattr(download, "_reachable", lambda _: True)
     monkeypatch.setattr(download.requests, "get", refuse)
     with pytest.raises(UserError, match=r"its certificate was not accepted .*self-signed"):
         fetch(["https://127.0.0.1:9/file"], tmp_path / "file", MD5)
