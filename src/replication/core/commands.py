@@ -4,6 +4,7 @@ nor a mistake should wait the seconds that torch takes.
 
 import argparse
 import sys
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def sweep(options: argparse.Namespace) -> int:
             f"`python -m replication layers --scale {family.scale} --family {family.name}` finds out",
             file=sys.stderr,
         )
-    return _train(options, family, family.grid, family.name)
+    return train(options, family, family.grid, family.name)
 
 
 def calibrate(options: argparse.Namespace) -> int:
@@ -60,7 +61,7 @@ def calibrate(options: argparse.Namespace) -> int:
     family = find(load(options.scale), options.family)
     runs = family.calibrations
     name = calibration_name(family.name)
-    status = _train(options, family, runs, name)
+    status = train(options, family, runs, name)
     assert family.calibration is not None
     table = family.calibration.table(family.settings, read_current(family.calibration_table))
     if table.empty:
@@ -150,7 +151,7 @@ def _state(record: Record | None, store: Store, key: str) -> str:
 def runs_show(options: argparse.Namespace) -> None:
     """Everything recorded about one run."""
     store = Store(paths.store())
-    found = _in_tables()
+    found = _in_tables(options.scale)
     found |= {key: store[key] for key in store.keys() - found.keys() if key.startswith(options.key)}
     matches = [record for key, record in found.items() if key.startswith(options.key)]
     if len(matches) != 1:
@@ -158,9 +159,9 @@ def runs_show(options: argparse.Namespace) -> None:
     print(strict_json.dumps(matches[0], indent=2))
 
 
-def _in_tables() -> dict[str, Record]:
-    """By key, the runs of all scales' tables."""
-    found = [path for path in sorted(paths.RUNS.glob("*/*.jsonl")) if tables.is_table(path)]
+def _in_tables(scale: str | None = None) -> dict[str, Record]:
+    """By key, the runs of all scales' tables, or of one scale's."""
+    found = [path for path in sorted(paths.RUNS.glob(f"{scale or '*'}/*.jsonl")) if tables.is_table(path)]
     return {record["key"]: record for path in found for record in read_current(path)}
 
 
@@ -295,7 +296,10 @@ def _cleared(parameters: Parameters, name: str, store: Store) -> set[str]:
     return finished
 
 
-def _train(options: argparse.Namespace, family: Family[Any], runs: list[Run], name: str) -> int:
+def train(
+    options: argparse.Namespace, family: Family[Any], runs: list[Run], name: str, among: Container[str] | None = None
+) -> int:
+    """Train what is missing of some runs, those with the keys `among` alone if it is given; the exit status."""
     from replication.core import room_for
     from replication.core.sweep import choose_device
     from replication.core.sweep import sweep as train_missing
@@ -310,6 +314,7 @@ def _train(options: argparse.Namespace, family: Family[Any], runs: list[Run], na
         minutes=options.minutes,
         shard=_shard(options.shard),
         only=_only(options.only, runs),
+        among=among,
         workers=options.workers,
         manifest=paths.manifest(family.scale, role_of(family.name)),
     )
