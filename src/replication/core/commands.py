@@ -93,13 +93,15 @@ def verdicts(options: argparse.Namespace) -> None:
 
 def report(options: argparse.Namespace) -> None:
     """Render the report, and decide the claims before."""
-    from replication.core import board
+    from replication.core import board, variant
     from replication.report import page
 
     parameters = load(options.scale)
     shown = board.exhibits(parameters)
     board.write(parameters, shown)
     print(page.write(parameters, shown))
+    if told := variant.report(parameters.scale):
+        print(told)
 
 
 def docs(_: argparse.Namespace) -> None:
