@@ -14,6 +14,7 @@ from replication.core import commands, late
 from replication.core.errors import UserError
 from replication.core.own_code import check_own_code
 from replication.core.settings import load, set_scale
+from replication.core.suggest import suggestion
 
 NETWORKS = ("vgg16", "resnet50", "unet")  # whose profiles the report shows
 
@@ -37,101 +38,119 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m replication",
-        description="Replication of 'Entropy-based Guidance of Deep Neural Networks' (arXiv 2308.14938). "
-        "`dvc repro` calls these commands; each can be called by hand.",
-    )
-    parser.add_argument("--version", action=_Version, help="print the version of the library")
-    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+GROUPS = {  # what the commands are for, and each in a few words
+    "Look": {
+        "status": "how much of every family's grid exists",
+        "claim": "what we say of a claim, and which runs it needs; trains them",
+        "runs": "list, show, check, merge or clear finished runs",
+        "check": "read everything that params.yaml says of a scale, and name the first mistake",
+        "profile": "entropy profile of any network: a file, ours, torchvision's, segmentation-models-pytorch's",
+    },
+    "Train": {
+        "prepare": "prepare a data set and write its manifest",
+        "sweep": "train the missing runs of a family and write its table",
+        "calibrate": "compare baseline settings (lambda = 0) with the published baseline; train what is missing",
+        "layers": "which layers the rows of Table 2 guide; trains one unguided run where that tells",
+    },
+    "Report": {
+        "statistics": "tables, tests and verdicts of a family or study as data",
+        "verdicts": "the verdict on every claim, from the statistics",
+        "report": "the page of a scale, from its run tables alone",
+        "docs": "README.md, the findings and docs/, from docs/templates and the records",
+        "set-scale": "write the scale into params.yaml",
+    },
+    "Stages that dvc repro calls": {
+        "sources": "check params.yaml, and note what each stage is made from: its settings and code",
+        "theory": "the paper's entropy formulas beside the exact change of layers",
+        "square-part": "what the autoencoders' guided square parts see of their images",
+        "guided-inputs": "what guided inputs see of the images, and where the determinant's change comes from",
+        "corner-zeros": "how often guided weights meet a zero on real images, in every network of the paper",
+        "published-audit": "what the published Tables 1 to 3 can support, from their numbers alone",
+        "profile-stage": "entropy profiles of one of the paper's networks, for the report",
+        "profiles": "the old name of profile-stage",
+    },
+}
+EXAMPLES = """examples:
+  python -m replication claim C4 --dry-run              what C4 says and needs, without training
+  python -m replication sweep --family cnn-mnist --scale paper --minutes 60 --only blocks=1
+  python -m replication runs list --scale paper --family autoencoder-mnist
+  python -m replication report --scale paper            the page, from the committed runs
+`python -m replication COMMAND --help` explains a command. `dvc repro` runs them all."""
 
-    def add(name: str, help_: str, command: object, *, scale: bool = True) -> argparse.ArgumentParser:
-        added = subparsers.add_parser(name, help=help_)
+
+class _Parser(argparse.ArgumentParser):
+    """Says what a mistyped word may have meant."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            named = "command" if isinstance(action, argparse._SubParsersAction) else "value"
+            known = ", ".join(map(str, action.choices))
+            raise argparse.ArgumentError(
+                None if named == "command" else action,
+                f"no {named} {value!r}: choose one of {known}{suggestion(str(value), map(str, action.choices))}",
+            )
+
+
+def _parser() -> argparse.ArgumentParser:
+    listed = "\n\n".join(
+        f"{title}:\n" + "\n".join(f"  {name:16} {text}" for name, text in group.items())
+        for title, group in GROUPS.items()
+    )
+    parser = _Parser(
+        prog="python -m replication",
+        usage="%(prog)s COMMAND ...",
+        description="Replication of 'Entropy-based Guidance of Deep Neural Networks' (arXiv 2308.14938).\n\n" + listed,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=lambda _: print(parser.format_help()))
+    parser.add_argument("--version", action=_Version, help="print the version of the library")
+    subparsers = parser.add_subparsers(metavar="COMMAND", help=argparse.SUPPRESS, prog="python -m replication")
+    texts = {name: text for group in GROUPS.values() for name, text in group.items()}
+
+    def add(name: str, command: object, *, scale: bool = True) -> argparse.ArgumentParser:
+        text = texts[name]
+        added = subparsers.add_parser(name, description=f"{text[0].upper()}{text[1:]}.")
         added.set_defaults(command=command)
         if scale:
             _scale_option(added)
         return added
 
-    add("sources", "check params.yaml, and note what each stage is made from: its settings and code", commands.sources)
-    prepare = add("prepare", "prepare a data set and write its manifest", commands.prepare)
-    prepare.add_argument("role", help="the paper's data set, mnist for example; at demo scale its stand-in")
-    _training_options(add("sweep", "train the missing runs of a family and write its table", commands.sweep))
-    _training_options(
-        add(
-            "calibrate",
-            "compare baseline settings (lambda = 0) with the published baseline; train what is missing",
-            commands.calibrate,
-        )
+    add("status", commands.status)
+    claim = add("claim", late.function("replication.core.claim:command"))
+    claim.add_argument("claim", metavar="CLAIM", help="C1 to C13")
+    claim.add_argument("--dry-run", action="store_true", help="say what is missing, and train nothing")
+    _training_options(claim, family=False)
+    _runs(add("runs", None, scale=False))
+    _profile_options(add("profile", late.function("replication.profiles.any_network:command"), scale=False))
+    prepare = add("prepare", commands.prepare)
+    prepare.add_argument(
+        "role", metavar="DATA", help="mnist, cifar10, imagenette, coco or coco-sample; at demo scale its stand-in"
     )
-    layers = add(
-        "layers",
-        "find out which layers the rows of Table 2 guide, and record it; trains one unguided run where that tells",
-        late.function("replication.imagenette.layers:command"),
-    )
-    _training_options(layers)
-    add(
-        "theory",
-        "the paper's entropy formulas beside the exact change of layers",
-        _study("replication.theory.experiment:write", "The formulas and the exact changes are in"),
-    )
-    add(
-        "square-part",
-        "what the autoencoders' guided square parts see of their images",
-        _study("replication.autoencoder.square_part:write", "What the square parts see is in"),
-    )
-    add(
-        "guided-inputs",
-        "what guided inputs see of the images, and where the change of the determinant comes from",
-        _study("replication.inputs.training.measure:write", "What the guided inputs see is in"),
-    )
-    add(
-        "corner-zeros",
-        "how often guided weights meet a zero on real images, in every network of the paper",
-        _corner_zeros,
-    )
-    add(
-        "published-audit",
-        "what the published Tables 1 to 3 can support, from their numbers alone (no training)",
-        _study("replication.published_tables.audit:write", "The audit of the published tables is"),
-    )
-    statistics = add("statistics", "tables, tests and verdicts of a family or study as data", commands.statistics)
+    _training_options(add("sweep", commands.sweep))
+    _training_options(add("calibrate", commands.calibrate))
+    _training_options(add("layers", late.function("replication.imagenette.layers:command")))
+    statistics = add("statistics", commands.statistics)
     statistics.add_argument("part", metavar="PART", help="a family, or theory, profiles, cost, table2, published-audit")
-    add("verdicts", "the verdict on every claim, from the statistics", commands.verdicts)
-    add("report", "render the report of a scale from its run tables alone", commands.report)
-    add(
-        "docs",
-        "write README.md, the findings and docs/ from docs/templates and the records",
-        commands.docs,
-        scale=False,
-    )
-    add("check", "read everything that params.yaml says of a scale, and name the first mistake", commands.check)
-    add("status", "how much of every family's grid exists", commands.status)
-    stage = add("profile-stage", "entropy profiles of one of the paper's networks, for the report", _profile_stage)
-    stage.add_argument("network", choices=NETWORKS)
-    old = add("profiles", "the old name of profile-stage", _old_profiles)
-    old.add_argument("network", choices=NETWORKS)
-    _profile_options(
-        add(
-            "profile",
-            "entropy profile of any network: a weights file, ours, torchvision's, segmentation-models-pytorch's",
-            late.function("replication.profiles.any_network:command"),
-            scale=False,
-        )
-    )
-    _runs(add("runs", "list, show, check, merge or clear finished runs", None, scale=False))
-    scale = add(
-        "set-scale",
-        "write the scale into params.yaml",
-        lambda options: set_scale(options.name),
-        scale=False,
-    )
-    scale.add_argument("name")
+    add("check", commands.check)
+    add("sources", commands.sources)
+    add("verdicts", commands.verdicts)
+    add("report", commands.report)
+    add("docs", commands.docs, scale=False)
+    scale = add("set-scale", lambda options: set_scale(options.name), scale=False)
+    scale.add_argument("name", metavar="SCALE", help="demo or paper, or another scale of params.yaml")
+    add("theory", _study("replication.theory.experiment:write", "The formulas and the exact changes are in"))
+    add("square-part", _study("replication.autoencoder.square_part:write", "What the square parts see is in"))
+    add("guided-inputs", _study("replication.inputs.training.measure:write", "What the guided inputs see is in"))
+    add("corner-zeros", _corner_zeros)
+    add("published-audit", _study("replication.published_tables.audit:write", "The audit of the published tables is"))
+    for name, command in (("profile-stage", _profile_stage), ("profiles", _old_profiles)):
+        add(name, command).add_argument("network", choices=NETWORKS, help="whose profiles")
     return parser
 
 
 def _runs(runs: argparse.ArgumentParser) -> None:
-    verbs = runs.add_subparsers(required=True, metavar="VERB")
+    verbs = runs.add_subparsers(required=True, metavar="VERB", title="verbs")
     listing = verbs.add_parser("list", help="one line a run of a family's grid, finished or missing")
     listing.add_argument("--family", help="by default the first of params.yaml")
     listing.set_defaults(command=commands.runs_list)
@@ -155,7 +174,7 @@ def _runs(runs: argparse.ArgumentParser) -> None:
     clear.set_defaults(command=commands.runs_clear)
     seal = verbs.add_parser("seal", help="note the digests of committed records that carry none, in digests.json")
     seal.set_defaults(command=commands.runs_seal)
-    for verb in (listing, check, clear, seal):
+    for verb in (listing, show, check, clear, seal):
         _scale_option(verb)
 
 
@@ -163,8 +182,9 @@ def _scale_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", help="demo or paper; by default the one in params.yaml")
 
 
-def _training_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--family", required=True, help="one of `families` in params.yaml")
+def _training_options(parser: argparse.ArgumentParser, *, family: bool = True) -> None:
+    if family:
+        parser.add_argument("--family", required=True, help="one of `families` in params.yaml: `status` lists them")
     parser.add_argument("--minutes", type=_minutes, help="stop after this long; finished runs are kept")
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="train the I-th of N parts (several machines)")
     parser.add_argument(
@@ -174,7 +194,12 @@ def _training_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE[,VALUE]",
         help="train only these, for example width=100,260; may be repeated",
     )
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument(
+        "--device",
+        choices=["auto", "cpu", "cuda"],
+        default="auto",
+        help="where to train (auto: the GPU if there is one)",
+    )
     parser.add_argument("--workers", type=_number_of("processes"), help="processes on the CPU (default: one a core)")
 
 

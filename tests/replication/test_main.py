@@ -1,11 +1,13 @@
 """The command line's own decisions."""
 
+import argparse
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from replication.__main__ import main
+from replication.__main__ import GROUPS, _parser, main
 from replication.core import paths
 from replication.core.commands import _only
 from replication.core.errors import UserError
@@ -210,7 +212,7 @@ def test_what_the_command_line_cannot_find(capsys):
     assert main(["calibrate", "--family", "inputs-mnist"]) == 2
     assert "inputs-mnist has no calibration" in capsys.readouterr().err
     assert main(["set-scale", "huge"]) == 2
-    assert capsys.readouterr().err == "error: unknown scale 'huge' in params.yaml: choose one of demo, paper\n"
+    assert capsys.readouterr().err == "error: unknown scale 'huge': choose one of demo, paper\n"
 
 
 @pytest.mark.usefixtures("project")
@@ -235,3 +237,86 @@ def test_a_damaged_record_says_how_to_make_it_anew(capsys):
 def test_profile_says_first_what_it_cannot_write(options, message, capsys):
     assert main(["profile", "small-vgg", *options]) == 2
     assert capsys.readouterr() == ("", f"error: {message}\n")
+
+
+def test_without_a_command_there_is_a_list_of_them_all(capsys):
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert "examples:" in said and all(f"  {name} " in said for group in GROUPS.values() for name in group)
+
+
+def subparsers(parser):
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, inner in action.choices.items():
+                yield name, inner
+                yield from ((f"{name} {deeper}", found) for deeper, found in subparsers(inner))
+
+
+def test_every_command_is_in_a_group_and_every_option_has_a_text():
+    found = dict(subparsers(_parser()))
+    assert {name for name in found if " " not in name} == {name for group in GROUPS.values() for name in group}
+    silent = [
+        f"{name} {action.dest}"
+        for name, inner in found.items()
+        for action in inner._actions
+        if not action.help and not isinstance(action, argparse._SubParsersAction)
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["reprot"], "no command 'reprot': .*Did you mean report"),
+        (["runs", "lst"], "no command 'lst': .*Did you mean list"),
+        (["profile-stage", "vgg"], "argument network: no value 'vgg': .*Did you mean vgg16"),
+        (["sweep", "--family", FAMILY, "--device", "cudo"], "argument --device: .*Did you mean cuda"),
+    ],
+)
+def test_a_mistyped_word_is_told_its_neighbour(typed, meant, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(typed)
+    assert ended.value.code == 2
+    assert re.search(meant, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["status", "--scale", "papper"], "unknown scale 'papper': choose one of demo, paper. Did you mean paper?"),
+        (["sweep", "--family", "autoencoder-mnst"], "Did you mean autoencoder-mnist?"),
+        (["prepare", "imagenet"], "Did you mean imagenette?"),
+        (["claim", "C44"], "no claim 'C44': choose one of C1, "),
+    ],
+)
+def test_a_name_that_does_not_exist_is_told_its_neighbour(typed, meant, capsys):
+    assert main(typed) == 2
+    assert meant in capsys.readouterr().err
+
+
+def test_a_claim_says_what_it_needs_and_trains_nothing(capsys):
+    """On the committed runs; C1 rests on none."""
+    assert main(["claim", "c4", "--scale", "paper", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("C4 Early stopping on MNIST (Figure 4): ") and "Verdict: not reproduced; control:" in said
+    assert re.search(r"autoencoder-mnist: \d+ of 480 runs are there", said)
+    assert main(["claim", "C1", "--scale", "paper"]) == 0
+    assert "No training decides it. `python -m replication theory" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("project")
+def test_a_claim_trains_its_own_runs_alone(capsys, monkeypatch):
+    (Path("data") / "published").parent.mkdir(exist_ok=True)
+    Path("data/published").symlink_to(ROOT / "data/published")
+    asked = {}
+
+    def noted(_options, _family, runs, name, among):
+        asked[name] = ({run.key for run in runs}, among)
+        return 0
+
+    monkeypatch.setattr("replication.core.commands.train", noted)
+    assert main(["claim", "C4", "--scale", "demo"]) == 0
+    whole, among = asked[FAMILY]
+    assert list(asked) == [FAMILY] and among < whole
+    assert "No verdict at scale demo yet." in capsys.readouterr().out

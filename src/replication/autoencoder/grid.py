@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LARGE_LAMBDA = 0.01  # the inferred border between the published groups of lambda
+LARGE_WIDTH = 100  # above it a width is wide
+SLOWING = ("log-base", "exact-base")  # variants that C12 asks about, beside the control
 METRICS = ("stopping_epoch", "stopped_early", "validation_mse")  # what the report reads
 
 
@@ -54,6 +56,18 @@ def control(settings: AutoencoderSettings) -> list[Run]:
         for lambda_ in settings.lambdas
         for replicate in range(chosen.replicates)
     ]
+
+
+def needed(claim: str, settings: AutoencoderSettings) -> list[Run]:
+    """The runs that a claim rests on: C4 to C6 those of wide widths, C12 those that watch the MSE alone."""
+    if claim == "C12":
+        forms = [run for name, runs in variants(settings).items() if name in SLOWING for run in runs]
+        unguided = [run for run in paper_grid(settings) if run["lambda"] == 0]
+        found = [run for run in unique(unguided + control(settings) + forms) if run["width"] >= LARGE_WIDTH]
+        return [run for run in found if run["width"] in settings.grid.variant_widths]
+    tested = settings.grid.test_width
+    wide = [run for run in paper_grid(settings) if run["width"] > LARGE_WIDTH or run["width"] == tested]
+    return unique(wide + [run for run in control(settings) if run["width"] > LARGE_WIDTH])
 
 
 def unstopped(settings: AutoencoderSettings) -> list[Run]:

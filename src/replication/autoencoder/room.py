@@ -20,6 +20,7 @@ def family(parameters: Parameters, name: str) -> Family[AutoencoderSettings]:
         dataset=parameters.dataset(name),
         settings=read(parameters, name),
         grid_of=grid.grid,
+        needed_by=grid.needed,
         trainer=f"{HERE}.training.train",
         statistics_of=late.function(f"{HERE}.statistics.findings:statistics"),
         calibration=Calibration(

@@ -4,6 +4,7 @@ nor a mistake should wait the seconds that torch takes.
 
 import argparse
 import sys
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def sweep(options: argparse.Namespace) -> int:
             f"`python -m replication layers --scale {family.scale} --family {family.name}` finds out",
             file=sys.stderr,
         )
-    return _train(options, family, family.grid, family.name)
+    return train(options, family, family.grid, family.name)
 
 
 def calibrate(options: argparse.Namespace) -> int:
@@ -67,7 +68,7 @@ def calibrate(options: argparse.Namespace) -> int:
     family = find(load(options.scale), options.family)
     runs = family.calibrations
     name = calibration_name(family.name)
-    status = _train(options, family, runs, name)
+    status = train(options, family, runs, name)
     assert family.calibration is not None
     table = family.calibration.table(family.settings, read_current(family.calibration_table))
     if table.empty:
@@ -99,13 +100,15 @@ def verdicts(options: argparse.Namespace) -> None:
 
 def report(options: argparse.Namespace) -> None:
     """Render the report, and decide the claims before."""
-    from replication.core import board
+    from replication.core import board, variant
     from replication.report import page
 
     parameters = load(options.scale)
     shown = board.exhibits(parameters)
     board.write(parameters, shown)
     print(page.write(parameters, shown))
+    if told := variant.report(parameters.scale):
+        print(told)
 
 
 def docs(_: argparse.Namespace) -> None:
@@ -164,7 +167,7 @@ def _state(record: Record | None, store: Store, key: str) -> str:
 def runs_show(options: argparse.Namespace) -> None:
     """Everything recorded about one run."""
     store = Store(paths.store())
-    found = merging.in_tables()
+    found = merging.in_tables(options.scale)
     found |= {key: store[key] for key in store.keys() - found.keys() if key.startswith(options.key)}
     matches = [record for key, record in found.items() if key.startswith(options.key)]
     if len(matches) != 1:
@@ -259,7 +262,10 @@ def _agreed(question: str) -> bool:
     return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
 
-def _train(options: argparse.Namespace, family: Family[Any], runs: list[Run], name: str) -> int:
+def train(
+    options: argparse.Namespace, family: Family[Any], runs: list[Run], name: str, among: Container[str] | None = None
+) -> int:
+    """Train what is missing of some runs, those with the keys `among` alone if it is given; the exit status."""
     table = paths.table(family.scale, name)
     if not runs:  # a scale without them: nothing to import torch for
         write_table(table, [])
@@ -282,6 +288,7 @@ def _train(options: argparse.Namespace, family: Family[Any], runs: list[Run], na
         minutes=options.minutes,
         shard=_shard(options.shard),
         only=_only(options.only, runs),
+        among=among,
         workers=options.workers,
         manifest=paths.manifest(family.scale, role_of(family.name)),
     )

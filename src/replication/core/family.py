@@ -20,6 +20,7 @@ from replication.core.findings import Findings
 from replication.core.runs import Record, Run, of_grid, read_current
 from replication.core.schema import mistake, shown
 from replication.core.settings import Parameters, package_of, role_of
+from replication.core.suggest import suggestion
 from replication.core.verdict import Hypothesis, Verdict
 from replication.data import STAND_INS, catalogue, is_there, unknown
 
@@ -85,6 +86,7 @@ class Family(Generic[S]):
     trainer: str  # module, or MODULE:NAME, of the `Trainer`; imported when something is trained
     statistics_of: Callable[["Family[S]", S], Findings]
     calibration: Calibration[S] | None = None
+    needed_by: Callable[[str, S], list[Run]] | None = None  # the runs that a claim rests on; None: the whole grid
     also_from: tuple[Path, ...] = ()  # what else the statistics read: files under data/published, say
     builds_on: tuple[str, ...] = ()  # other rooms whose code they use
 
@@ -206,7 +208,8 @@ def find(parameters: Parameters, name: str) -> Family[Any]:
         UserError: params.yaml has no such family.
     """
     if name not in parameters.families:
-        raise UserError(f"no family {shown(name)}: params.yaml has {', '.join(parameters.families)}")
+        known = ", ".join(parameters.families)
+        raise UserError(f"no family {shown(name)}: params.yaml has {known}{suggestion(name, parameters.families)}")
     (part,) = (part for part in room(parameters.families[name]).parts(parameters, [name]) if part.name == name)
     assert isinstance(part, Family)
     check_dataset(parameters, part)

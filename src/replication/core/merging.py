@@ -49,13 +49,13 @@ def files_in(places: Iterable[Path]) -> Iterator[Path]:
             yield place
 
 
-def in_tables() -> dict[str, Record]:
-    """By key, the runs of all scales' tables."""
-    return {record["key"]: record for path in _own_tables() for record in read_current(path)}
+def in_tables(scale: str | None = None) -> dict[str, Record]:
+    """By key, the runs of all scales' tables, or of one scale's."""
+    return {record["key"]: record for path in _own_tables(scale or "*") for record in read_current(path)}
 
 
-def _own_tables() -> list[Path]:
-    return [path for path in sorted(paths.RUNS.glob("*/*.jsonl")) if tables.is_table(path)]
+def _own_tables(scale: str = "*") -> list[Path]:
+    return [path for path in sorted(paths.RUNS.glob(f"{scale}/*.jsonl")) if tables.is_table(path)]
 
 
 def _may_hold_runs(path: Path) -> bool:

@@ -18,6 +18,7 @@ from replication.core import paths
 from replication.core.errors import UserError
 from replication.core.files import write_whole
 from replication.core.schema import check_keys, check_numbers, mapping, mistake, named, read_as, shown
+from replication.core.suggest import suggestion
 
 SHARED = {"scale", "lambda", "families", "scales"}
 STUDIES = ("theory", "profiles")  # rooms without families that a scale has settings for
@@ -79,7 +80,7 @@ class Parameters:
         sharing = [family for family in self.families if role_of(family) == role]
         if not sharing:
             known = sorted({role_of(family) for family in self.families})
-            raise UserError(f"no family uses {shown(role)}: choose one of {', '.join(known)}")
+            raise UserError(f"no family uses {shown(role)}: choose one of {', '.join(known)}{suggestion(role, known)}")
         names = {family: name for family in sharing if (name := self.dataset(family)) is not None}
         if len(set(names.values())) > 1:
             said = ", ".join(f"{family}: {name}" for family, name in names.items())
@@ -106,9 +107,12 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Parameters:
     sections = {name for room in set(families.values()) for name in sections_of(room)}
     check_keys(raw, SHARED | sections, "top level")
     scales = mapping(raw["scales"], "scales")
-    scale = raw["scale"] if scale is None else scale
+    asked = scale
+    scale = raw["scale"] if asked is None else asked
     if not isinstance(scale, str) or scale not in scales:
-        raise UserError(f"unknown scale {shown(scale)} in {path}: choose one of {', '.join(map(named, scales))}")
+        where = f" in {path}" if asked is None else ""
+        near = suggestion(str(scale), map(str, scales))
+        raise UserError(f"unknown scale {shown(scale)}{where}: choose one of {', '.join(map(named, scales))}{near}")
     _check_name(scale, "scales")
     of_scale = mapping(scales[scale], f"scales.{scale}")
     overriding = of_scale.keys() & sections

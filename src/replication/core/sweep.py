@@ -64,6 +64,7 @@ def sweep(
     minutes: float | None = None,
     shard: tuple[int, int] = (1, 1),
     only: Mapping[str, Container[float | str]] | None = None,
+    among: Container[str] | None = None,
     workers: int | None = None,
     manifest: Path | None = None,
 ) -> Outcome:
@@ -75,6 +76,7 @@ def sweep(
         table: read first (a fresh clone re-uses what is committed), written last.
         minutes: give up what is still in training after this long.
         shard: (i, n) trains the i-th of n parts of what is missing; the parts of all machines add up.
+        among: train only runs with these keys.
         only: train only runs whose settings have one of these values, by name of the setting (see `setting`).
         workers: processes on the CPU; by default REPLICATION_WORKERS, or one a core.
         manifest: of the runs' data, which are compared with it.
@@ -88,7 +90,7 @@ def sweep(
     wanted = [run for run in runs if all(setting(run, name) in values for name, values in (only or {}).items())]
     if only and not wanted:
         raise UserError(f"no run of the grid has all of {', '.join(only)} as chosen: choose fewer at a time")
-    missing = [run for run in wanted if run.key not in known]
+    missing = [run for run in wanted if run.key not in known and (among is None or run.key in among)]
     part, parts = shard
     share = [run for run in sorted(missing, key=lambda r: r.key) if int(run.key, 16) % parts == part - 1]
     deadline = time.monotonic() + minutes * 60 if minutes is not None else float("inf")

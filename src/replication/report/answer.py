@@ -92,12 +92,12 @@ def _lead(claims: Sequence[Mapping[str, Any]], by_id: Mapping[str, Mapping[str, 
 
 def _shown(epochs: Mapping[str, Any]) -> str:
     """What the demo demonstrates: the artefact."""
-    said = "These runs decide nothing about the paper. They show that every step works, and they show the effect: "
     ours, after = epochs["ours"], epochs["after_control"]
-    if not ours:
-        return "These runs decide nothing about the paper. They show that every step works."
-    said += f"with guidance {ours['text']}"
-    return f"{said}; with the error (MSE) watched alone {after['text']} (stand-in data)." if after else f"{said}."
+    works = "These runs decide nothing about the paper. They show that every step works."
+    if not ours or not after:
+        return works
+    shown = f"With guidance {ours['text']}; with the MSE watched alone {after['text']} (stand-in data)."
+    return f"{shown} So guidance does end training early, and it is the stopping rule that does it. {works}"
 
 
 def _faster(epochs: Mapping[str, Any]) -> str:

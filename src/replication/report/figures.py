@@ -19,6 +19,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from replication.core.files import write_whole
+from replication.report.drawing import Drawing, keep, kept
 from replication.report.effects import EDGES, KINDS, Row
 from replication.statistics.t_tests import NO_VARIANCE, t_interval
 
@@ -169,14 +170,23 @@ def _test_table(axes: Axes, tests: pd.DataFrame, width: int) -> None:
         axes.add_patch(Rectangle((k, k), 1, 1, color="whitesmoke"))
 
 
-def save(figure: Figure, folder: Path, name: str, note: str = "") -> Path:
+def save(drawing: Drawing, folder: Path, name: str, note: str = "") -> Path:
     """Write FOLDER/figures/NAME.png and .svg (without dates: the same data give the same bytes); the PNG's path.
 
     Args:
+        drawing: drawn only if its files are not kept from before.
         note: printed above the figure, for what keeps its numbers from being compared with the paper's.
     """
     path = folder / "figures" / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
+    key = drawing.key(note)
+    if not kept(key, path):
+        _write(drawing.draw(), path, note)
+        keep(key, path)
+    return path
+
+
+def _write(figure: Figure, path: Path, note: str) -> None:
     if note:
         figure.suptitle(note, color="firebrick")
     with mpl.rc_context(STYLE):
@@ -185,7 +195,6 @@ def save(figure: Figure, folder: Path, name: str, note: str = "") -> Path:
         about = {"Date": None, "Creator": None}
         write_whole(path.with_suffix(".svg"), lambda beside: figure.savefig(beside, format="svg", metadata=about))
     plt.close(figure)
-    return path
 
 
 def _save_png(figure: Figure, path: Path) -> None:

@@ -14,6 +14,7 @@ from replication.core.files import write_text
 from replication.core.settings import Parameters
 from replication.core.verdict import PLAIN
 from replication.report import answer, effects, figures, html, plots
+from replication.report.drawing import later
 from replication.report.html import Picture
 from replication.report.section import Section
 from replication.report.text import folded, plain, to_html
@@ -40,7 +41,7 @@ def _write_report(found: dict[str, Any], sections: list[Section], folder: Path, 
     """report.html, a card for each claim; report.md, the same in short."""
     rows = effects.forest(found["claims"])
     if rows:
-        figures.save(figures.forest(rows), folder, "forest", note)
+        figures.save(later(figures.forest, rows), folder, "forest", note)
     counts = answer.counts(found["claims"])
     context = {
         "board": found,

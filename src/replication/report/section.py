@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from replication.core import published
 from replication.core.family import Family
@@ -18,6 +17,7 @@ from replication.core.provenance import recorded
 from replication.core.runs import Record
 from replication.core.verdict import Hypothesis
 from replication.report import figures
+from replication.report.drawing import Drawing
 from replication.report.text import folded, plain
 
 S = TypeVar("S")
@@ -71,7 +71,7 @@ class FamilyWriter(Generic[S]):
         made = made_by(self.family.scale, self.family.name, command)
         return write_table(self.folder, f"{self.family.name}-{kind}", title, table, f"{note} {made}")
 
-    def draw(self, figure: Figure, kind: str, title: str, caption: str) -> FigureEntry:
+    def draw(self, figure: Drawing, kind: str, title: str, caption: str) -> FigureEntry:
         """FOLDER/figures/KIND-FAMILY, PNG and SVG."""
         path = figures.save(figure, self.folder, f"{kind}-{self.family.name}", self.note)
         return FigureEntry(title, path, caption)

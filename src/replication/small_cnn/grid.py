@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import asdict
 
 from replication.core.runs import Record, Run, table_of, unique, without_unused
-from replication.small_cnn.settings import CnnSettings
+from replication.small_cnn.settings import MNIST, CnnSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 REPLICATES = 10  # behind each published mean
 ARCHITECTURE = ["blocks", "width"]
 PLACEMENTS = ("first", "all")  # of the guidance: which convolutions
+PLACEBOS = ("center", "random")  # variants that C7's control asks about
 METRICS = ("validation_accuracy", "train_accuracy", "best_validation_accuracy", "best_epoch", "anchor_weight")
 Architecture = tuple[int, int]  # blocks, width
 SETTINGS = ("blocks", "width", "lambda", "replicate", "form", "placement", "anchor")  # what the report tells apart
@@ -61,6 +62,15 @@ def paper_grid(settings: CnnSettings, placement: str) -> list[Run]:
         for lambda_ in settings.lambdas
         for replicate in range(_replicates(settings, (blocks, width)))
     ]
+
+
+def needed(claim: str, settings: CnnSettings) -> list[Run]:
+    """The runs that a claim rests on: C7 the first layer's and the placebos, C8 all layers' (and MNIST's first)."""
+    if claim == "C7":
+        placebos = [run for name, runs in variants(settings).items() if name in PLACEBOS for run in runs]
+        return unique(paper_grid(settings, "first") + placebos)
+    placements = PLACEMENTS if settings.family == MNIST else ("all",)
+    return unique(run for placement in placements for run in paper_grid(settings, placement))
 
 
 def variants(settings: CnnSettings) -> dict[str, list[Run]]:

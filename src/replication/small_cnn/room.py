@@ -24,6 +24,7 @@ def family(parameters: Parameters, name: str) -> Family[CnnSettings]:
         dataset=parameters.dataset(name),
         settings=read(parameters, name),
         grid_of=grid.grid,
+        needed_by=grid.needed,
         trainer=f"{HERE}.training.train",
         statistics_of=late.function(f"{HERE}.statistics.findings:statistics"),
         calibration=calibration if name == CIFAR10 else None,

@@ -34,6 +34,7 @@ def test_every_page_with_a_template_is_here():
         "data/benchmarks/README.md",
         "docs/paper-scale.md",
         "docs/pipeline.md",
+        "docs/reproducibility.md",
     }
     assert {page.as_posix() for page in PAGES} == expected
 

@@ -5,8 +5,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from replication.autoencoder import record
 from replication.autoencoder.report import figures
 from replication.autoencoder.settings import AutoencoderSettings
@@ -15,6 +13,7 @@ from replication.autoencoder.statistics import findings as computed
 from replication.autoencoder.statistics.comparisons import WATCHING_MSE
 from replication.autoencoder.statistics.pairs import CELL, Pair
 from replication.core.findings import Findings
+from replication.report.drawing import Drawing, later
 from replication.report.section import (
     FamilyWriter,
     FigureEntry,
@@ -174,7 +173,7 @@ class _Writer(FamilyWriter[AutoencoderSettings]):
             self.figure(
                 "stopping-epochs",
                 "Stopping epoch against lambda / epsilon",
-                figures.stopping_epochs(self.pairs, self.found.table("threshold")),
+                later(figures.stopping_epochs, self.pairs, self.found.table("threshold")),
                 f"Points: means over n = {count_range(points.size())} guided runs, bars: smallest and largest. "
                 "Lines: mean stopping epoch of the unguided runs if the constant lambda/epsilon is added to their "
                 "recorded MSE in float32, by a plain sum or as Keras's running mean; no guided run enters them.",
@@ -182,14 +181,14 @@ class _Writer(FamilyWriter[AutoencoderSettings]):
             self.figure(
                 "determinants",
                 "log|det W_sq| along training",
-                figures.determinants(self.pairs),
+                later(figures.determinants, self.pairs),
                 f"Means over {replicates}, early stopping on the MSE alone. The modified form lies on the unguided "
                 "curve where its gradient is zero.",
             ),
             self.figure(
                 "time-to-quality",
                 "Epochs to reach a given MSE",
-                figures.time_to_quality(self.pairs),
+                later(figures.time_to_quality, self.pairs),
                 f"Means over {replicates}, as far as all of them get; early stopping on the MSE alone.",
             ),
         ]
@@ -198,11 +197,11 @@ class _Writer(FamilyWriter[AutoencoderSettings]):
         return self.figure(
             "along-training",
             "Guided and unguided training at equal epochs",
-            figures.along_training(self.unstopped),
+            later(figures.along_training, self.unstopped),
             f"Means over n = {count_range(self.found.table('equal-epochs')['n'])} replicates, as far as all of them "
             "get. The unguided runs have no early stopping here; that of the guided ones watches the total, as "
             "published.",
         )
 
-    def figure(self, name: str, title: str, drawn: Figure, caption: str) -> FigureEntry:
+    def figure(self, name: str, title: str, drawn: Drawing, caption: str) -> FigureEntry:
         return self.draw(drawn, name, f"{title}, `{self.family.name}`", caption)

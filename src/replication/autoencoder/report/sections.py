@@ -14,6 +14,7 @@ from replication.core import published
 from replication.core.findings import Findings
 from replication.core.settings import role_of
 from replication.report import figures
+from replication.report.drawing import later
 from replication.report.section import FamilyWriter, FigureEntry, Section, TableEntry, count_range, runs_about
 
 MEASURES = {"validation_mse": "validation MSE", "stopping_epoch": "stopping epoch"}
@@ -70,8 +71,14 @@ class Writer(FamilyWriter[AutoencoderSettings]):
         tests = pairwise[pairwise["measure"] == value]
         words = [word for word in published.read(self.family.name) if word["value"] == value and "drawn" in word]
         marked = [] if self.note else [tuple(word["drawn"]) for word in words]  # not beside data of another kind
-        figure = figures.curves_and_tests(
-            runs, tests, value=value, label=label, test_width=self.tested_width, published=marked
+        figure = later(
+            figures.curves_and_tests,
+            runs,
+            tests,
+            value=value,
+            label=label,
+            test_width=self.tested_width,
+            published=marked,
         )
         n = count_range(runs.groupby(["width", "lambda"]).size())
         caption = (

@@ -10,6 +10,7 @@ from replication.coco_unet.statistics import claims
 from replication.core import published
 from replication.core.findings import Findings
 from replication.core.runs import Record
+from replication.report.drawing import later
 from replication.report.section import FamilyWriter, FigureEntry, Section, TableEntry, runs_about
 from replication.report.text import plain
 
@@ -103,7 +104,7 @@ class Writer(FamilyWriter[UNetSettings]):
     def figure10(self, records: list[Record], baseline: Record) -> FigureEntry:
         found = self.by_lambda(records, self.settings.training.monitor).values()
         guided = [record for record in found if record["run"]["lambda"] != 0]
-        figure = figures.masks(baseline, guided)
+        figure = later(figures.masks, baseline, guided)
         ids = ", ".join(str(entry["id"]) for entry in baseline["shown"])
         caption = (
             "Masks at a threshold of 0.5, white is object. The images are the first of the validation split, by "
@@ -122,7 +123,7 @@ class Writer(FamilyWriter[UNetSettings]):
             for monitor in ("total", "base")
             if len(found := self.by_lambda(records, monitor)) > 1
         } or {"no guidance": self.by_lambda(records, "base")}
-        figure = figures.histories(curves, published.table(3))
+        figure = later(figures.histories, curves, published.table(3))
         caption = (
             "Validation MSE after every epoch; a dot where early stopping ended training, a ring where the limit of "
             f"{records[0]['run']['max_epochs']} epochs did. Marks on the axis: the published numbers of "

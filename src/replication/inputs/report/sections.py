@@ -19,6 +19,7 @@ from replication.inputs.statistics import claims, pairs
 from replication.inputs.statistics.claims import EFFECT_LAMBDA
 from replication.inputs.statistics.findings import decided
 from replication.inputs.statistics.pairs import Arms
+from replication.report.drawing import later
 from replication.report.section import (
     FamilyWriter,
     FigureEntry,
@@ -110,7 +111,7 @@ def touched(writers: "Sequence[_Writer]") -> list[FigureEntry]:
             "seeds; nothing is stopped early."
         )
     title = "Which inputs the penalty touches, and what that does"
-    return [first.draw(figures.touched(views, curves), "touched", title, caption)]
+    return [first.draw(later(figures.touched, views, curves), "touched", title, caption)]
 
 
 class _Writer(FamilyWriter[InputsSettings]):
@@ -145,7 +146,7 @@ class _Writer(FamilyWriter[InputsSettings]):
             "alone: the norm of the most variable block); bars: 95 % t-intervals with Bonferroni's correction over "
             f"{claims.H9_TESTS}. Grey: the 1 % within which H9 calls the paper's block without effect."
         )
-        return self.draw(figures.differences(cells), "differences", "What guidance does to the MSE", caption)
+        return self.draw(later(figures.differences, cells), "differences", "What guidance does to the MSE", caption)
 
     def trade(self) -> FigureEntry:
         means = self.found.table("means")
@@ -153,7 +154,7 @@ class _Writer(FamilyWriter[InputsSettings]):
             f"Means over n = {count_range(means['n'])} seeds. Down and to the left is better. Numbers: lambda, or the "
             "factor by which the learning rate or the encoder's initial weights are multiplied."
         )
-        return self.draw(figures.trade(means), "trade", "Sooner there, or better in the end", caption)
+        return self.draw(later(figures.trade, means), "trade", "Sooner there, or better in the end", caption)
 
     def tables(self) -> list[TableEntry]:
         return [self.table(name) for name in TABLES if len(self.found.table(name))]

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from replication.core.findings import Findings
 from replication.profiles.report import figures as profile_figures
@@ -14,6 +13,7 @@ from replication.profiles.report.figures import named
 from replication.profiles.settings import NETWORKS, Profiles
 from replication.profiles.statistics.claims import by_weights
 from replication.report import figures
+from replication.report.drawing import Drawing, later
 from replication.report.section import FigureEntry, Section, TableEntry, write_table
 from replication.report.text import plain
 
@@ -117,7 +117,7 @@ class _Writer:
             )
         if printed:
             caption += " Dashed: the two numbers that the text prints of this figure."
-        drawn = profile_figures.boxes(layers, kinds, printed=printed)
+        drawn = later(profile_figures.boxes, layers, kinds, printed=printed)
         return self.draw(f"{figure}-{network}", drawn, title, caption)
 
     def weight_scale(self) -> FigureEntry:
@@ -127,10 +127,10 @@ class _Writer:
             "The profile with each filter position in place of the corner."
         )
         everything = pd.concat(self.layers.values(), ignore_index=True)
-        drawn = profile_figures.weight_scale(everything, self.found.table("vgg16"))
+        drawn = later(profile_figures.weight_scale, everything, self.found.table("vgg16"))
         return self.draw("h5-weight-scale", drawn, "H5: profile and weight scale", caption)
 
-    def draw(self, name: str, figure: Figure, title: str, caption: str) -> FigureEntry:
+    def draw(self, name: str, figure: Drawing, title: str, caption: str) -> FigureEntry:
         return FigureEntry(title, figures.save(figure, self.folder, name, self.note), caption)
 
     def tables(self) -> list[TableEntry]:

@@ -13,6 +13,7 @@ from replication.core.findings import Findings
 from replication.published_tables.audit import NAME
 from replication.published_tables.report import figures as audit_figures
 from replication.report import figures
+from replication.report.drawing import later
 from replication.report.section import FigureEntry, Section, TableEntry, write_table
 from replication.statistics.power import POWER
 from replication.statistics.t_tests import ALPHA
@@ -50,7 +51,7 @@ class _Writer:
     def table1(self) -> Section:
         k, n = (self.record["facts"]["table1"][name] for name in ("candidates", "replicates"))
         rows = pd.DataFrame(self.record["table1"]["rows"])
-        figure = audit_figures.table1(rows, k)
+        figure = later(audit_figures.table1, rows, k)
         caption = (
             "(a) Printed gains with the 95 % t-intervals that their p-values imply, not corrected for the choice; "
             f"crosses: mean gain of the best of {k} without any effect. (b) The p-values as printed and after the "
@@ -126,7 +127,7 @@ class _Writer:
     def table2(self) -> Section:
         part, n = self.record["table2"], self.record["facts"]["table2"]["validation_images"]
         rows = pd.DataFrame(part["rows"])
-        figure = audit_figures.table2(rows, part["lambdas"], part["relabelled_histogram"], part["gain"])
+        figure = later(audit_figures.table2, rows, part["lambdas"], part["relabelled_histogram"], part["gain"])
         caption = (
             f"(a) Every guided cell minus the baseline of its row, with one binomial standard error (n = {n} images, "
             "one training a cell); grey: the baseline's own standard error; ringed: the best. (b) The mean of the best "

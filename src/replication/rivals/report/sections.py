@@ -11,6 +11,7 @@ from replication.core import published
 from replication.core.family import Family
 from replication.core.findings import Findings
 from replication.core.runs import Record
+from replication.report.drawing import later
 from replication.report.section import (
     FamilyWriter,
     FigureEntry,
@@ -138,7 +139,7 @@ class _Writer(FamilyWriter[RivalsSettings]):
         cells = self.found.table("against-unguided")
         if cells.empty:
             return None
-        without_lambda = {name for name, arm in self.settings.arms.items() if arm.form in WITHOUT_LAMBDA}
+        without_lambda = sorted(name for name, arm in self.settings.arms.items() if arm.form in WITHOUT_LAMBDA)
         caption = (
             f"Paired differences to the unguided run of the seed, means over n = {count_range(cells['n'])} pairs with "
             "95 % t-intervals, not corrected for their number (open points: one pair, no interval). Lower is better, "
@@ -146,7 +147,10 @@ class _Writer(FamilyWriter[RivalsSettings]):
             "speaks against every arm alike."
         )
         return self.draw(
-            figures.forest(cells, without_lambda), "forest", self.titled("Every arm beside the unguided runs"), caption
+            later(figures.forest, cells, without_lambda),
+            "forest",
+            self.titled("Every arm beside the unguided runs"),
+            caption,
         )
 
     def along(self) -> FigureEntry | None:
@@ -158,7 +162,7 @@ class _Writer(FamilyWriter[RivalsSettings]):
             return None
         named = {f"{arm} {ALONG[arm]:g}" if ALONG[arm] else arm: found for arm, found in chosen.items() if found}
         caption = "Means over n runs on the validation images; chosen lambda, of penalty and smoothing a matched pair."
-        return self.draw(figures.along(named), "along", self.titled("Along training (R5)"), caption)
+        return self.draw(later(figures.along, named), "along", self.titled("Along training (R5)"), caption)
 
     def reliability(self) -> FigureEntry | None:
         bins = self.found.table("reliability")
@@ -168,7 +172,7 @@ class _Writer(FamilyWriter[RivalsSettings]):
             "Accuracy of the predicted class in 15 bins of its probability, all runs of an arm and lambda together. "
             "Below the dotted line a network is surer than it is right."
         )
-        return self.draw(figures.reliability(bins), "reliability", self.titled("Reliability diagram"), caption)
+        return self.draw(later(figures.reliability, bins), "reliability", self.titled("Reliability diagram"), caption)
 
     def plane(self) -> FigureEntry | None:
         points = self.found.table("plane")
@@ -183,7 +187,7 @@ class _Writer(FamilyWriter[RivalsSettings]):
             f"for the kernel's width; means over n = {count_range(points['n'])} seeds. Points: epochs {epochs}, later "
             "ones larger."
         )
-        return self.draw(figures.plane(points), "plane", self.titled("Information plane"), caption)
+        return self.draw(later(figures.plane, points), "plane", self.titled("Information plane"), caption)
 
     def widths(self) -> FigureEntry | None:
         shares = self.found.table("widths")
@@ -194,7 +198,7 @@ class _Writer(FamilyWriter[RivalsSettings]):
             "the 95 % that R2 asks for."
         )
         title = self.titled("Width study: who keeps a data-processing inequality")
-        return self.draw(figures.width_study(shares), "widths", title, caption)
+        return self.draw(later(figures.width_study, shares), "widths", title, caption)
 
     def maps(self) -> FigureEntry | None:
         table = self.found.table("maps")
@@ -203,7 +207,7 @@ class _Writer(FamilyWriter[RivalsSettings]):
         caption = (
             f"Redundancy less synergy of pairs of maps about the image, means over n = {count_range(table['n'])} seeds."
         )
-        return self.draw(figures.maps(table), "maps", self.titled("Redundancy of maps (R8)"), caption)
+        return self.draw(later(figures.maps, table), "maps", self.titled("Redundancy of maps (R8)"), caption)
 
     def feedback(self) -> FigureEntry | None:
         cells = self.found.table("feedback")
@@ -217,7 +221,7 @@ class _Writer(FamilyWriter[RivalsSettings]):
             "the gradient for te-gradient)."
         )
         title = self.titled("Transfer entropy beside its placebos (R3)")
-        return self.draw(figures.feedback(cells, named), "feedback", title, caption)
+        return self.draw(later(figures.feedback, cells, named), "feedback", title, caption)
 
     def tables(self) -> list[TableEntry]:
         own = [name for name in TABLES if name not in SPEEDS]

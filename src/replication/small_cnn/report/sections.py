@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from replication.core import published
 from replication.core.findings import Findings
 from replication.core.runs import Record
 from replication.report import figures
+from replication.report.drawing import Drawing, later
 from replication.report.section import (
     FamilyWriter,
     FigureEntry,
@@ -139,7 +139,7 @@ class _Writer(FamilyWriter[CnnSettings]):
     def gain_figure(self) -> list[FigureEntry]:
         if not self.gains:
             return []
-        figure = small_cnn_figures.gain_curves(self.gains, self.published)
+        figure = later(small_cnn_figures.gain_curves, self.gains, self.published)
         n = count_range(pd.concat(self.gains.values())["n"])
         caption = (
             f"Guided minus unguided run of the same seed at the last epoch, means over n = {n} pairs a point with 95 % "
@@ -160,7 +160,7 @@ class _Writer(FamilyWriter[CnnSettings]):
             return []
         base = self.published.set_index(ARCHITECTURE)
         printed = {row.Index: (row.base_train_accuracy, row.base_validation_accuracy) for row in base.itertuples()}
-        figure = small_cnn_figures.calibration(curves, printed)
+        figure = later(small_cnn_figures.calibration, curves, printed)
         caption = (
             "Unguided networks, a point an epoch, one run a curve; training accuracy is a mean over the epoch. Star: "
             "the published baseline."
@@ -188,7 +188,7 @@ class _Writer(FamilyWriter[CnnSettings]):
         architecture = most["blocks"], most["width"]
         printed = float(gains[architecture]) if architecture in gains.index else None
         shuffled, power = self.found.table("shuffled"), self.found.table("power")
-        figure = small_cnn_figures.choice(most, shuffled, power, printed)
+        figure = later(small_cnn_figures.choice, most, shuffled, power, printed)
         caption = (
             f"The architecture with most of the first ten replicates, n = {most['n']} at each of {most['lambdas'] + 1} "
             f"lambda. (a) Each replicate's labels of lambda shuffled {claims.DRAWS} times, those of none and "
@@ -224,7 +224,7 @@ class _Writer(FamilyWriter[CnnSettings]):
         named = placebos.by_variant(self.family.records, self.settings)
         own = {name: _at_lambda(records, largest) for name, records in named.items()}
         own["unguided"] = _at_lambda(named[CORNER], BASELINE)
-        figure = small_cnn_figures.placebos(table, own)
+        figure = later(small_cnn_figures.placebos, table, own)
         caption = (
             f"Smallest architecture, first layer. Run so far: {', '.join(table['variant'].unique())}; n = "
             f"{count_range(table['n'])} pairs a point, 95 % t-intervals. (b) Means over replicates; of weight decay "
@@ -256,7 +256,7 @@ class _Writer(FamilyWriter[CnnSettings]):
             ),
         ]
 
-    def draw_of_family(self, figure: Figure, kind: str, title: str, caption: str) -> FigureEntry:
+    def draw_of_family(self, figure: Drawing, kind: str, title: str, caption: str) -> FigureEntry:
         """FOLDER/figures/FAMILY-KIND, PNG and SVG."""
         path = figures.save(figure, self.folder, f"{self.family.name}-{kind}", self.note)
         return FigureEntry(title, path, caption)

@@ -7,6 +7,7 @@ from pathlib import Path
 from replication.core.family import Part
 from replication.core.findings import Findings
 from replication.report import figures
+from replication.report.drawing import later
 from replication.report.section import FigureEntry, Section, TableEntry, write_table
 from replication.theory.report import figures as theory_figures
 from replication.theory.statistics import claims
@@ -54,7 +55,7 @@ def _figure2(folder: Path) -> FigureEntry:
     )
     return FigureEntry(
         "Figure 2: both forms of the loss",
-        figures.save(theory_figures.losses(), folder, "figure2-losses"),
+        figures.save(later(theory_figures.losses), folder, "figure2-losses"),
         caption,
     )
 
@@ -67,7 +68,7 @@ class _Writer:
 
     def figure(self) -> FigureEntry:
         layers, filters = self.found.table("layers"), self.found.table("random-filters")
-        path = figures.save(theory_figures.formulas(layers, filters), self.folder, "theory-formulas")
+        path = figures.save(later(theory_figures.formulas, layers, filters), self.folder, "theory-formulas")
         caption = (
             f"{len(layers)} layers; the line is equality. Exact: 1/2 log det(W W^T) or, for more outputs than "
             "inputs, 1/2 log det(W^T W), without the constant of lost dimensions. (c): the first "
