@@ -230,7 +230,7 @@ def runs_merge(options: argparse.Namespace) -> None:
         found, refused = tables.split(file, TRAINING_VERSION)
         tables.say(refused)
         usable = current(found)
-        known |= {key: record for key in _keys(usable) & store.keys() if (record := store.take(key))}
+        known |= store.take_all(_keys(usable) & store.keys())
         new = [record for record in usable if record["key"] not in known]
         store.add_missing(new)
         conflicts = [record for record in usable if not same_numbers(record, known.get(record["key"], record))]

@@ -21,6 +21,7 @@ DECODING = (
     *(UnpicklingError, SafetensorError, YAMLError, zlib.error),
 )
 MISPLACED = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # what should be there is not
+READ_AT_ONCE = 1 << 16  # bytes: more than a record has, and less than would take time to make room for
 NO_MEMORY = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)  # torch's RuntimeErrors say so
 
 
@@ -58,7 +59,7 @@ def is_full(error: Exception) -> bool:
 
 
 @contextmanager
-def reading(path: Path, remedy: str) -> Iterator[None]:
+def reading(path: Path | str, remedy: str) -> Iterator[None]:
     """What reading a file raises becomes one message: of damage, with the remedy; of a refusal, without.
 
     Raises:
@@ -85,6 +86,18 @@ def is_damage(error: Exception) -> bool:
             return True
         return error.errno is None and "os error" not in str(error)
     return isinstance(error, DECODING) and not NO_MEMORY.search(str(error))
+
+
+def bytes_of(place: str) -> bytes:
+    """A file's content, with a third of the system calls of `Path.read_bytes`."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        parts = [os.read(descriptor, READ_AT_ONCE)]
+        while len(parts[-1]) == READ_AT_ONCE:
+            parts.append(os.read(descriptor, READ_AT_ONCE))
+    finally:
+        os.close(descriptor)
+    return b"".join(parts)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -43,7 +43,7 @@ def split(path: Path, latest: int) -> tuple[list[dict[str, Any]], list[Refused]]
     digests = records.read_digests(path.parent)
     found, refused = [], []
     seen: dict[str, int] = {}
-    with _no_collecting():
+    with no_collecting():
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -59,7 +59,7 @@ def split(path: Path, latest: int) -> tuple[list[dict[str, Any]], list[Refused]]
 
 
 @contextmanager
-def _no_collecting() -> Iterator[None]:
+def no_collecting() -> Iterator[None]:
     """Without the search for cycles: records have none, and each search would go through all that were read before."""
     was = gc.isenabled()
     gc.disable()
