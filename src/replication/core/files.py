@@ -28,6 +28,7 @@ DECODING = (
 MISPLACED = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # what should be there is not
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, the user's share of it, or what a file may have
 OURS = f".tmp{hashlib.sha256(platform.node().encode()).hexdigest()[:8]}-"  # of this machine; other ones share disks
+READ_AT_ONCE = 1 << 16  # bytes: more than a record has, and less than would take time to make room for
 NO_MEMORY = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)  # torch's RuntimeErrors say so
 
 
@@ -65,7 +66,7 @@ def is_full(error: Exception) -> bool:
 
 
 @contextmanager
-def reading(path: Path, remedy: str) -> Iterator[None]:
+def reading(path: Path | str, remedy: str) -> Iterator[None]:
     """What reading a file raises becomes one message: of damage, with the remedy; of a refusal, without.
 
     Raises:
@@ -92,6 +93,18 @@ def is_damage(error: Exception) -> bool:
             return True
         return error.errno is None and "os error" not in str(error)
     return isinstance(error, DECODING) and not NO_MEMORY.search(str(error))
+
+
+def bytes_of(place: str) -> bytes:
+    """A file's content, with a third of the system calls of `Path.read_bytes`."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        parts = [os.read(descriptor, READ_AT_ONCE)]
+        while len(parts[-1]) == READ_AT_ONCE:
+            parts.append(os.read(descriptor, READ_AT_ONCE))
+    finally:
+        os.close(descriptor)
+    return b"".join(parts)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -80,7 +80,7 @@ def _merge_file(file: Path, store: Store, known: dict[str, Record]) -> None:
         return
     tables.say(refused)
     usable = current(found)
-    known |= {key: record for key in _keys(usable) & store.keys() if (record := store.take(key))}
+    known |= store.take_all(_keys(usable) & store.keys())
     new = [record for record in usable if record["key"] not in known]
     store.add_missing(new)
     conflicts = [record for record in usable if not same_numbers(record, known.get(record["key"], record))]

@@ -186,9 +186,7 @@ def _alarm(deadline: float) -> Iterator[None]:
 
 def _take(runs: Sequence[Run], store: Store, known: dict[str, Record]) -> None:
     """Add the finished runs of the selection that the store has, and that are what they say."""
-    for key in (store.keys() & {run.key for run in runs}) - known.keys():
-        if (record := store.take(key)) is not None:
-            known[key] = record
+    known |= store.take_all((store.keys() & {run.key for run in runs}) - known.keys())
 
 
 def _verified(runs: Sequence[Run], manifest: Path | None) -> dict[str, dict[str, str]]:

@@ -87,7 +87,7 @@ def _parsed(path: Path, lines: Sequence[bytes], latest: int) -> tuple[list[dict[
     digests = records.read_digests(path.parent)
     found, refused = [], []
     seen: dict[str, int] = {}
-    with _no_collecting():
+    with no_collecting():
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -103,7 +103,7 @@ def _parsed(path: Path, lines: Sequence[bytes], latest: int) -> tuple[list[dict[
 
 
 @contextmanager
-def _no_collecting() -> Iterator[None]:
+def no_collecting() -> Iterator[None]:
     """Without the search for cycles: records have none, and each search would go through all that were read before."""
     was = gc.isenabled()
     gc.disable()
