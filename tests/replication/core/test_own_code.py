@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from replication.core.errors import UserError
 from replication.core.own_code import check_own_code
@@ -59,3 +60,9 @@ def test_a_folder_without_code_takes_any(tmp_path):
     (tmp_path / "src/replication").mkdir()
     with pytest.raises(UserError, match="has code of its own"):
         check_own_code(tmp_path)
+
+
+def test_every_stage_starts_with_the_launcher():
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    commands = [(stage.get("do") or stage)["cmd"] for stage in stages.values()]
+    assert commands and [command for command in commands if not command.startswith("python3 run.py ")] == []
