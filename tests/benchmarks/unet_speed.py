@@ -22,8 +22,8 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from replication.coco_unet.training import task
+from replication.core.cores import cores
 from replication.core.runs import Run
-from replication.core.sweep import cores
 from replication.data import mapped
 from replication.data.mapped import Example, MappedSet
 from replication.training.large_models import _Training

@@ -27,9 +27,9 @@ from replication.autoencoder import settings as autoencoder_settings
 from replication.coco_unet import grid as unet
 from replication.coco_unet import settings as unet_settings
 from replication.core import executors, settings
+from replication.core.cores import cores
 from replication.core.family import find
 from replication.core.runs import Run
-from replication.core.sweep import cores
 from replication.data.images import ImageSet
 from replication.data.mapped import MappedSet
 from replication.small_cnn import grid as small_cnn
