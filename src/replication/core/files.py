@@ -22,6 +22,8 @@ DECODING = (
 )
 MISPLACED = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # what should be there is not
 READ_AT_ONCE = 1 << 16  # bytes: more than a record has, and less than would take time to make room for
+# So torch.save and safetensors say that a file could not be written to its end.
+TORN = re.compile("file write failed|iostream error|unexpected pos|No space left|File too large")
 NO_MEMORY = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)  # torch's RuntimeErrors say so
 
 
@@ -44,7 +46,7 @@ def write_whole(path: Path, write: Callable[[Path], object], needed: int | None 
             temporary.unlink(missing_ok=True)
         full = is_full(error)
         if not isinstance(error, OSError):  # so torch.save and safetensors report a full disk
-            full = "file write failed" in str(error) or "No space left" in str(error)
+            full = TORN.search(str(error)) is not None
             if not full:
                 raise
         advice = "Free some space" if full else "See that the path can be written"
