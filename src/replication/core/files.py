@@ -29,6 +29,8 @@ MISPLACED = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # what s
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, the user's share of it, or what a file may have
 OURS = f".tmp{hashlib.sha256(platform.node().encode()).hexdigest()[:8]}-"  # of this machine; other ones share disks
 READ_AT_ONCE = 1 << 16  # bytes: more than a record has, and less than would take time to make room for
+# So torch.save and safetensors say that a file could not be written to its end.
+TORN = re.compile("file write failed|iostream error|unexpected pos|No space left|File too large")
 NO_MEMORY = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)  # torch's RuntimeErrors say so
 
 
@@ -51,7 +53,7 @@ def write_whole(path: Path, write: Callable[[Path], object], needed: int | None 
             temporary.unlink(missing_ok=True)
         full = is_full(error)
         if not isinstance(error, OSError):  # so torch.save and safetensors report a full disk
-            full = "file write failed" in str(error) or "No space left" in str(error)
+            full = TORN.search(str(error)) is not None
             if not full:
                 raise
         advice = "Free some space" if full else "See that the path can be written"
