@@ -43,9 +43,9 @@ def test_guidance_overhead(monkeypatch, capsys):
 
 
 def test_library_cost():
-    assert library_cost.linear((40, 60), "exact", close=True)["seconds"] > 0
-    assert 0 < library_cost.convolutions(batch=2, size=32)["share of a step"] < 1
-    assert library_cost.efficientnet("resnet18")["seconds"] > 0
+    assert library_cost.linear((40, 60), "exact", close=True)()["seconds"] > 0
+    assert 0 < library_cost.convolutions(batch=2, size=32)()["share of a step"] < 1
+    assert library_cost.efficientnet("resnet18")()["seconds"] > 0
 
 
 def test_classifier_speed(tmp_path, monkeypatch, capsys):

@@ -29,8 +29,8 @@ from replication.training import checkpoints
 SCALE = "paper"
 LINES = 3  # of a message
 RUN = Run("family", {"lambda": 0.1, "replicate": 0, "max_epochs": 9})
-CHECKPOINT, STORE, IMAGES = Path("checkpoint.pt"), Path(".runs"), paths.PREPARED / "digits.safetensors"
-MAPS = paths.PREPARED / "drawings"
+CHECKPOINT, STORE, IMAGES = Path("checkpoint.pt"), Path(".runs"), paths.prepared() / "digits.safetensors"
+MAPS = paths.prepared() / "drawings"
 LAYERS = rows.record_path(SCALE, "resnet50-imagenette")
 FOUND = Path("findings.json")
 

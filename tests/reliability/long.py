@@ -30,8 +30,8 @@ from tried import is_refused, tried
 
 from replication import data as datasets
 from replication.core import executors
+from replication.core.cores import cores
 from replication.core.provenance import commit
-from replication.core.sweep import cores
 
 OUT = ROOT / "data/benchmarks/reliability.csv"
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

@@ -252,7 +252,7 @@ WRONG: dict[type, tuple[Any, ...]] = {
 }
 FREE_NAMES = ("variants", "cnn_variants", "candidates", "arms")  # mappings whose names params.yaml chooses
 CHANGED_BY_SCALES = {"calibration", "cnn_calibration"}
-OF_ARMS = {"inputs", "form", "rate_factor", "weight_factor"}
+OF_ARMS = {"inputs", "form", "rate_factor", "weight_factor", "lambdas", "blocks", "width", "replicates"}
 
 
 def mutations() -> Iterator[Malformed]:
@@ -274,7 +274,7 @@ def _may_go(path: Path_, name: str) -> bool:
         (len(path) == 2 and name in CHANGED_BY_SCALES)
         or bool({*of_scale} & CHANGED_BY_SCALES)
         or "candidates" in path
-        or ("arms" in path and name in OF_ARMS)
+        or ("arms" in path and name in OF_ARMS and not ("inputs-mnist" in path and name == "lambdas"))
         or (path[0] in ("variants", "cnn_variants") and name != "lambdas")
     )
 

@@ -26,6 +26,7 @@ class Claims:
         self.folder = store.folder / "claims"
         self.owner = f"{OURS}{os.getpid()}"  # of which machine, and which process
         self.held: set[str] = set()
+        self.finished: set[str] = set()  # by this process
         self.ended = threading.Event()
         self.beating = threading.Thread(target=self._beat, daemon=True)
 
@@ -48,9 +49,14 @@ class Claims:
         return [run for run in runs if self._take(run.key)]
 
     def release(self, key: str) -> None:
-        """Give a run up; it is finished, say."""
+        """Give a run up."""
         self.held.discard(key)
         (self.folder / key).unlink(missing_ok=True)
+
+    def finish(self, key: str) -> None:
+        """A run is trained: nothing is to be done again, whatever becomes of its record."""
+        self.finished.add(key)
+        self.release(key)
 
     def elsewhere(self, runs: Iterable[Run]) -> list[Run]:
         """Those that another process trains."""
@@ -59,6 +65,8 @@ class Claims:
     def _take(self, key: str) -> bool:
         if key in self.held:
             return True
+        if key in self.finished:
+            return False
         path = self.folder / key
         if self.store.path(key).exists() or self._is_held(path):
             return False

@@ -22,7 +22,12 @@ from replication.core.files import reading
 COMPACT = (",", ":")  # JSON without spaces
 KEY = re.compile("[0-9a-f]{16}")
 DIGESTS = "digests.json"
-ADDED_UNSIGNED = ("inputs",)  # what a trainer added to records while they carried no digest
+ADDED_UNSIGNED = (
+    "inputs",
+    "per_image",
+    "profile",
+    "shown",
+)  # what a trainer added to records while they carried no digest
 SIGNED = len(',"digest":""}') + 64  # characters with which a line that `line` wrote of a sealed record ends
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]

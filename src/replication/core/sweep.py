@@ -109,7 +109,7 @@ def sweep(
                     for record in epoch.finished:
                         store.put(sealed(record | {"data": data[record["run"]["dataset"]]}))
                         trained.add(record["key"])
-                        claims.release(record["key"])
+                        claims.finish(record["key"])
                     state = f"epoch {epoch.number}, {epoch.training} in stack, {epoch.progress}"
                     bar.set_postfix_str(state, refresh=False)
                     bar.update(len(epoch.finished))
@@ -158,7 +158,7 @@ def _epochs(
 
 def _not_finished(runs: Sequence[Run], claims: Claims) -> list[Run]:
     """Those that nobody has finished, and that were not trained here in vain."""
-    done = claims.store.keys() | claims.held
+    done = claims.store.keys() | claims.held | claims.finished
     return [run for run in runs if run.key not in done]
 
 

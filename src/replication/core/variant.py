@@ -12,7 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from replication.core import board, paths
+from replication.core import board, paths, strict_json
 from replication.core.files import write_text
 
 NUMBERS = ("ours", "after_control")
@@ -25,7 +25,7 @@ def report(scale: str) -> str:
     kept = paths.store() / f"results-{scale}.json"
     if not changed:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        write_text(kept, json.dumps(found))
+        write_text(kept, strict_json.dumps(found))
         return ""
     lines = [f"Changed: {'; '.join(changed)}."]
     base = _base(kept, scale)

@@ -41,7 +41,11 @@ def test_the_variant_has_its_own_widths_and_replicates(settings):
             "widths: [65, 100, 140",
             "variants.adam-keras.widths: 65 is not among the widths of",
         ),
-        ("replicates: 5}", "replicates: 50}", "variants.adam-keras.replicates: 50, but the grid of scales.paper"),
+        (
+            "260], replicates: 5}",
+            "260], replicates: 50}",
+            "variants.adam-keras.replicates: 50, but the grid of scales.paper",
+        ),
     ],
 )
 def test_what_the_grid_does_not_have_is_refused(tmp_path, old, new, message):

@@ -65,4 +65,4 @@ def test_a_folder_without_code_takes_any(tmp_path):
 def test_every_stage_starts_with_the_launcher():
     stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
     commands = [(stage.get("do") or stage)["cmd"] for stage in stages.values()]
-    assert commands and [command for command in commands if not command.startswith("python3 run.py ")] == []
+    assert commands and [command for command in commands if not command.startswith("python3 src/run.py ")] == []
