@@ -12,9 +12,11 @@ exclude_patterns = [
     "notebooks",
     "templates",
     "demo",
+    "claims.md",
     "library.md",
     "paper-scale.md",
     "pipeline.md",
+    "reproducibility.md",
 ]  # read in the repository
 html_theme = "furo"
 html_title = f"entropy_guidance {__version__}"

@@ -77,7 +77,7 @@ def with_hypotheses(body: str, names: set[str]) -> str:
     def begin(match: re.Match[str]) -> str:
         return f'<p id="{match[1]}"><strong>{match[1]}.</strong>' if match[1] in names else match[0]
 
-    return re.sub(r"<p><strong>(H[\w-]+)\.</strong>", begin, body)
+    return re.sub(r"<p><strong>([HR][\w-]+)\.</strong>", begin, body)
 
 
 def with_scrolling(body: str) -> str:

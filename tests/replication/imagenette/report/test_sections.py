@@ -71,6 +71,7 @@ def test_the_figures_baseline_comes_first_though_lambda_be_negative(folder, monk
         return draw(*args, **kwargs)
 
     monkeypatch.setattr(report.published_figures, "table2", table2)
+    monkeypatch.setattr("replication.report.drawing._folder", lambda: folder / "kept")  # none is kept from elsewhere
     made(load("demo"), folder)
     [(cells, lambdas)] = drawn
     assert lambdas == [0.0, -0.1] and cells["accuracies"].tolist() == [[0.5, 0.625]] * len(cells)
