@@ -123,7 +123,7 @@ def test_netcal_and_torchmetrics_count_a_label_that_no_class_has_as_an_error():
 
 
 def test_torchmetrics_value_depends_on_how_logits_are_cut_into_batches():
-    package("torchmetrics")  # see findings/torchmetrics-decides-a-batch-at-a-time.sh
+    package("torchmetrics")
     from torchmetrics.classification import MulticlassCalibrationError
 
     logits, labels = torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.7, 0.1], [3.0, 0.0, 0.0]]), torch.tensor([0, 1, 1])
