@@ -1,7 +1,7 @@
 """What one section of the report holds. Each module beside this one writes the sections of one kind of experiment."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -21,6 +21,7 @@ from replication.report.drawing import Drawing
 from replication.report.text import folded, plain
 
 S = TypeVar("S")
+W = TypeVar("W", bound="FamilyWriter[Any]")
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,17 @@ class FamilyWriter(Generic[S]):
         """FOLDER/figures/KIND-FAMILY, PNG and SVG."""
         path = figures.save(figure, self.folder, f"{kind}-{self.family.name}", self.note)
         return FigureEntry(title, path, caption)
+
+
+def writers_of(
+    writer: type[W], parts: Sequence[Any], findings: Mapping[str, Findings], folder: Path, note: str
+) -> list[W]:
+    """A writer for each family that the scale has."""
+    return [
+        writer(part, part.settings, findings[part.name], folder, note)
+        for part in parts
+        if isinstance(part, Family) and part.settings is not None
+    ]
 
 
 def made_by(scale: str, family: str, command: str = "sweep") -> str:

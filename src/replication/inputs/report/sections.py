@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from replication.core.family import Family
 from replication.core.findings import Findings
 from replication.core.runs import Record, of_grid
 from replication.core.settings import role_of
@@ -29,6 +28,7 @@ from replication.report.section import (
     hypotheses,
     runs_about,
     write_table,
+    writers_of,
 )
 
 SHOWN = {"mnist": (20, 60, 100, 260), "cifar10": (260,)}  # widths in the picture, by the role of the data set
@@ -68,11 +68,7 @@ TABLES = {  # name -> title, note
 
 def sections(parts: Sequence[Any], findings: Mapping[str, Findings], folder: Path, note: str) -> list[Section]:
     """Write figures and tables for the families that the scale has, and describe them: one section."""
-    writers = [
-        _Writer(part, part.settings, findings[part.name], folder, note)
-        for part in parts
-        if isinstance(part, Family) and part.settings is not None
-    ]
+    writers = writers_of(_Writer, parts, findings, folder, note)
     if not writers:
         return []
     paragraphs = hypotheses(decided(findings), note)

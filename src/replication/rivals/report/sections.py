@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from replication.core import published
-from replication.core.family import Family
 from replication.core.findings import Findings
 from replication.core.runs import Record
 from replication.report.drawing import later
@@ -21,6 +20,7 @@ from replication.report.section import (
     hypotheses,
     runs_about,
     write_table,
+    writers_of,
 )
 from replication.rivals.grid import arms
 from replication.rivals.record import IMAGES
@@ -90,11 +90,7 @@ ABOUT = (
 
 def sections(parts: Sequence[Any], findings: Mapping[str, Findings], folder: Path, note: str) -> list[Section]:
     """Write figures and tables for the families that the scale has, and describe them: one section."""
-    writers = [
-        _Writer(part, part.settings, findings[part.name], folder, note)
-        for part in parts
-        if isinstance(part, Family) and part.settings is not None
-    ]
+    writers = writers_of(_Writer, parts, findings, folder, note)
     if not writers:
         return []
     paragraphs = [ABOUT, *(f"`{writer.family.name}`: {runs_about(writer.family)}" for writer in writers)]
