@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from replication.autoencoder import grid
 from replication.autoencoder.settings import AutoencoderSettings, read
 from replication.core import late, paths
-from replication.core.family import Calibration, Family, Measure, Part, Room
+from replication.core.family import Calibration, Family, Part, Room, Stage
 from replication.core.settings import Parameters
 
 HERE = "replication.autoencoder"
@@ -35,10 +35,10 @@ def parts(parameters: Parameters, names: Sequence[str]) -> list[Part]:
     return [family(parameters, name) for name in names]
 
 
-def measures(parameters: Parameters) -> list[Measure]:
+def stages(parameters: Parameters) -> list[Stage]:
     """What the square parts see of the images of every family."""
     names = [name for name, room in parameters.families.items() if room == "autoencoder"]
-    return [Measure(stage="square-part", settings=[read(parameters, name).grid for name in names])]
+    return [Stage(name="square-part", settings=[read(parameters, name).grid for name in names])]
 
 
 ROOM = Room(
@@ -47,6 +47,6 @@ ROOM = Room(
     parts=parts,
     verdicts=late.function(f"{HERE}.statistics.findings:verdicts"),
     hypotheses=late.function(f"{HERE}.statistics.findings:decided"),
-    measures=measures,
+    stages=stages,
     sections=late.function(f"{HERE}.report.sections:sections"),
 )

@@ -180,10 +180,10 @@ class Study:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measure:
+class Stage:
     """A stage that records something beside runs, the layers of a family for example."""
 
-    stage: str
+    name: str
     settings: Any = None  # on which its record depends
     builds_on: tuple[str, ...] = ()  # other rooms whose code it uses
 
@@ -197,7 +197,7 @@ class Room:
     parts: Callable[[Parameters, Sequence[str]], list[Part]]  # of these families, and the room's studies
     verdicts: Callable[[Mapping[str, Findings]], Mapping[str, Verdict]]  # by claim
     hypotheses: Callable[[Mapping[str, Findings]], list[Hypothesis]]
-    measures: Callable[[Parameters], list[Measure]] = lambda _: []
+    stages: Callable[[Parameters], list[Stage]] = lambda _: []
     sections: "Callable[[list[Part], Mapping[str, Findings], Path, str], list[Section]]"
 
 

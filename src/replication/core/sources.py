@@ -52,8 +52,8 @@ def sources(parameters: Parameters) -> Iterator[Source]:
             f"prepare-{role}", msgspec.json.encode(parameters.dataset_of_role(role)), code_of(statistics=False)
         )
     for name in family.room_names(parameters):
-        for measure in family.room(name).measures(parameters):
-            yield Source(measure.stage, msgspec.json.encode(measure.settings), code_of(name, *measure.builds_on))
+        for stage in family.room(name).stages(parameters):
+            yield Source(stage.name, msgspec.json.encode(stage.settings), code_of(name, *stage.builds_on))
         for part in family.parts_of(parameters, name):
             yield from _of_part(part)
     yield Source("report", msgspec.json.encode(parameters.families), [SRC])  # and of the verdicts: all code

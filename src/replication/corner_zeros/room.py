@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from replication.core import late, paths
-from replication.core.family import Measure, Part, Room, Study
+from replication.core.family import Part, Room, Stage, Study
 from replication.core.settings import Parameters
 from replication.data import STAND_INS
 
@@ -26,10 +26,10 @@ def parts(parameters: Parameters, _names: Sequence[str]) -> list[Part]:
     ]
 
 
-def measures(parameters: Parameters) -> list[Measure]:
+def stages(parameters: Parameters) -> list[Stage]:
     """It builds the networks of all other rooms, from all settings of the scale."""
     settings = {"sections": parameters.sections, "scale": parameters.of_scale}
-    return [Measure(stage=NAME, settings=settings, builds_on=NETWORKS_OF)]
+    return [Stage(name=NAME, settings=settings, builds_on=NETWORKS_OF)]
 
 
 ROOM = Room(
@@ -38,6 +38,6 @@ ROOM = Room(
     parts=parts,
     verdicts=lambda _: {},
     hypotheses=lambda _: [],
-    measures=measures,
+    stages=stages,
     sections=late.function(f"{HERE}.report.sections:sections"),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from replication.core import late, paths
-from replication.core.family import Family, Measure, Part, Room, Study
+from replication.core.family import Family, Part, Room, Stage, Study
 from replication.core.settings import Parameters
 from replication.imagenette import grid
 from replication.imagenette.settings import ImagenetteSettings, read
@@ -53,10 +53,10 @@ def parts(parameters: Parameters, names: Sequence[str]) -> list[Part]:
     return [*families, table2(parameters.scale, families)] if list(names) == whole else [*families]
 
 
-def measures(parameters: Parameters) -> list[Measure]:
+def stages(parameters: Parameters) -> list[Stage]:
     """Which layers the rows of Table 2 guide, in each network."""
     families = [family(parameters, name) for name, room in parameters.families.items() if room == NAME]
-    return [Measure(stage=f"layers-{each.name}", settings=each.settings, builds_on=BUILDS_ON) for each in families]
+    return [Stage(name=f"layers-{each.name}", settings=each.settings, builds_on=BUILDS_ON) for each in families]
 
 
 ROOM = Room(
@@ -65,6 +65,6 @@ ROOM = Room(
     parts=parts,
     verdicts=late.function(f"{HERE}.statistics.findings:verdicts"),
     hypotheses=lambda _: [],
-    measures=measures,
+    stages=stages,
     sections=late.function(f"{HERE}.report.sections:sections"),
 )

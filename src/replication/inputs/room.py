@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from replication.core import late, paths
-from replication.core.family import Family, Measure, Part, Room
+from replication.core.family import Family, Part, Room, Stage
 from replication.core.settings import Parameters
 from replication.inputs import grid
 from replication.inputs.settings import InputsSettings, read
@@ -32,10 +32,10 @@ def parts(parameters: Parameters, names: Sequence[str]) -> list[Part]:
     return [family(parameters, name) for name in names]
 
 
-def measures(parameters: Parameters) -> list[Measure]:
+def stages(parameters: Parameters) -> list[Stage]:
     """What the guided inputs see of the images of every family."""
     names = [name for name, room in parameters.families.items() if room == "inputs"]
-    return [Measure(stage=RECORD, settings=[read(parameters, name) for name in names], builds_on=("autoencoder",))]
+    return [Stage(name=RECORD, settings=[read(parameters, name) for name in names], builds_on=("autoencoder",))]
 
 
 ROOM = Room(
@@ -44,6 +44,6 @@ ROOM = Room(
     parts=parts,
     verdicts=late.function(f"{HERE}.statistics.findings:verdicts"),
     hypotheses=late.function(f"{HERE}.statistics.findings:decided"),
-    measures=measures,
+    stages=stages,
     sections=late.function(f"{HERE}.report.sections:sections"),
 )

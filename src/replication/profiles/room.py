@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from replication.core import late, paths
-from replication.core.family import Measure, Part, Room, Study
+from replication.core.family import Part, Room, Stage, Study
 from replication.core.settings import Parameters
 from replication.data import STAND_INS
 from replication.profiles.settings import NETWORKS, read
@@ -27,12 +27,11 @@ def parts(parameters: Parameters, _names: Sequence[str]) -> list[Part]:
     ]
 
 
-def measures(parameters: Parameters) -> list[Measure]:
+def stages(parameters: Parameters) -> list[Stage]:
     """One stage a network; that of the U-Net reads the runs of the family that trains it."""
     settings = read(parameters)
     return [
-        Measure(stage=f"profile-{network}", settings=settings[network], builds_on=("coco_unet",))
-        for network in NETWORKS
+        Stage(name=f"profile-{network}", settings=settings[network], builds_on=("coco_unet",)) for network in NETWORKS
     ]
 
 
@@ -42,6 +41,6 @@ ROOM = Room(
     parts=parts,
     verdicts=late.function(f"{HERE}.statistics.findings:verdicts"),
     hypotheses=lambda _: [],
-    measures=measures,
+    stages=stages,
     sections=late.function(f"{HERE}.report.sections:sections"),
 )

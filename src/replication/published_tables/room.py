@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from replication.core import late, paths
-from replication.core.family import Measure, Part, Room, Study
+from replication.core.family import Part, Room, Stage, Study
 from replication.core.settings import Parameters
 
 HERE = "replication.published_tables"
@@ -29,6 +29,6 @@ ROOM = Room(
     parts=parts,
     verdicts=lambda _: {},
     hypotheses=lambda _: [],
-    measures=lambda _: [Measure(stage=NAME)],
+    stages=lambda _: [Stage(name=NAME)],
     sections=late.function(f"{HERE}.report.sections:sections"),
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from replication.core import late, paths
-from replication.core.family import Measure, Part, Room, Study
+from replication.core.family import Part, Room, Stage, Study
 from replication.core.settings import Parameters
 from replication.theory.settings import read
 
@@ -30,6 +30,6 @@ ROOM = Room(
     parts=parts,
     verdicts=late.function(f"{HERE}.statistics.findings:verdicts"),
     hypotheses=lambda _: [],
-    measures=lambda parameters: [Measure(stage="theory", settings=read(parameters))],
+    stages=lambda parameters: [Stage(name="theory", settings=read(parameters))],
     sections=late.function(f"{HERE}.report.sections:sections"),
 )
