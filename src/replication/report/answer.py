@@ -17,7 +17,7 @@ TONES = {
     "undecided": ("inc", "?", "undecided"),
 }
 UNTESTED = ("nt", "○", "not tested")
-CONTROLS = {"survives": "survived", "does not survive": "not survived", "inconclusive": "unclear"}
+CONTROLS = {"survives": "survived", "does not survive": "did not survive", "inconclusive": "unclear"}
 ORDER = ("reproduced", "partly", "not reproduced", "inconclusive", "not tested")
 
 

@@ -75,7 +75,7 @@ def forest(rows: Sequence[Row]) -> Figure:
         Line2D([], [], marker=marker, color=colour, markerfacecolor=face, linestyle="", markersize=9, label=KINDS[kind])
         for kind, (marker, colour, face) in FOREST.items()
     ]
-    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=2, frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 

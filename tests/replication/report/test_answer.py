@@ -74,4 +74,4 @@ def test_verdicts_are_counted_in_their_order():
     many = [EARLY, claim("C1", "reproduced", "survives"), claim("C2", "not tested (stand-in data)")]
     found = board(*many)
     assert answer.counts(found["claims"]) == [("reproduced", 1), ("partly", 1), ("not tested", 11)]
-    assert answer.answer(found, "").controls == "2 controls were run: 1 survived, 1 not survived."
+    assert answer.answer(found, "").controls == "2 controls were run: 1 survived, 1 did not survive."
