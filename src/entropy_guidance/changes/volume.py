@@ -101,8 +101,12 @@ class _Widened(Function):
         return gradient.clamp(-largest, largest).to(ctx.dtype)
 
 
-@torch.library.custom_op("entropy_guidance::log_volume", mutates_args=())
-def _value_and_slope(matrix: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
+# `torch.library.custom_op` would wrap it so that its first call imports torch's compiler, which takes a second.
+torch.library.define("entropy_guidance::log_volume", "(Tensor matrix, bool with_slope) -> (Tensor, Tensor)")
+
+
+@torch.library.impl("entropy_guidance::log_volume", "CompositeExplicitAutograd")
+def _compute(matrix: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
     """An operator of its own, so that compilers leave alone what depends on numbers."""
     device = matrix.device.type
     with torch.autocast(device, enabled=False) if is_autocast_available(device) else nullcontext():
@@ -119,10 +123,13 @@ def _value_and_slope(matrix: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
     return value, slope
 
 
-@_value_and_slope.register_fake
+@torch.library.register_fake("entropy_guidance::log_volume")  # type: ignore[untyped-decorator]
 def _(matrix: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
     value = matrix.new_empty(matrix.shape[:-2], dtype=matrix.dtype.to_real())
     return value, torch.empty_like(matrix, memory_format=torch.contiguous_format) if with_slope else matrix.new_empty(0)
+
+
+_value_and_slope = torch.ops.entropy_guidance.log_volume.default
 
 
 def _of_square(matrix: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
