@@ -66,7 +66,9 @@ def _check(settings: UNetSettings, where: str) -> None:
     grid = settings.grid
     about = known(grid.dataset)
     if about is None or about.kind != "masks":
-        said = f"{grid.dataset!r} has no masks: choose drawings, or coco-TRAIN-VALIDATION such as coco-60000-10000"
+        said = (
+            f"{grid.dataset!r} has no masks: choose drawings, or coco-TRAIN-VALIDATION such as coco-keras-60000-10000"
+        )
         raise mistake(f"{where}.dataset", said)
     check_batches(about, [grid.batch_size], f"{where}.batch_size")
     side = about.side

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ def environment(device: "torch.device", models: int) -> dict[str, str]:
 
     Keys: device, torch, stack (models in it); commit (its hash, with " (changed)" after it where the code differs from
     it), date (UTC, ISO 8601), processor, instructions (vector instructions that it has), capability (those that torch
-    uses), threads, python, numpy, blas.
+    uses), threads, python, numpy, scipy, blas. One lock gives Python 3.11 other versions of numpy and scipy than 3.12.
     """
     import torch  # takes seconds, which readers of records need not wait
 
@@ -58,6 +59,7 @@ def _of_this_process() -> dict[str, str]:
         "capability": torch.backends.cpu.get_cpu_capability(),
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "scipy": version("scipy"),
         "blas": _blas(torch.__config__.show()),
     }
 

@@ -57,7 +57,11 @@ class Run:
         return key_of(self.family, TRAINING_VERSION, self.settings)
 
     def seed(self, purpose: str) -> int:
-        """Seed of the random generator for one purpose (`weights`, `order`), the same whatever the guidance."""
+        """Seed of the random generator for one purpose (`weights`, `order`), the same whatever the guidance.
+
+        Of its 60 bits torch's generators on the CPU use the lower 32, which no two runs of the paper's grids share
+        unless they share all.
+        """
         identity = {name: value for name, value in self.settings.items() if name not in PAIRED_SETTINGS}
         return int(hashed({"family": self.family, "purpose": purpose, **identity})[:15], 16)
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from replication.core import paths, strict_json
 from replication.core.errors import UserError
 from replication.core.files import alone, write_text
+from replication.data.catalogue import COCO, IMAGENETTE
 
 if TYPE_CHECKING:  # torch takes seconds to import, which asking for a name should not
     from replication.data.images import ImageSet
     from replication.data.mapped import MappedSet
+    from replication.data.resizing import Resizing
 
 # Each is a module beside this one with a function `read()`; imported when needed, because the libraries that some of
 # them read with take seconds to import.
@@ -27,7 +29,8 @@ def load(name: str) -> "ImageSet | MappedSet":
     """The prepared data set; prepared now when it is not there yet.
 
     `coco-TRAIN-VALIDATION` is COCO with so many images; `coco-crowds-TRAIN-VALIDATION` has crowds in its masks.
-    `imagenette-v1` and `imagenette-v2` are Imagenette in the split of either version.
+    `imagenette-v1` and `imagenette-v2` are Imagenette in the split of either version, `imagenette-v1-64` with sides of
+    64 pixels. All are resized as Pillow does, and with `-keras` behind the first word as Keras does.
     """
     from replication.data.images import ImageSet
     from replication.data.mapped import MappedSet
@@ -75,23 +78,30 @@ def _prepare_mapped(folder: Path) -> None:
     """Write the memory-mapped data set that the folder is named after."""
     if folder.name in MAPPED_STAND_INS:
         import_module(f"replication.data.{folder.name}").prepare(folder)
-    elif match := re.fullmatch(r"coco(-crowds)?-(\d+)-(\d+)", folder.name):
+    elif match := COCO.fullmatch(folder.name):
         from replication.data import coco
 
-        coco.prepare(folder, crowds=bool(match[1]), train=int(match[2]), validation=int(match[3]))
-    elif match := re.fullmatch(r"imagenette-(v[12])", folder.name):
+        train, validation = int(match["train"]), int(match["validation"])
+        crowds, resizing = bool(match["crowds"]), _resizing(match)
+        coco.prepare(folder, train=train, validation=validation, crowds=crowds, resizing=resizing)
+    elif match := IMAGENETTE.fullmatch(folder.name):
         from replication.data import imagenette
 
-        imagenette.prepare(folder, version=match[1])
+        size = int(match["side"] or imagenette.SIZE)
+        imagenette.prepare(folder, version=match["version"], size=size, resizing=_resizing(match))
     else:
         raise unknown(folder.name)
+
+
+def _resizing(match: re.Match[str]) -> "Resizing":
+    return "keras" if match["keras"] else "pillow"
 
 
 def unknown(name: str) -> UserError:
     """What to say of a name that no data set has."""
     return UserError(
         f"no data set {name!r}: write {', '.join(NAMES + MAPPED_STAND_INS)}, coco-TRAIN-VALIDATION, for example "
-        "coco-60000-10000, or imagenette-v1 or imagenette-v2"
+        "coco-keras-60000-10000, or imagenette-keras-v1 or imagenette-keras-v2"
     )
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from replication.core.schema import mistake
@@ -37,12 +37,16 @@ NAMED = {
     "digits": Known("small images", "mnist", 28, 1, 1_500, 297),
     "cifar10": Known("small images", "cifar10", 32, 3, 50_000, 10_000),
     "shapes": Known("small images", "cifar10", 32, 3, 2_000, 500),
-    "imagenette-v1": Known("classes", "imagenette", 224, 3, 12_894, 500),
-    "imagenette-v2": Known("classes", "imagenette", 224, 3, 9_469, 3_925),
+    "imagenette-keras-v1": Known("classes", "imagenette", 224, 3, 12_894, 500),
+    "imagenette-keras-v2": Known("classes", "imagenette", 224, 3, 9_469, 3_925),
     "patterns": Known("classes", "imagenette", 64, 3, 96, 32),
     "drawings": Known("masks", "coco", 64, 3, 128, 32),
 }
-COCO = re.compile(r"coco(-crowds)?-([1-9][0-9]{0,5})-([1-9][0-9]{0,5})")
+# -keras: resized as Keras does, otherwise as Pillow does. Imagenette's last number: pixels of a side.
+IMAGENETTE = re.compile(r"imagenette(?P<keras>-keras)?-(?P<version>v[12])(-(?P<side>[1-9][0-9]{1,2}))?")
+COCO = re.compile(
+    r"coco(?P<keras>-keras)?(?P<crowds>-crowds)?-(?P<train>[1-9][0-9]{0,5})-(?P<validation>[1-9][0-9]{0,5})"
+)
 COCO_SIDE = 256
 TRAIN2017, VAL2017 = 118_287, 5_000  # images
 ROLES = {known.role for known in NAMED.values()}
@@ -51,9 +55,12 @@ ROLES = {known.role for known in NAMED.values()}
 def known(name: str) -> Known | None:
     """What is known of a data set; None of one's own, which lies under data/prepared, and of a misspelt one."""
     if match := COCO.fullmatch(name):
-        train, validation = int(match[2]), int(match[3])
+        train, validation = int(match["train"]), int(match["validation"])
         if train <= TRAIN2017 and train + validation <= TRAIN2017 + VAL2017:
             return Known("masks", "coco", COCO_SIDE, 3, train, validation)
+    if match := IMAGENETTE.fullmatch(name):
+        whole = NAMED[f"imagenette-keras-{match['version']}"]
+        return replace(whole, side=int(match["side"] or whole.side))
     return NAMED.get(name)
 
 

@@ -27,6 +27,7 @@ from replication.data.archives import check_member, unpack
 from replication.data.download import fetch
 from replication.data.mapped import Example
 from replication.data.outlines import checked_outline, checked_size
+from replication.data.resizing import Resizing, resized
 
 SIZE = 256  # pixels of a side
 SEED = 2017
@@ -83,6 +84,7 @@ def prepare(
     validation: int,
     crowds: bool = False,
     size: int = SIZE,
+    resizing: Resizing = "pillow",
     raw: Path | None = None,
     may_lose: bool = True,
 ) -> None:
@@ -91,7 +93,8 @@ def prepare(
     Args:
         train, validation: how many images of each split.
         crowds: whether the mask covers groups annotated as one (`iscrowd`) as well.
-        size: pixels of a side; images and masks are resized without regard to their proportions.
+        size: pixels of a side; images and masks are resized without regard to their proportions,
+        resizing: images as Pillow or as Keras does it. Of masks both take the nearest pixel.
         raw: by default data/raw/coco.
         may_lose: whether a few images may be missing or damaged.
 
@@ -104,10 +107,12 @@ def prepare(
     chosen = _choose(entries, {"train": train, "validation": validation}, raw)
     loss = _Loss(train + validation, LARGEST_LOSS if may_lose else 0)
     shown: list[int] = []
-    notes = {"size": size, "crowds": crowds, "shown": shown, "left_out": loss.names}
+    notes = {"size": size, "resizing": resizing, "crowds": crowds, "shown": shown, "left_out": loss.names}
 
     def examples(split: str) -> Iterator[Example]:
-        for row, (entry, example) in enumerate(_examples(chosen[split], raw, size, crowds, loss)):
+        for row, (entry, example) in enumerate(
+            _examples(chosen[split], raw, loss, size=size, resizing=resizing, crowds=crowds)
+        ):
             if split == "validation" and len(shown) < SHOWN and _can_be_shown(entry, example):
                 shown.append(row)
             yield example
@@ -201,7 +206,7 @@ def _say_without_outline(path: Path, annotations: Iterable[dict[str, Any]]) -> N
 
 
 def _examples(
-    entries: Sequence[Entry], raw: Path, size: int, crowds: bool, loss: _Loss
+    entries: Sequence[Entry], raw: Path, loss: _Loss, *, size: int, resizing: Resizing, crowds: bool
 ) -> Iterator[tuple[Entry, Example]]:
     """Examples of those entries whose image can be had, in order."""
 
@@ -212,13 +217,13 @@ def _examples(
                 upright = _upright(file, entry)
                 if upright.size != (entry.about["width"], entry.about["height"]):
                     return None
-                image = upright.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+                image = resized(upright.convert("RGB"), size, resizing)
             mask = Image.fromarray(union_mask(entry, crowds=crowds)).resize((size, size), Image.Resampling.NEAREST)
         except (OSError, ValueError, TypeError, KeyError) as error:
             if not is_damage(error):
                 raise
             return None  # no file, no image, no outline of it
-        return Example(entry.id, np.asarray(image), np.asarray(mask))
+        return Example(entry.id, image, np.asarray(mask))
 
     for entry, example in zip(entries, mapped.decoded(entries, load, "COCO"), strict=True):
         if example is None:

@@ -21,6 +21,7 @@ from replication.data.archives import unpack
 from replication.data.download import fetch
 from replication.data.images import SPLITS
 from replication.data.mapped import Example
+from replication.data.resizing import Resizing, resized
 
 SIZE = 224  # pixels of a side
 # The second version, shorter side 320 pixels; address and checksum are those in torchvision.datasets.Imagenette
@@ -40,6 +41,7 @@ def prepare(
     *,
     version: str,
     size: int = SIZE,
+    resizing: Resizing = "pillow",
     raw: Path | None = None,
     counts: Mapping[str, Mapping[str, int]] = COUNTS,
 ) -> None:
@@ -47,7 +49,8 @@ def prepare(
 
     Args:
         version: whose split, `v1` or `v2`.
-        size: pixels of a side; images of any size are resized to it without regard to their proportions, as Keras does.
+        size: pixels of a side; images of any size are resized to it without regard to their proportions,
+        resizing: as Pillow or as Keras does it.
         raw: by default the first of `OFFICIAL` that is in data/raw.
         counts: images that each split must have, by version.
 
@@ -73,9 +76,9 @@ def prepare(
         image_shape=(size, size, 3),
         target_shape=(),
         counts=found,
-        examples={split: _examples(chosen[split], classes, size) for split in SPLITS},
+        examples={split: _examples(chosen[split], classes, size, resizing) for split in SPLITS},
         summarise=lambda labels: {"per_class": np.bincount(labels, minlength=len(classes)).tolist()},
-        notes={"classes": classes, "size": size, "version": version},
+        notes={"classes": classes, "size": size, "resizing": resizing, "version": version},
     )
 
 
@@ -98,7 +101,7 @@ def _by_name(file: Path) -> tuple[str, str]:
     return file.parent.name, file.name
 
 
-def _examples(files: Sequence[Path], classes: Sequence[str], size: int) -> Iterator[Example]:
+def _examples(files: Sequence[Path], classes: Sequence[str], size: int, resizing: Resizing) -> Iterator[Example]:
     """Decoded images, in order."""
 
     def load(file: Path) -> Example:
@@ -106,9 +109,9 @@ def _examples(files: Sequence[Path], classes: Sequence[str], size: int) -> Itera
             reading(file, "put a whole one there; or move the folder away, and all are fetched"),
             Image.open(file) as opened,
         ):
-            image = opened.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+            image = resized(opened.convert("RGB"), size, resizing)
         label = np.array(classes.index(file.parent.name), dtype=np.uint8)
-        return Example(f"{file.parent.name}/{file.name}", np.asarray(image), label)
+        return Example(f"{file.parent.name}/{file.name}", image, label)
 
     return mapped.decoded(files, load, "Imagenette")
 

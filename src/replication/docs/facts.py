@@ -4,6 +4,7 @@ A template calls them by name, so that its reader sees where each number comes f
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -36,7 +37,7 @@ class Facts:
     def functions(self) -> dict[str, Callable[..., Any]]:
         """The names that templates know."""
         named: list[Callable[..., Any]] = [self.table, self.cell, self.runs, self.board, self.claim, self.hypothesis]
-        named += [self.counts, self.params, self.stages, self.exists, above, at_least, below, ensure]
+        named += [self.counts, self.params, self.stages, self.exists, self.recorded, above, at_least, below, ensure]
         return {function.__name__: function for function in named}
 
     def table(self, name: str, /, **where: Condition) -> pd.DataFrame:
@@ -90,6 +91,12 @@ class Facts:
         if not families:
             raise UserError(f"claims.json has no family {family}")
         return {name: sum(part[name] for part in families) for name in ("runs", "planned", "hours")}
+
+    def recorded(self, name: str) -> dict[str, int]:
+        """What the committed runs say of where they were made, `python` for example: value -> how many say so."""
+        tables = sorted((self.root / "data/runs/paper").glob("*.jsonl"))
+        lines = (json.loads(line) for table in tables for line in table.read_text().splitlines())
+        return dict(Counter(line["environment"][name] for line in lines if name in line.get("environment", {})))
 
     def params(self) -> Any:
         """The content of params.yaml."""

@@ -93,7 +93,8 @@ def _check(settings: ImagenetteSettings, where: str) -> None:
     about = known(grid.dataset)
     if about is None or about.kind != "classes":
         raise mistake(
-            f"{where}.dataset", f"{grid.dataset!r} is not Imagenette: choose imagenette-v1, imagenette-v2 or patterns"
+            f"{where}.dataset",
+            f"{grid.dataset!r} is not Imagenette: choose imagenette-keras-v1, imagenette-keras-v2 or patterns",
         )
     check_batches(about, [grid.batch_size], f"{where}.batch_size")
     if grid.divisor > NARROWEST:

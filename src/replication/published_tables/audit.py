@@ -167,6 +167,8 @@ def _table2(table: pd.DataFrame, validation_images: int) -> Part:
     choice = by_choice(cells)
     gains = selection_effects.best_gains(cells, BASELINE)
     unguided = cells[BASELINE].groupby(level=["model", "training"])
+    repeated = selection_effects.pooled_spread(group for _, group in unguided)
+    noise = selection_effects.normal_noise_test(cells, BASELINE, repeated, draws=DRAWS, seed=SEED)
     factor = selection_effects.expected_maximum(candidates)
     # The plain standard deviation of all deviations from the row means: one degree of freedom lost, not one a row
     raw = float(np.std(cells.sub(cells.mean(axis=1), axis=0).to_numpy(), ddof=1))
@@ -195,9 +197,9 @@ def _table2(table: pd.DataFrame, validation_images: int) -> Part:
         "standard_error_at_0.8": selection_effects.binomial_se(0.8, validation_images),
         "within_row": choice["within"],
         "within_row_raw_sd": raw,
-        "repeated_baselines": asdict(selection_effects.pooled_spread(group for _, group in unguided)),
+        "repeated_baselines": asdict(repeated),
         "configurations": unguided.ngroups,
-        "gain": choice["gain"] | {"expected_normal_raw": factor * raw, "draws": DRAWS},
+        "gain": choice["gain"] | {"expected_normal_raw": factor * raw, "draws": DRAWS} | asdict(noise),
         "relabelled_histogram": choice["histogram"],
         "off_baseline": {
             "rows": len(cells),

@@ -4,6 +4,7 @@ In a network of one block "all layers" are the first layer: such runs exist once
 """
 
 from collections.abc import Iterable
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
@@ -18,6 +19,7 @@ REPLICATES = 10  # behind each published mean
 ARCHITECTURE = ["blocks", "width"]
 PLACEMENTS = ("first", "all")  # of the guidance: which convolutions
 PLACEBOS = ("center", "random")  # variants that C7's control asks about
+LATE, LAST_EPOCHS = "late_validation_accuracy", 5  # the secondary outcome: a mean over so many epochs
 METRICS = ("validation_accuracy", "train_accuracy", "best_validation_accuracy", "best_epoch", "anchor_weight")
 Architecture = tuple[int, int]  # blocks, width
 SETTINGS = ("blocks", "width", "lambda", "replicate", "form", "placement", "anchor")  # what the report tells apart
@@ -111,8 +113,10 @@ def _replicates(settings: CnnSettings, architecture: Architecture) -> int:
 
 
 def frame(records: Iterable[Record]) -> "pd.DataFrame":
-    """One row a run: see `core.runs.table_of`."""
-    return table_of(records, [*SETTINGS, *METRICS, "seconds"])
+    """One row a run: see `core.runs.table_of`. LATE: the mean of the last five epochs, of shorter runs of all."""
+    found = list(records)
+    late = [fmean(record["history"]["validation_accuracy"][-LAST_EPOCHS:]) for record in found]
+    return table_of(found, [*SETTINGS, *METRICS, "seconds"]).assign(**{LATE: late})
 
 
 def calibration_grid(settings: CnnSettings) -> list[Run]:

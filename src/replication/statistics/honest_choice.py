@@ -48,6 +48,7 @@ def shuffle_labels(cells: pd.DataFrame, baseline: float, *, draws: int, seed: in
     Args:
         cells: replicates x candidates, none missing.
     """
+    _check_whole(cells)
     values = cells.to_numpy(dtype=float)
     column = list(cells.columns).index(baseline)
     order = np.random.default_rng(seed).random((draws, *values.shape)).argsort(axis=2)
@@ -69,6 +70,12 @@ def shuffle_labels(cells: pd.DataFrame, baseline: float, *, draws: int, seed: in
     )
 
 
+def _check_whole(cells: pd.DataFrame) -> None:
+    """A NaN would never be the best, and count as no gain: whoever has one drops its replicate, and says so."""
+    if cells.isna().any(axis=None):
+        raise ValueError("a replicate lacks a value")
+
+
 @dataclass(frozen=True)
 class SplitChoice:
     """A candidate chosen on half of the replicates and tested on the other half, over many random halves."""
@@ -85,6 +92,7 @@ def split_choice(cells: pd.DataFrame, baseline: float, *, splits: int, seed: int
     Args:
         cells: replicates x candidates, none missing, two replicates or more.
     """
+    _check_whole(cells)
     candidates = cells.drop(columns=baseline)
     order = np.random.default_rng(seed).random((splits, len(cells))).argsort(axis=1)
     first, second = order[:, : len(cells) // 2], order[:, len(cells) // 2 :]

@@ -15,6 +15,8 @@ from scipy.special import ndtr
 
 from replication.statistics.t_tests import ALPHA, holm, paired_difference, paired_t_test
 
+CHUNK = 10_000  # simulated tables at a time
+
 # Integrals over a standard normal variable: the trapezoidal rule, exact to rounding for smooth functions on the line.
 _Z = np.linspace(-10, 10, 2001)
 _WEIGHTS = stats.norm.pdf(_Z) * (_Z[1] - _Z[0])
@@ -123,6 +125,43 @@ def relabelling_test(cells: pd.DataFrame, baseline: float, *, draws: int, seed: 
     as_large = np.count_nonzero(drawn >= observed - 1e-12)
     sd = np.sqrt(gains.var(axis=1).sum()) / len(gains)
     return Relabelling(observed, float(gains.mean()), float(sd), (as_large + 1) / (draws + 1), drawn)
+
+
+@dataclass(frozen=True)
+class NormalNoise:
+    """P(mean gain >= observed), one-sided, where all values are normal noise; by what the noise is taken from."""
+
+    p_known: float  # the spread within rows, taken as known
+    p_studentised: float  # the same spread, estimated anew from each table that noise makes
+    p_repeated: float  # the spread of repeated baselines, with the uncertainty of its few degrees of freedom
+
+
+def normal_noise_test(cells: pd.DataFrame, baseline: float, repeated: Spread, *, draws: int, seed: int) -> NormalNoise:
+    """How likely normal noise makes a mean gain of the best candidate as large as the observed one.
+
+    Three answers to how large the noise is. Guidance that does something makes the spread within rows larger, and its
+    first two p too large; repeated baselines see no guidance, but are few.
+    """
+    rows, columns = cells.shape
+    rng = np.random.default_rng(seed)
+    gains, spreads = np.empty(draws), np.empty(draws)
+    for first in range(0, draws, CHUNK):
+        part = slice(first, min(first + CHUNK, draws))
+        noise = rng.normal(size=(part.stop - first, rows, columns))
+        gains[part] = (noise[:, :, 1:].max(axis=2) - noise[:, :, 0]).mean(axis=1)
+        spreads[part] = np.sqrt(noise.var(axis=2, ddof=1).mean(axis=1))
+    estimated = np.sqrt(rng.chisquare(repeated.df, draws) / repeated.df)
+    observed = float(best_gains(cells, baseline)["gain"].mean())
+    own = pooled_spread(cells.to_numpy()).sd
+
+    def share(statistics: NDArray[np.float64], value: float) -> float:
+        return float((np.count_nonzero(statistics >= value) + 1) / (draws + 1))
+
+    return NormalNoise(
+        p_known=share(gains, observed / own),
+        p_studentised=share(gains / spreads, observed / own),
+        p_repeated=share(gains / estimated, observed / repeated.sd),
+    )
 
 
 def expected_maximum(candidates: int) -> float:

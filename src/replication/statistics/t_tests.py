@@ -49,11 +49,14 @@ def mean_over_groups(samples: Sequence[Sequence[float]]) -> tuple[float, float, 
 
 
 def summarise(frame: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
-    """Mean of `value` in each group, with n and the 95 % t-interval. Columns: by, n, mean, low, high."""
+    """Mean of `value` in each group, with n and the 95 % t-interval. Columns: by, n, mean, low, high.
+
+    A NaN, as a run that diverged leaves, is left out and does not count in n.
+    """
     rows = []
     for key, group in frame.groupby(list(by)):
-        low, high = t_interval(group[value])
-        rows.append((*(key if isinstance(key, tuple) else (key,)), len(group), group[value].mean(), low, high))
+        values = group[value].dropna()
+        rows.append((*(key if isinstance(key, tuple) else (key,)), len(values), values.mean(), *t_interval(values)))
     return pd.DataFrame(rows, columns=[*by, "n", "mean", "low", "high"])
 
 
@@ -74,26 +77,39 @@ def pooled_t_test(a: ArrayLike, b: ArrayLike) -> float:
 def pairwise_tests(samples: Mapping[float, Sequence[float]], *, paired: bool = False) -> pd.DataFrame:
     """All pairs of samples, tested as the paper prints them and with Holm's correction.
 
+    A NaN, as a run that diverged leaves, is left out before the tests; of paired samples with its partner. One that
+    stayed would make its tests disappear, and Holm's correction of the others smaller.
+
     Args:
         paired: values of the same place belong together.
 
-    Columns: a, b (labels), difference (mean a - mean b), p, p_holm, sign, sign_holm: "+" where a is significantly
-    higher at 5 %, "-" where it is lower, "" where neither (Figure 3b's marks), "no variance" where a and b differ and
-    there is none to test against.
+    Columns: a, b (labels), n_a, n_b (values tested), difference (mean a - mean b), p, p_holm, sign, sign_holm: "+"
+    where a is significantly higher at 5 %, "-" where it is lower, "" where neither (Figure 3b's marks), "no variance"
+    where a and b differ and there is none to test against.
     """
     test = paired_t_test if paired else pooled_t_test
-    rows = [
-        (a, b, float(np.mean(samples[a]) - np.mean(samples[b])), test(samples[a], samples[b]))
-        for a, b in combinations(samples, 2)
-    ]
-    table = pd.DataFrame(rows, columns=["a", "b", "difference", "p"])
+    rows = []
+    for a, b in combinations(samples, 2):
+        x, y = _whole(samples[a], samples[b], paired=paired)
+        difference = x.mean() - y.mean() if min(len(x), len(y)) else np.nan
+        rows.append((a, b, len(x), len(y), difference, test(x, y)))
+    table = pd.DataFrame(rows, columns=["a", "b", "n_a", "n_b", "difference", "p"])
     table["p_holm"] = holm(table["p"])
-    several = np.array([min(len(samples[a]), len(samples[b])) > 1 for a, b in combinations(samples, 2)], dtype=bool)
+    several = table[["n_a", "n_b"]].min(axis=1) > 1
     for p, sign in (("p", "sign"), ("p_holm", "sign_holm")):
         direction = np.where(table["difference"] > 0, "+", "-")
         table[sign] = np.where(table[p] < ALPHA, direction, "")
         table.loc[table[p].isna() & table["difference"].notna() & several, sign] = NO_VARIANCE
     return table
+
+
+def _whole(a: Sequence[float], b: Sequence[float], *, paired: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both samples without NaN; paired ones without the pairs that have one."""
+    x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    if paired:
+        both = ~(np.isnan(x) | np.isnan(y))
+        return x[both], y[both]
+    return x[~np.isnan(x)], y[~np.isnan(y)]
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:

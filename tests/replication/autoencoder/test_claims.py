@@ -1,5 +1,6 @@
 """Verdicts on made-up records whose answer is plain."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,17 @@ def test_a_real_effect_survives(settings):
     made = records(settings, lambda run: 10 if large(run) else 45, better_when_guided)
     verdicts = claims.verdicts(made, settings)
     assert verdicts["C4"].control == verdicts["C5"].control == "survives"
+
+
+def test_groups_are_told_without_the_runs_that_diverged():
+    values = {0.0: [1.0, 1.1, 0.9, 1.05], 0.001: [1.02, 0.98, 1.1, 0.95], 1.0: [9.0, 9.1, 8.9, math.nan]}
+    runs = [
+        {"width": 80, "lambda": lambda_, "replicate": replicate, "validation_mse": value}
+        for lambda_, sample in values.items()
+        for replicate, value in enumerate(sample)
+    ]
+    found, said = claims._groups(pd.DataFrame(runs), 80)
+    assert found and said.endswith("; 1 runs that diverged are left out")
 
 
 def test_groups_without_variance_are_not_told_apart():

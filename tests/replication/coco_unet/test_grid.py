@@ -25,7 +25,7 @@ def test_the_grid_is_the_papers(settings):
     assert tuple(sorted({0.0, *table3["lambda"]})) == LAMBDAS == tuple(PUBLISHED["lambda"])
     assert set(runs["placement"]) == {"none", "2", "2-3", "3-7-11-15", "3-7-11-15-19-24-29-34-39"}
     assert len(runs) == 6 * 4 + 6 + 3  # four placements, the control, three unguided seeds
-    assert set(runs["widths"]) == {"64-128-256-512-1024"} and set(runs["dataset"]) == {"coco-60000-10000"}
+    assert set(runs["widths"]) == {"64-128-256-512-1024"} and set(runs["dataset"]) == {"coco-keras-60000-10000"}
 
 
 def test_a_scale_may_do_without_the_sample():

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy
 import torch
 
 from replication.core import provenance
@@ -38,10 +39,11 @@ def checkout(tmp_path):
 
 def test_an_environment_says_where_and_when():
     found = environment(CPU, 3)
-    assert found.keys() == KEYS | {"python", "numpy", "blas"}
+    assert found.keys() == KEYS | {"python", "numpy", "scipy", "blas"}
     assert all(isinstance(value, str) and value for value in found.values())
     assert json.loads(json.dumps(found)) == found
     assert found["stack"] == "3" and found["device"].startswith("cpu ") and found["numpy"] == np.__version__
+    assert found["scipy"] == scipy.__version__
     assert abs((datetime.fromisoformat(found["date"]) - datetime.now(UTC)).total_seconds()) < 60
 
 

@@ -29,11 +29,25 @@ def test_the_others_are_as_their_readers_know():
     assert about.side == patterns.SIZE and known("drawings").side == drawings.SIZE
     assert [known("drawings").train, known("drawings").validation] == list(drawings.COUNTS.values())
     assert known("coco-320-60").side == coco.SIZE and known("coco-crowds-320-60").train == 320
+    assert known("coco-keras-crowds-320-60") == known("coco-320-60")
+    assert known("imagenette-keras-v1") == known("imagenette-v1") and known("imagenette-v2-64").side == 64
     assert set(catalogue.NAMED) >= {*data.NAMES, *data.MAPPED_STAND_INS}
 
 
 @pytest.mark.parametrize(
-    "name", ["coco", "coco-0-1", "coco-1-0", "coco-118288-1", "coco-118287-5001", "coco-01-1", "imagenette", "own"]
+    "name",
+    [
+        "coco",
+        "coco-0-1",
+        "coco-1-0",
+        "coco-118288-1",
+        "coco-118287-5001",
+        "coco-01-1",
+        "imagenette",
+        "imagenette-v3",
+        "imagenette-v1-064",
+        "own",
+    ],
 )
 def test_nothing_is_known_of_others(name):
     assert known(name) is None

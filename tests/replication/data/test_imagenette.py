@@ -14,8 +14,10 @@ from replication import data as datasets
 from replication.core import paths
 from replication.core.errors import UserError
 from replication.data import imagenette, shapes
+from replication.data.catalogue import known
 from replication.data.download import file_md5
 from replication.data.mapped import MappedSet
+from replication.data.resizing import resized
 
 REAL = Path(__file__).parents[3] / "data" / "raw" / "imagenette2"
 COUNTS = {"v1": {"train": 3, "validation": 2}, "v2": {"train": 3, "validation": 2}}
@@ -84,13 +86,32 @@ def test_images_are_read_resized_and_labelled(raw, tmp_path):
     assert second.manifest()["train"]["content"] != manifest["train"]["content"]
 
 
-def test_resizing_is_pillows_bilinear(raw, tmp_path):
+@pytest.mark.parametrize("resizing", ["pillow", "keras"])
+def test_images_are_resized_as_the_setting_says(raw, tmp_path, resizing):
     noise = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     path = raw / "val" / "n01" / "n01_4.JPEG"
     path.unlink()
     Image.fromarray(noise).save(path.with_suffix(".png"))
-    expected = np.asarray(Image.fromarray(noise).resize((8, 8), Image.Resampling.BILINEAR))
-    assert np.array_equal(read(raw, tmp_path / "v1").train_images[1].numpy(), expected)
+    expected = resized(Image.fromarray(noise), 8, resizing)
+    data = read(raw, tmp_path / "v1", resizing=resizing)
+    assert np.array_equal(data.train_images[1].numpy(), expected) and data.manifest()["resizing"] == resizing
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("imagenette-v1", {"version": "v1", "size": 224, "resizing": "pillow"}),
+        ("imagenette-keras-v2", {"version": "v2", "size": 224, "resizing": "keras"}),
+        ("imagenette-keras-v1-64", {"version": "v1", "size": 64, "resizing": "keras"}),
+    ],
+)
+def test_the_name_says_split_side_and_resizing(name, expected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = {}
+    monkeypatch.setattr(imagenette, "prepare", lambda folder, **options: asked.update(options) or folder.mkdir())
+    with pytest.raises(UserError, match=r"about\.json"):
+        datasets.load(name)
+    assert asked == expected and known(name).side == expected["size"]
 
 
 def test_another_number_of_images_is_refused(raw, tmp_path):
@@ -159,5 +180,5 @@ def test_the_stand_in_is_read_as_imagenette_is(tmp_path, monkeypatch):
     # drawn into other folders than the split that is rebuilt
     moved = list((paths.prepared() / "patterns-raw" / "train").rglob("ILSVRC*"))
     assert len(moved) == 4
-    with pytest.raises(UserError, match="or imagenette-v1 or imagenette-v2"):
+    with pytest.raises(UserError, match="or imagenette-keras-v1 or imagenette-keras-v2"):
         datasets.load("imagenette")

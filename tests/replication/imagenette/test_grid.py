@@ -38,7 +38,7 @@ def test_the_grid_is_table_2(paper):
     assert len({run.key for run in runs}) == 126
     cells = {(run["network"], run["training"], run["row"], run["lambda"]) for run in runs}
     assert cells == {(r.model, r.training, r.guided_layers, r.lambda_inferred) for r in PUBLISHED.itertuples()}
-    assert {run["dataset"] for run in runs} == {"imagenette-v1"} and {run["divisor"] for run in runs} == {1}
+    assert {run["dataset"] for run in runs} == {"imagenette-keras-v1"} and {run["divisor"] for run in runs} == {1}
 
 
 def test_the_runs_of_a_row_start_alike_and_rows_do_not(paper):

@@ -53,7 +53,10 @@ def test_the_file_is_right(read_changed):
         ({"lambdas": [0.1, 1.0]}, "lambdas: the baseline 0 is missing"),
         ({"divisor": 65}, "divisor: 65 leaves a layer of 64 channels none"),
         ({"divisor": 0}, "divisor: expected a positive whole number, got 0"),
-        ({"dataset": "digits"}, "dataset: 'digits' is not Imagenette: choose imagenette-v1, imagenette-v2 or patterns"),
+        (
+            {"dataset": "digits"},
+            "dataset: 'digits' is not Imagenette: choose imagenette-keras-v1, imagenette-keras-v2 or patterns",
+        ),
         ({"precision": "float16"}, "precision: got 'float16', choose one of float32, float64, bfloat16"),
     ],
 )

@@ -139,6 +139,24 @@ def test_table2_relabelling_is_exact(audit, cells):
     assert gain["expected_relabelled"] == pytest.approx(mean, rel=1e-4)
 
 
+def test_table2_by_normal_noise(audit):
+    """Each table of noise on its own, in plain steps; binomial error of 20,000 draws."""
+    part = audit["table2"]
+    gain, own, repeated = part["gain"], part["within_row"]["sd"], part["repeated_baselines"]["sd"]
+    rng, count, known, studentised, uncertain = np.random.default_rng(15), 20_000, 0, 0, 0
+    for _ in range(count):
+        noise = rng.normal(0, own, size=(18, 7))
+        best = np.mean(noise[:, 1:].max(axis=1) - noise[:, 0])
+        within = sqrt(((noise - noise.mean(axis=1, keepdims=True)) ** 2).sum() / 108)
+        known += best >= gain["observed"]
+        studentised += best / within >= gain["observed"] / own
+        few = rng.normal(0, own, size=12)  # whose mean is known: 12 degrees of freedom
+        uncertain += best / sqrt((few**2).mean()) >= gain["observed"] / repeated
+    for name, found in (("known", known), ("studentised", studentised), ("repeated", uncertain)):
+        assert gain[f"p_{name}"] == pytest.approx(found / count, abs=4 * sqrt(found) / count)
+    assert gain["p_studentised"] < 0.05 < gain["p_known"] < gain["p_relabelled"] < gain["p_repeated"]
+
+
 def test_table2_rows_and_columns(audit, cells):
     off = audit["table2"]["off_baseline"]
     assert (off["off"], off["rows"], off["tied"]) == (17, 18, 0)

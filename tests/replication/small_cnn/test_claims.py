@@ -63,8 +63,20 @@ def test_gain_curves_by_hand(few):
     table = runs[runs["blocks"] == 1].pivot_table(index="replicate", columns="lambda", values="validation_accuracy")
     gains = (table[0.1] - table[0.0]).dropna()
     interval = stats.ttest_1samp(gains, 0).confidence_interval()
-    # `made` gives training accuracy and the best epoch the same noise
-    assert row.tolist() == pytest.approx([len(gains), gains.mean(), *interval, gains.mean(), gains.mean()])
+    # `made` gives training accuracy and the best epoch the same noise, and half of the last value to each epoch before
+    last = [len(gains), gains.mean(), *interval, gains.mean(), gains.mean()]
+    late = [0.6 * gains.mean(), *(0.6 * end for end in interval), 1 / 0.6**2]
+    assert row.tolist() == pytest.approx(last + late)
+
+
+def test_the_mean_of_the_last_five_epochs(few):
+    record = made(few)[0]
+    for count in (15, 5, 3):
+        accuracies = [0.1 * epoch**0.5 for epoch in range(count)]
+        record["history"]["validation_accuracy"] = accuracies
+        (row,) = grid.frame([record]).itertuples()
+        assert row.late_validation_accuracy == pytest.approx(np.mean(accuracies[-5:]))
+    assert list(grid.frame([])[grid.LATE]) == []
 
 
 def test_what_the_replicates_could_detect(few):

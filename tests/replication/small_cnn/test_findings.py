@@ -12,7 +12,7 @@ from replication.core.findings import Findings
 from replication.core.runs import write_table
 from replication.core.settings import load
 from replication.core.verdict import Effect, from_facts
-from replication.small_cnn import room
+from replication.small_cnn import grid, room
 from replication.small_cnn.geometry import anchor
 from replication.small_cnn.settings import CIFAR10, MNIST
 from replication.small_cnn.statistics import claims
@@ -53,6 +53,21 @@ def test_verdicts_are_those_of_the_records(found, few, few_mnist, published, gai
     c8 = claims.c8(all_layers, controls, published)
     given = {name: dataclasses.replace(v, effect=Effect()) for name, v in statistics.verdicts(by_name).items()}
     assert given == {"C7": c7, "C8": c8}
+
+
+def test_the_secondary_outcome_stands_beside_the_last_epoch(found):
+    """In `made` every last value stands after fourteen halves of it: the means of five are 0.6 times the last ones."""
+    table = statistics.by_late_epochs(found(strong)).set_index("rule")
+    assert table.index.tolist() == ["C7", "C8", "H2", "H3", "H4-cnn", "H6"]
+    assert (table["last"] == table["late"]).all()  # 0.6 times every value: the same tests
+    assert "+0.0060" in table.loc["C7", "evidence"]  # of 0.0100
+
+
+def test_a_gain_of_the_last_epoch_alone_is_none_by_the_secondary_outcome(found, monkeypatch):
+    of_frame = grid.frame
+    monkeypatch.setattr(grid, "frame", lambda records: of_frame(records).assign(**{grid.LATE: 0.6}))
+    table = statistics.by_late_epochs(found(strong)).set_index("rule")
+    assert table.loc["C7", ["last", "late"]].tolist() == ["reproduced", "not reproduced"]
 
 
 def own(settings, records, placement):

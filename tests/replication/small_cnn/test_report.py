@@ -55,7 +55,7 @@ def test_the_sections_render_whatever_exists(few, few_mnist, tmp_path, monkeypat
     assert [one.name for one in room.ROOM.hypotheses(found)] == ["H2", "H3", "H4-cnn", "H6"]
     table1, hypotheses = rendered(parts, tmp_path / "report")
     assert len(table1.figures) == (0 if amount == "none" else 2)
-    assert len(hypotheses.tables) == (0 if amount == "none" else 3)
+    assert len(hypotheses.tables) == (0 if amount == "none" else 5)
     assert all(entry.path.exists() for section in (table1, hypotheses) for entry in section.figures + section.tables)
     if amount == "all":
         shown = table1.tables[0].frame

@@ -99,6 +99,17 @@ def test_the_labels_as_they_are_count_as_one_of_the_shuffles():
     assert found.p == (np.count_nonzero(found.gains >= found.observed - 1e-12) + 1) / 100
 
 
+def test_a_replicate_that_lacks_a_value_is_the_callers_to_drop():
+    table = noise(4, 2, seed=1)
+    table.iloc[2, 1] = np.nan
+    for function in (
+        lambda: honest_choice.shuffle_labels(table, 0, draws=10, seed=0),
+        lambda: honest_choice.split_choice(table, 0, splits=10, seed=0),
+    ):
+        with pytest.raises(ValueError, match="a replicate lacks a value"):
+            function()
+
+
 def test_twice_the_median_is_no_more_than_one():
     table = noise(6, 3, 0)
     table[0.0] += 9

@@ -93,9 +93,24 @@ def test_samples_without_variance_are_no_proof_of_a_difference(paired):
 
 
 @pytest.mark.parametrize("paired", [False, True])
-def test_a_diverged_run_leaves_its_sample_untested(paired):
-    (row,) = pairwise_tests({0.0: [1.0, 2.0, 4.0], 1.0: [1.0, np.nan, 2.0]}, paired=paired).to_dict("records")
-    assert np.isnan(row["p"]) and row["sign"] == row["sign_holm"] == ""
+def test_a_diverged_run_is_left_out_of_its_tests(paired):
+    """With it, the test of its lambda had no p, and Holm's correction of the others one test fewer."""
+    samples = {0.0: [1.0, 2.0, 4.0, 3.0], 1.0: [9.0, np.nan, 11.0, 10.5], 2.0: [1.5, 2.5, 3.0, 3.5]}
+    table = pairwise_tests(samples, paired=paired).set_index(["a", "b"])
+    others = [0, 2, 3]
+    own = [samples[0.0][k] for k in others] if paired else samples[0.0]
+    test = stats.ttest_rel if paired else stats.ttest_ind
+    row = table.loc[(0.0, 1.0)]
+    assert (row["n_a"], row["n_b"]) == (3 if paired else 4, 3)
+    assert row["p"] == pytest.approx(test(own, [9.0, 11.0, 10.5]).pvalue)
+    assert row["difference"] == pytest.approx(np.mean(own) - 30.5 / 3) and row["sign"] == row["sign_holm"] == "-"
+    assert table.loc[(0.0, 2.0), ["n_a", "n_b"]].tolist() == [4, 4] and table["p_holm"].notna().all()
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_a_lambda_whose_runs_all_diverged_is_not_tested(paired):
+    (row,) = pairwise_tests({0.0: [1.0, 2.0], 1.0: [np.nan, np.nan]}, paired=paired).to_dict("records")
+    assert np.isnan(row["p"]) and np.isnan(row["difference"]) and row["sign"] == row["sign_holm"] == ""
 
 
 def test_holm_leaves_out_what_is_no_test():
@@ -123,7 +138,7 @@ def test_pairwise_with_single_runs_prints_nothing():
 
 
 def test_summarise():
-    frame = pd.DataFrame({"w": [1, 1, 2], "x": [1.0, 3.0, 5.0]})
+    frame = pd.DataFrame({"w": [1, 1, 2, 1], "x": [1.0, 3.0, 5.0, np.nan]})  # the last has diverged
     table = summarise(frame, ["w"], "x")
     assert table[["w", "n", "mean"]].to_numpy().tolist() == [[1, 2, 2], [2, 1, 5]]
     assert tuple(table.loc[0, ["low", "high"]]) == pytest.approx(t_interval([1.0, 3.0]))

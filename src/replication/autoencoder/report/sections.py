@@ -98,8 +98,8 @@ class Writer(FamilyWriter[AutoencoderSettings]):
 
     def pairwise(self) -> TableEntry:
         note = (
-            f"Pooled two-sample t-tests at width {self.tested_width}, n replicates a lambda; sign: + where a is higher "
-            "(p < 0.05), - where lower; sign_holm: the same after Holm's correction over all pairs."
+            f"Pooled two-sample t-tests at width {self.tested_width}, n replicates a lambda, none that diverged. sign: "
+            "+ where a is higher (p < 0.05), - where lower; sign_holm: the same after Holm's correction over all pairs."
         )
         title = f"Pairwise t-tests, width {self.tested_width}"
         return self.write(self.found.table("pairwise"), "pairwise", title, note)

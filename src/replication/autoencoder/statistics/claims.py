@@ -188,7 +188,12 @@ def _groups(runs: pd.DataFrame, width: int) -> tuple[bool, str]:
     found = _two_groups(pairwise_tests(lambda_samples(runs, width, "validation_mse")))
     by_seed = _two_groups(pairwise_tests({float(name): list(cells[name]) for name in cells}, paired=True))
     said = {True: "yes", False: "no"}
-    return found, f"two homogeneous groups of MSE at width {width}: {said[found]} (tested by seed: {said[by_seed]})"
+    diverged = int(here["validation_mse"].isna().sum())
+    left_out = f"; {diverged} runs that diverged are left out" if diverged else ""
+    return (
+        found,
+        f"two homogeneous groups of MSE at width {width}: {said[found]} (tested by seed: {said[by_seed]}){left_out}",
+    )
 
 
 def _two_groups(tests: pd.DataFrame) -> bool:

@@ -133,11 +133,8 @@ def _summary(runs: pd.DataFrame) -> pd.DataFrame:
 def _pairwise(runs: pd.DataFrame, width: int) -> pd.DataFrame:
     parts = []
     for value in MEASURES:
-        samples = claims.lambda_samples(runs, width, value)
-        tests = pairwise_tests(samples)
+        tests = pairwise_tests(claims.lambda_samples(runs, width, value))
         tests.insert(0, "measure", value)
-        for side in ("b", "a"):
-            tests.insert(3, f"n_{side}", [len(samples[lambda_]) for lambda_ in tests[side]])
         parts.append(tests)
     return pd.concat(parts, ignore_index=True)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from replication.core.verdict import Verdict
-from replication.small_cnn.grid import ARCHITECTURE, REPLICATES, Architecture
+from replication.small_cnn.grid import ARCHITECTURE, LATE, REPLICATES, Architecture
 from replication.small_cnn.settings import CnnSettings
 from replication.statistics import honest_choice, power, selection_effects
 from replication.statistics.coverage import covered, judged
@@ -19,10 +19,15 @@ from replication.statistics.t_tests import ALPHA, paired_t_test, t_interval
 
 BASELINE = 0.0
 ACCURACY = "validation_accuracy"
-COMPARED = [ACCURACY, "train_accuracy", "best_validation_accuracy"]
+COMPARED = [ACCURACY, "train_accuracy", "best_validation_accuracy", LATE]
 DRAWS = 10_000  # shuffles of the labels
 SPLITS = 500  # random halves
 SEED = 20230814
+
+
+def in_place_of_last(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs with the secondary outcome, the mean of the last five epochs, where accuracies of the last one stand."""
+    return runs.assign(**{ACCURACY: runs[LATE]})
 
 
 def cells(runs: pd.DataFrame, architecture: Architecture, value: str = ACCURACY) -> pd.DataFrame:
@@ -94,9 +99,11 @@ def gain_curves(runs: pd.DataFrame, tests: int = 1) -> pd.DataFrame:
         tests: how many intervals there are of which any one may decide; each is wider for it (Bonferroni).
 
     Columns: blocks, width, lambda, n (pairs), gain with its 95 % t-interval low and high, and the mean gain in training
-    accuracy and at each run's best epoch (train_gain, best_epoch_gain).
+    accuracy and at each run's best epoch (train_gain, best_epoch_gain); of the mean of the last five epochs late_gain,
+    late_low and late_high, and steadier: the variance of the gains over theirs.
     """
     columns = ["blocks", "width", "lambda", "n", "gain", "low", "high", "train_gain", "best_epoch_gain"]
+    columns += ["late_gain", "late_low", "late_high", "steadier"]
     rows = []
     for blocks, width in architectures(runs):
         here = runs[(runs["blocks"] == blocks) & (runs["width"] == width)]
@@ -104,8 +111,11 @@ def gain_curves(runs: pd.DataFrame, tests: int = 1) -> pd.DataFrame:
         for lambda_, guided in here[here["lambda"] != BASELINE].groupby("lambda"):
             gains = (guided.set_index("replicate")[COMPARED] - base).dropna()
             if len(gains):
-                interval, means = t_interval(gains[ACCURACY], tests), gains.mean()
-                rows.append((blocks, width, lambda_, len(gains), means.iloc[0], *interval, *means.iloc[1:]))
+                last, late = (t_interval(gains[value], tests) for value in (ACCURACY, LATE))
+                means, variances = gains.mean(), gains.var()
+                steadier = variances[ACCURACY] / variances[LATE] if variances[LATE] else math.nan
+                cell = (blocks, width, lambda_, len(gains), means.iloc[0], *last, *means.iloc[1:], *late, steadier)
+                rows.append(cell)
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -72,8 +72,13 @@ class Decisive:
     strict: pd.DataFrame  # the same, corrected for the variants' number of lambda as well
 
     @classmethod
-    def of(cls, records: list[Record], settings: CnnSettings, names: Iterable[str]) -> Self:
-        """Args: names, of the variants on whose runs the verdict stands (CORNER may be one), beside the unguided."""
+    def of(cls, records: list[Record], settings: CnnSettings, names: Iterable[str], value: str = ACCURACY) -> Self:
+        """The runs of some variants, and the unguided ones.
+
+        Args:
+            names: of the variants on whose runs the verdict stands; CORNER may be one.
+            value: see `gains`.
+        """
         every = planned_runs(settings)
         unguided = [run for run in every[CORNER] if run["lambda"] == BASELINE]
         deciding = [*unguided, *(run for name in names for run in every.get(name, []))]
@@ -81,7 +86,7 @@ class Decisive:
         chosen = [record for record in records if complete or record["run"]["replicate"] < REPLICATES]
         planned = _planned_lambdas(settings)
         tests = max(map(len, planned.values()), default=1)
-        once, corrected = (gains(chosen, settings, count) for count in (LOOKS, LOOKS * tests))
+        once, corrected = (gains(chosen, settings, count, value) for count in (LOOKS, LOOKS * tests))
         return cls(planned, once, corrected)
 
     def lacks(self, variants: Iterable[str]) -> bool:

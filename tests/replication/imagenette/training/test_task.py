@@ -144,7 +144,7 @@ def plain_training(run, data):
         {},
         {"lambda_": 0.1, "training": "augmentation"},
         {"lambda_": 1e-3, "reduction": "sum", "training": "augmentation+dropout"},
-        {"lambda_": 1e-3, "form": "log", "momentum": 0.9, "weight_decay": 1e-3},
+        {"lambda_": 1e-3, "form": "log", "momentum": 0.9, "weight_decay": 1e-3, "schedule_patience": 25},
         {"lambda_": 0.1, "network": "resnet50", "training": "augmentation+dropout", "max_epochs": 3},
     ],
 )
@@ -167,6 +167,29 @@ def test_the_schedule_is_keras_rule_for_accuracy():
         schedule.step(task.watched(row, run, torch.float32))
         expected *= 0.1 if keras.lower(row["accuracy"]) else 1
         assert optimizer.param_groups[0]["lr"] == pytest.approx(max(expected, 1e-8), rel=1e-9) or expected < 1e-7
+
+
+def test_momentum_outlives_a_drop_of_the_rate_as_in_keras():
+    """Keras's SGD written out: v = momentum v - rate g, w = w + v. The schedule has seen no better accuracy twice."""
+    run = make_run(momentum=0.9, schedule_patience=2, learning_rate=0.1)
+    model = torch.nn.Linear(3, 1, bias=False, dtype=torch.float64)
+    optimizer = task.optimizer(model, run)
+    schedule, keras = task.schedule(optimizer, run), KerasPlateau(2)
+    generator = torch.Generator().manual_seed(0)
+    weight, velocity, rate = model.weight.detach().clone(), torch.zeros(1, 3), 0.1
+    moves = []
+    for accuracy in (0.5, 0.4, 0.4, 0.6, 0.6, 0.6):
+        for _ in range(3):
+            model.weight.grad = 1 + torch.rand(1, 3, generator=generator, dtype=torch.float64)
+            velocity = 0.9 * velocity - rate * model.weight.grad
+            weight = weight + velocity
+            moves.append(-velocity.sum().item())
+            optimizer.step()
+            assert torch.allclose(model.weight, weight, rtol=0, atol=1e-12)
+        schedule.step(1 - accuracy)
+        rate *= 0.1 if keras.lower(accuracy) else 1
+    assert rate == pytest.approx(1e-3) and optimizer.param_groups[0]["lr"] == pytest.approx(rate)
+    assert 0.85 < moves[9] / moves[8] < 1  # after the first drop, where torch's own rule would give a tenth
 
 
 def test_it_stops_after_the_last_better_accuracy_and_reports_the_best(data, monkeypatch):
