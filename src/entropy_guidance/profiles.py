@@ -244,7 +244,9 @@ def _changes(name: str, each: Map, anchor: Anchor, relative: bool) -> np.ndarray
 def _size(weight: torch.Tensor) -> torch.Tensor:
     """Root mean square of each row (..., O, I) -> (..., O, 1), at least in float32; 1 where all weights are 0."""
     dtype = torch.promote_types(weight.dtype, torch.float32)
-    size = torch.linalg.vector_norm(weight, dim=-1, keepdim=True, dtype=dtype) / math.sqrt(weight.shape[-1])
+    size: torch.Tensor = torch.linalg.vector_norm(weight, dim=-1, keepdim=True, dtype=dtype) / math.sqrt(
+        weight.shape[-1]
+    )
     return size.masked_fill(size == 0, 1)
 
 

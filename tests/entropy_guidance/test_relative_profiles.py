@@ -26,9 +26,7 @@ def reference(layer):
     changes = []
     for output in range(layer.out_channels):
         group, within = divmod(output, outputs)
-        rows = [
-            weight[group * inputs + each, within] if transposed else weight[output, each] for each in range(inputs)
-        ]
+        rows = [weight[group * inputs + each, within] if transposed else weight[output, each] for each in range(inputs)]
         size = math.sqrt(np.mean(np.square(rows)))
         changes += [math.log(abs(row.flat[0]) / size) for row in rows]
     return changes
