@@ -124,7 +124,7 @@ class Profile:
         return f"Profile of {len(self._profiled)} layers, {len(self)} entropy changes, {skipped} skipped: see summary()"
 
 
-def profile(model: nn.Module, *, anchor: Anchor = "corner") -> Profile:
+def profile(model: nn.Module, *, anchor: Anchor = "corner", relative: bool = False) -> Profile:
     """Entropy change of every filter of the model's convolutions and of every matrix that its layers apply.
 
     Which layers are known, and how to add your own, `layers.register_layer` tells. Every other module with a weight of
@@ -133,7 +133,13 @@ def profile(model: nn.Module, *, anchor: Anchor = "corner") -> Profile:
     changes.
 
     Args:
-        anchor: the weight that stands for c11, see `conv_entropy_change`; a 1 x 1 filter has only one.
+        anchor: the weight that stands for c11, see `conv_entropy_change`; a 1 x 1 filter has only one. Of a transposed
+            convolution the corner is that of the kernel as torch stores it: its matrix is the transpose of the
+            convolution's with this kernel, and transposing changes no determinant.
+        relative: divide each output's weights by their root mean square first, filters (I, *filter) and rows of a
+            matrix alike. What is left does not change with a factor a layer or a factor an output, as a folded batch
+            norm is one; it does with a factor an input, which the layer before may undo. Normal weights of any scale
+            have the mean -0.635 then, uniform ones -0.451.
 
     Raises:
         ValueError: a weight that is not there (a lazy layer, the meta device, memory that FSDP1 freed), or not finite.
@@ -170,7 +176,7 @@ def profile(model: nn.Module, *, anchor: Anchor = "corner") -> Profile:
                     part=each.part,
                     shape=str(tuple(each.weight.shape)),
                     kind="filters" if isinstance(each, Convolution) else "matrices",
-                    changes=_NONE if shared else _changes(name, each, anchor),
+                    changes=_NONE if shared else _changes(name, each, anchor, relative),
                     skipped=reason,
                 )
             )
@@ -216,7 +222,7 @@ def _shape(module: nn.Module) -> str:
     return ", ".join(str(tuple(tensor.shape)) for tensor in own if tensor.ndim > 1)
 
 
-def _changes(name: str, each: Map, anchor: Anchor) -> np.ndarray:
+def _changes(name: str, each: Map, anchor: Anchor, relative: bool) -> np.ndarray:
     if each.weight.is_meta:
         raise NotThere(f"layer {name!r} has no weights yet: run the model once, on a real device")
     weight = each.weight.detach()
@@ -225,10 +231,23 @@ def _changes(name: str, each: Map, anchor: Anchor) -> np.ndarray:
         if wrong:  # else the sum alone is too large
             raise ValueError(f"layer {name!r} has {wrong} weights that are not finite numbers")
     if not isinstance(each, Convolution):
-        return dense_entropy_change(weight.double()).reshape(-1).cpu().numpy()
+        matrix = weight.double()
+        return dense_entropy_change(matrix / _size(matrix) if relative else matrix).reshape(-1).cpu().numpy()
     # log|c11|, as conv_entropy_change has it beside a gradient
     at = position("corner" if max(weight.shape[2:]) == 1 else anchor, weight.shape[2:])
-    return at_position(weight, at).float().abs().log_().cpu().numpy()
+    changes = at_position(weight, at).float().abs().log_()
+    if relative:
+        changes -= _size(weight.flatten(1)).log()
+    return changes.cpu().numpy()
+
+
+def _size(weight: torch.Tensor) -> torch.Tensor:
+    """Root mean square of each row (..., O, I) -> (..., O, 1), at least in float32; 1 where all weights are 0."""
+    dtype = torch.promote_types(weight.dtype, torch.float32)
+    size: torch.Tensor = torch.linalg.vector_norm(weight, dim=-1, keepdim=True, dtype=dtype) / math.sqrt(
+        weight.shape[-1]
+    )
+    return size.masked_fill(size == 0, 1)
 
 
 def _places(layer: _Layer) -> tuple[np.ndarray, np.ndarray]:

@@ -45,6 +45,7 @@ GROUPS = {  # what the commands are for, and each in a few words
         "runs": "list, show, check, merge or clear finished runs",
         "check": "read everything that params.yaml says of a scale, and name the first mistake",
         "profile": "entropy profile of any network: a file, ours, torchvision's, segmentation-models-pytorch's",
+        "weights": "list trained weights, or fetch some",
     },
     "Train": {
         "prepare": "prepare a data set and write its manifest",
@@ -123,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     _training_options(claim, family=False)
     _runs(add("runs", None, scale=False))
     _profile_options(add("profile", late.function("replication.profiles.any_network:command"), scale=False))
+    _weights(add("weights", None, scale=False))
     prepare = add("prepare", commands.prepare)
     prepare.add_argument(
         "role", metavar="DATA", help="mnist, cifar10, imagenette, coco or coco-sample; at demo scale its stand-in"
@@ -178,6 +180,15 @@ def _runs(runs: argparse.ArgumentParser) -> None:
         _scale_option(verb)
 
 
+def _weights(weights: argparse.ArgumentParser) -> None:
+    verbs = weights.add_subparsers(required=True, metavar="VERB", title="verbs")
+    fetch = verbs.add_parser("fetch", help="bring a network's trained weights into data/raw/weights")
+    fetch.add_argument("name", metavar="NAME", help="open-nsfw, platelet-unet, vgg16, vgg16-edges or resnet50")
+    fetch.set_defaults(command=late.function("replication.profiles.trained_files:fetch"))
+    listing = verbs.add_parser("list", help="which trained weights are here")
+    listing.set_defaults(command=late.function("replication.profiles.trained_files:listing"))
+
+
 def _scale_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", help="demo or paper; by default the one in params.yaml")
 
@@ -207,12 +218,15 @@ def _profile_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "network",
         metavar="FILE|NETWORK",
-        help="a file (.pt, .pth, .safetensors, .h5), or unet, smp-unet, small-vgg, or a name of torchvision's",
+        help="a file (.pt, .pth, .safetensors, .h5, .onnx), or unet, smp-unet, small-vgg, or a name of torchvision's",
     )
     parser.add_argument(
         "--weights",
         default="random",
-        help="of a NETWORK: random (default), keras, torchvision, or a file: .pt, .pth, .safetensors, or Keras's .h5",
+        help="of a NETWORK: random (default), keras, torchvision, or a file: .pt, .pth, .safetensors, .h5, .onnx",
+    )
+    parser.add_argument(
+        "--relative", action="store_true", help="divide each output's weights by their root mean square"
     )
     parser.add_argument("--output", type=Path, metavar="CSV", help="write the summary, one row a layer")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="write a box plot of every layer")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 from urllib.error import URLError
 
@@ -18,6 +19,7 @@ from replication.core.files import alone
 from replication.core.schema import shown
 from replication.data.download import fetch
 from replication.profiles import weights_file
+from replication.profiles.packaged import PACKAGED, file_sha256
 
 
 def _smp_unet() -> nn.Module:
@@ -90,14 +92,17 @@ def is_known(name: str) -> bool:
     return name in OWN or name in torchvision.models.list_models()
 
 
-def load_weights(model: nn.Module, name: str, weights: str, *, seed: int = 0) -> str:
+def load_weights(model: nn.Module, name: str, weights: str, *, seed: int = 0, within: str = "") -> str:
     """Put weights into a network that `build(name)` made; a line that says which.
 
     Args:
         weights: `random` (Keras's initialisation), `keras` or `torchvision` (the official pretrained weights, from
-            data/raw/weights or by download), or a file: a state dict (.pt, .pth, .safetensors) or Keras's weights of
-            VGG16 or ResNet-50 (.h5). Keras's files hold no classifier here: linear layers are removed from the model.
+            data/raw/weights or by download), or a file: a state dict (.pt, .pth, .safetensors), or the weights of VGG16
+            or ResNet-50 from Keras (.h5) or as ONNX. From the last two no classifier is taken: linear layers are
+            removed from the model.
         seed: of `random`.
+        within: of a Keras or ONNX file of a larger network, the beginning of the names of this one's layers; a file
+            with more convolutions than the network is refused without it.
 
     Raises:
         UserError: the weights cannot be had, or are not this network's.
@@ -113,8 +118,8 @@ def load_weights(model: nn.Module, name: str, weights: str, *, seed: int = 0) ->
         path = Path(weights)
         if not path.is_file():
             raise UserError(f"no file {path}. --weights takes a file, or one of random, keras, torchvision")
-    if weights_file.is_keras(path):
-        _load_keras(model, name, path)
+    if weights_file.is_keras(path) or path.suffix == weights_file.ONNX:
+        _load_convolutions(model, name, path, within)
     else:
         _load_state_dict(model, path)
     return path.name
@@ -131,7 +136,8 @@ def glorot_uniform_(model: nn.Module, seed: int) -> None:
 
 
 def keras_file(name: str, folder: Path | None = None) -> Path:
-    """The official Keras file of a network, from `folder`, by default data/raw/weights, or by download.
+    """The official Keras file of a network, from `folder`, by default data/raw/weights, or by download; or the file of
+    a package with the same convolutions, where the folder holds that alone.
 
     Raises:
         UserError: Keras's weights of this network are not known here, or cannot be had.
@@ -141,23 +147,59 @@ def keras_file(name: str, folder: Path | None = None) -> Path:
     path = (folder or paths.raw() / "weights") / KERAS[name].name
     if path.exists():
         return path
+    if name in PACKAGED and (same := path.with_name(PACKAGED[name].name)).exists():
+        return same
     with alone(path.with_name(f"{path.name}.lock"), f"downloads {path.name}"):
         return fetch([KERAS[name].url], path, KERAS[name].md5, instead="a file of that name")
+
+
+def torchvision_file(name: str) -> Path:
+    """Where torchvision keeps its weights of a network."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / _torchvision_weights(name).url.rpartition("/")[2]
+
+
+def fetch_torchvision(name: str) -> Path:
+    """Bring torchvision's weights of a network into its cache.
+
+    Raises:
+        UserError: they cannot be downloaded, or what is there or came is another file.
+    """
+    _torchvision_state(name)
+    return torchvision_file(name)
 
 
 def _load_torchvision(model: nn.Module, name: str) -> str:
     if name in OWN:
         raise UserError(f"torchvision has no weights of {name}")
-    weights = next(iter(torchvision.models.get_model_weights(name)))
+    model.load_state_dict(_torchvision_state(name))
+    return f"torchvision {_torchvision_weights(name)}"
+
+
+def _torchvision_weights(name: str) -> Any:
+    return next(iter(torchvision.models.get_model_weights(name)))
+
+
+def _torchvision_state(name: str) -> dict[str, Any]:
+    """The state dict, without unpickling. A file's name ends in the beginning of its SHA-256, which torch compares when
+    it downloads the file and never again.
+    """
+    weights, path = _torchvision_weights(name), torchvision_file(name)
+    published = re.search(r"-([0-9a-f]{8,})\.", path.name)
+    if path.exists() and published and not (found := file_sha256(path)).startswith(published[1]):
+        raise UserError(
+            f"{path} is not the file that torchvision published: its SHA-256 is {found}, which should begin with "
+            f"{published[1]}. Delete it, and it is fetched again"
+        )
     try:
-        state = weights.get_state_dict(progress=True, check_hash=True)
+        state: dict[str, Any] = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
+    except UnpicklingError as error:
+        raise UserError(f"{path} holds more than weights: {str(error).partition(chr(10))[0]}") from None
     except (URLError, OSError, RuntimeError) as error:
         raise UserError(
             f"could not download {weights.url}: {error}. Without a connection, bring the file yourself and give its "
             "path as --weights"
         ) from None
-    model.load_state_dict(state)
-    return f"torchvision {weights}"
+    return state
 
 
 def _load_state_dict(model: nn.Module, path: Path) -> None:
@@ -168,10 +210,14 @@ def _load_state_dict(model: nn.Module, path: Path) -> None:
         raise UserError(f"{path} does not fit the network: {error}") from None
 
 
-def _load_keras(model: nn.Module, name: str, path: Path) -> None:
-    """Copy the convolutions of a Keras file: kernels (p, q, in, out) become (out, in, p, q)."""
+def _load_convolutions(model: nn.Module, name: str, path: Path, within: str) -> None:
+    """Copy the convolutions of a Keras or ONNX file."""
     modules = {key: module for key, module in model.named_modules() if isinstance(module, nn.Conv2d)}
-    kernels = {key: layer for key, layer in weights_file.keras(path).items() if layer[0].ndim == 4}
+    kernels = {
+        key: (layer.weight, layer.bias)
+        for key, layer in weights_file.layers(path).items()
+        if layer.weight.ndim == 4 and key.startswith(within)
+    }
     if name == "resnet50":
         kernels = {_resnet_name(key): value for key, value in kernels.items()}
     elif len(kernels) == len(modules):  # a plain chain: both count from the input

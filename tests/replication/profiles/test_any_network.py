@@ -59,7 +59,9 @@ def test_a_keras_file_with_dense_layers(tmp_path, capsys):
     assert table["mean"]["block_conv"] == pytest.approx(np.log(np.abs(layers["block_conv"][0][0, 0])).mean(), rel=1e-5)
     square = layers["fc.1"][0][:5]  # inputs x outputs: the leading inputs
     assert table["mean"]["fc.1"] == pytest.approx(np.linalg.slogdet(square)[1], rel=1e-5)
-    assert "all.h5 (tensors of four dimensions as convolutions, of two as dense layers)" in capsys.readouterr().out
+    assert (
+        "all.h5 (tensors of four or five dimensions as convolutions, of two as dense layers)" in capsys.readouterr().out
+    )
 
 
 def test_half_precision_a_checkpoint_and_names_that_modules_cannot_have(tmp_path):
