@@ -41,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 GROUPS = {  # what the commands are for, and each in a few words
     "Look": {
         "status": "how much of every family's grid exists",
+        "doctor": "this machine, what is there, and how long the missing runs would take on it",
         "claim": "what we say of a claim, and which runs it needs; trains them",
         "runs": "list, show, check, merge or clear finished runs",
         "check": "read everything that params.yaml says of a scale, and name the first mistake",
@@ -117,6 +118,10 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     add("status", commands.status)
+    doctor = add("doctor", late.function("replication.core.doctor:command"))
+    doctor.add_argument("--no-timing", dest="timing", action="store_false", help="measure nothing: a few seconds")
+    doctor.add_argument("--json", action="store_true", help="print it as JSON")
+    _device_option(doctor)
     claim = add("claim", late.function("replication.core.claim:command"))
     claim.add_argument("claim", metavar="CLAIM", help="C1 to C13")
     claim.add_argument("--dry-run", action="store_true", help="say what is missing, and train nothing")
@@ -194,13 +199,17 @@ def _training_options(parser: argparse.ArgumentParser, *, family: bool = True) -
         metavar="NAME=VALUE[,VALUE]",
         help="train only these, for example width=100,260; may be repeated",
     )
+    _device_option(parser)
+    parser.add_argument("--workers", type=_number_of("processes"), help="processes on the CPU (default: one a core)")
+
+
+def _device_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device",
         choices=["auto", "cpu", "cuda"],
         default="auto",
         help="where to train (auto: the GPU if there is one)",
     )
-    parser.add_argument("--workers", type=_number_of("processes"), help="processes on the CPU (default: one a core)")
 
 
 def _profile_options(parser: argparse.ArgumentParser) -> None:

@@ -207,8 +207,8 @@ def _work(trainer: str, pipe: Any, parent: int, parents_pipes: Sequence[Any]) ->
         pipe.send(Failed(f"training failed: {type(error).__name__}: {error}\n\n{traceback.format_exc()}"))
 
 
-def keep_freed_memory() -> None:
-    """Have glibc keep what a step frees for the next one. With another C library nothing changes.
+def keep_freed_memory() -> bool:
+    """Have glibc keep what a step frees for the next one; whether it does. With another C library nothing changes.
 
     By default it hands the pages of a few megabytes back and faults in fresh ones at every step, which may cost a small
     CNN as much as its arithmetic (tests/benchmarks/small_cnn.py). An older glibc refuses so large a threshold and is
@@ -216,5 +216,5 @@ def keep_freed_memory() -> None:
     """
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt  # 1 for done, 0 for refused
-        if mallopt(M_MMAP_THRESHOLD, KEPT_BYTES):
-            mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+        return bool(mallopt(M_MMAP_THRESHOLD, KEPT_BYTES) and mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))
+    return False

@@ -104,7 +104,7 @@ def sweep(
         interval = 0.5 if sys.stderr.isatty() else 10
         bar = tqdm(total=len(share), unit="run", desc=share[0].family, mininterval=interval, miniters=0, smoothing=0)
         try:
-            with _sigterm_as_interrupt(), end_with_dvc(), bar, Claims(store) as claims, _alarm(deadline):
+            with _sigterm_as_interrupt(), end_with_dvc(), bar, Claims(store) as claims, alarm(deadline):
                 for epoch in _epochs(share, claims, trainer=trainer, device=device, deadline=deadline, workers=workers):
                     for record in epoch.finished:
                         store.put(sealed(record | {"data": data[record["run"]["dataset"]]}))
@@ -163,7 +163,7 @@ def _not_finished(runs: Sequence[Run], claims: Claims) -> list[Run]:
 
 
 @contextmanager
-def _alarm(deadline: float) -> Iterator[None]:
+def alarm(deadline: float) -> Iterator[None]:
     """OutOfTime is raised within it at the deadline: an epoch of a large network may last hours.
 
     Its checkpoint is that of its last whole epoch.
