@@ -50,6 +50,7 @@ GROUPS = {  # what the commands are for, and each in a few words
     "Train": {
         "prepare": "prepare a data set and write its manifest",
         "sweep": "train the missing runs of a family and write its table",
+        "campaign": "spend some minutes on the missing runs that move verdicts most",
         "calibrate": "compare baseline settings (lambda = 0) with the published baseline; train what is missing",
         "layers": "which layers the rows of Table 2 guide; trains one unguided run where that tells",
     },
@@ -133,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         "role", metavar="DATA", help="mnist, cifar10, imagenette, coco or coco-sample; at demo scale its stand-in"
     )
     _training_options(add("sweep", commands.sweep))
+    _campaign_options(add("campaign", late.function("replication.core.spending:command")))
     _training_options(add("calibrate", commands.calibrate))
     _training_options(add("layers", late.function("replication.imagenette.layers:command")))
     statistics = add("statistics", commands.statistics)
@@ -200,6 +202,20 @@ def _training_options(parser: argparse.ArgumentParser, *, family: bool = True) -
         help="train only these, for example width=100,260; may be repeated",
     )
     _device_option(parser)
+    _workers_option(parser)
+
+
+def _campaign_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--minutes", type=_minutes, required=True, help="how long it may last; finished runs are kept")
+    parser.add_argument(
+        "--families", action="append", metavar="NAME[,NAME]", help="of these alone (default: all); may be repeated"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the rule and the order, and train nothing")
+    _device_option(parser)
+    _workers_option(parser)
+
+
+def _workers_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=_number_of("processes"), help="processes on the CPU (default: one a core)")
 
 

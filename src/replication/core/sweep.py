@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,17 @@ from replication.training.trainer import Epoch, Trainer, find
 
 UNSAID = "unsaid"
 LOOK = 1.0  # seconds between two looks at what another sweep has finished
+
+
+@dataclass(frozen=True)
+class Order:
+    """How a campaign has runs trained: these, in this order, none that would not end in time, waiting for nobody."""
+
+    places: Mapping[str, int]  # by key
+    fits: Callable[[Stack, float], bool]  # of a stack, and the seconds that are left
+
+    def sort(self, stacks: list[Stack]) -> list[Stack]:
+        return sorted(stacks, key=lambda stack: min(self.places[run.key] for run in stack))
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,7 @@ def sweep(
     among: Container[str] | None = None,
     workers: int | None = None,
     manifest: Path | None = None,
+    order: Order | None = None,
 ) -> Outcome:
     """Train the runs that neither the store nor the table has, then write the table: the selected runs, no others.
 
@@ -80,6 +92,7 @@ def sweep(
         only: train only runs whose settings have one of these values, by name of the setting (see `setting`).
         workers: processes on the CPU; by default REPLICATION_WORKERS, or one a core.
         manifest: of the runs' data, which are compared with it.
+        order: by default replicate by replicate, long runs first, waiting for what another sweep trains.
     """
     for folder in (store.folder, table.resolve().parent):
         room_for.check_writable(folder)
@@ -92,6 +105,8 @@ def sweep(
         raise UserError(f"no run of the grid has all of {', '.join(only)} as chosen: choose fewer at a time")
     missing = [run for run in wanted if run.key not in known and (among is None or run.key in among)]
     part, parts = shard
+    if order is not None:
+        missing = [run for run in missing if run.key in order.places]
     share = [run for run in sorted(missing, key=lambda r: r.key) if int(run.key, 16) % parts == part - 1]
     deadline = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
 
@@ -105,7 +120,9 @@ def sweep(
         bar = tqdm(total=len(share), unit="run", desc=share[0].family, mininterval=interval, miniters=0, smoothing=0)
         try:
             with _sigterm_as_interrupt(), end_with_dvc(), bar, Claims(store) as claims, alarm(deadline):
-                for epoch in _epochs(share, claims, trainer=trainer, device=device, deadline=deadline, workers=workers):
+                for epoch in _epochs(
+                    share, claims, trainer=trainer, device=device, deadline=deadline, workers=workers, order=order
+                ):
                     for record in epoch.finished:
                         store.put(sealed(record | {"data": data[record["run"]["dataset"]]}))
                         trained.add(record["key"])
@@ -130,7 +147,14 @@ def sweep(
 
 
 def _epochs(
-    runs: Sequence[Run], claims: Claims, *, trainer: str, device: torch.device, deadline: float, workers: int | None
+    runs: Sequence[Run],
+    claims: Claims,
+    *,
+    trainer: str,
+    device: torch.device,
+    deadline: float,
+    workers: int | None,
+    order: Order | None,
 ) -> Iterator[Epoch]:
     """Train the runs that no other sweep trains, and wait for the others: what it gives up is trained here.
 
@@ -140,12 +164,20 @@ def _epochs(
     left = list(runs)
     while left:
         stacks = _stacks(left, find(trainer), device)
-        claimed = (taken for stack in stacks if (taken := claims.take(stack)))
+        if order is not None:
+            stacks = order.sort(stacks)
+        claimed = (
+            taken
+            for stack in stacks
+            if (order is None or order.fits(stack, deadline - time.monotonic())) and (taken := claims.take(stack))
+        )
         if device.type == "cpu" and find(trainer).one_thread(runs[0]):
             number = min(workers or processes(), len(stacks))
             yield from executors.local_workers(claimed, trainer, number, deadline)
         else:
             yield from executors.in_process(claimed, trainer, device, deadline)
+        if order is not None:
+            return
         left = _not_finished(left, claims)
         if elsewhere := claims.elsewhere(left):
             tqdm.write(f"another sweep trains {len(elsewhere)} of these runs: waiting for it", file=sys.stderr)
