@@ -127,15 +127,20 @@ def _parser() -> argparse.ArgumentParser:
     claim.add_argument("claim", metavar="CLAIM", help="C1 to C13")
     claim.add_argument("--dry-run", action="store_true", help="say what is missing, and train nothing")
     _training_options(claim, family=False)
+    _executor_options(claim)
     _runs(add("runs", None, scale=False))
     _profile_options(add("profile", late.function("replication.profiles.any_network:command"), scale=False))
     prepare = add("prepare", commands.prepare)
     prepare.add_argument(
         "role", metavar="DATA", help="mnist, cifar10, imagenette, coco or coco-sample; at demo scale its stand-in"
     )
-    _training_options(add("sweep", commands.sweep))
+    sweep = add("sweep", commands.sweep)
+    _training_options(sweep)
+    _executor_options(sweep)
     _campaign_options(add("campaign", late.function("replication.core.spending:command")))
-    _training_options(add("calibrate", commands.calibrate))
+    calibrate = add("calibrate", commands.calibrate)
+    _training_options(calibrate)
+    _executor_options(calibrate)
     _training_options(add("layers", late.function("replication.imagenette.layers:command")))
     statistics = add("statistics", commands.statistics)
     statistics.add_argument("part", metavar="PART", help="a family, or theory, profiles, cost, table2, published-audit")
@@ -205,6 +210,14 @@ def _training_options(parser: argparse.ArgumentParser, *, family: bool = True) -
     _workers_option(parser)
 
 
+def _executor_options(parser: argparse.ArgumentParser) -> None:
+    ray = parser.add_argument_group("on a Ray cluster (docs/cluster.md)")
+    ray.add_argument("--executor", choices=["local", "ray"], default="local", help="who trains: this machine, or Ray")
+    ray.add_argument("--address", metavar="HOST:PORT", help="a cluster's head, or auto (default: one on this machine)")
+    ray.add_argument("--cores", type=_number_of("cores"), help="cores of a training (default: what suits the network)")
+    ray.add_argument("--gpu-share", dest="share", type=_share, metavar="SHARE", help="of a GPU that a stack gets: 0.5")
+
+
 def _campaign_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=_minutes, required=True, help="how long it may last; finished runs are kept")
     parser.add_argument(
@@ -213,6 +226,7 @@ def _campaign_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="print the rule and the order, and train nothing")
     _device_option(parser)
     _workers_option(parser)
+    _executor_options(parser)
 
 
 def _workers_option(parser: argparse.ArgumentParser) -> None:
@@ -280,6 +294,12 @@ class _Version(argparse.Action):
 def _minutes(text: str) -> float:
     if not commands.is_float(text) or not 0 <= float(text) < math.inf:
         raise argparse.ArgumentTypeError(f"a number of minutes, 0 or more, is expected, not {text!r}")
+    return float(text)
+
+
+def _share(text: str) -> float:
+    if not commands.is_float(text) or not 0 < float(text) <= 1:
+        raise argparse.ArgumentTypeError(f"a share of one GPU, above 0 and at most 1, is expected, not {text!r}")
     return float(text)
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from replication.core import provenance, strict_json
-from replication.core.code import SRC
+from replication.core import code, provenance, strict_json
 from replication.core.cores import cores
 from replication.core.files import bytes_of, write_text
 from replication.core.missing import SIZE
@@ -84,13 +83,5 @@ def _where(device: "torch.device") -> dict[str, str]:
         **{name: about[name] for name in names},
         "cores": str(cores()),
         "threads": str(torch.get_num_threads()),
-        "code": _digest_of_code(),
+        "code": code.digest(),
     }
-
-
-def _digest_of_code() -> str:
-    """Of all that may train: also where it is no commit's, or git is not there."""
-    found = hashlib.sha256()
-    for path in sorted(SRC.rglob("*.py")):
-        found.update(path.read_bytes())
-    return found.hexdigest()[:16]

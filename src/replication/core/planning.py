@@ -16,6 +16,7 @@ from replication.core.forecast import Forecast, measure
 from replication.core.paces import Paces
 from replication.core.runs import Run, Store, read_current
 from replication.core.settings import Parameters
+from replication.core.sweep import choose_device
 from replication.data import presence
 from replication.training import trainer
 
@@ -37,7 +38,12 @@ class Plan:
 
 
 def make(parameters: Parameters, families: Mapping[str, Family[Any]], device: "torch.device", seconds: float) -> Plan:
-    """Plan for so many seconds; measures the paces that are not known."""
+    """Plan for so many seconds; measures the paces that are not known.
+
+    Raises:
+        UserError: the device is that of other machines, so that nothing can be measured here.
+    """
+    choose_device(device.type)
     store = Store(paths.store())
     records = {name: read_current(family.table) for name, family in families.items()}
     present = store.keys() | {record["key"] for found in records.values() for record in found}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import torch
 
     from replication.core.planning import Plan
+    from replication.core.ray_executor import RayExecutor
 
 SHOWN = 16  # blocks that are printed
 
@@ -39,6 +40,7 @@ class _Campaign:
     minutes: float
     device: "torch.device"
     workers: int | None
+    cluster: "RayExecutor | None"
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     plans: list["Plan"] = field(default_factory=list)
     trained: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # by family
@@ -54,24 +56,25 @@ def command(options: argparse.Namespace) -> int:
         )
     deadline = time.monotonic() + options.minutes * 60
     from replication.core import planning
-    from replication.core.sweep import choose_device
+    from replication.core.executing import executing
 
     parameters = load(options.scale)
     names = [name for text in options.families or parameters.families for name in text.split(",")]
     families = {name: family for name in names if (family := find(parameters, name)).settings is not None}
-    asked = _Campaign(parameters, families, options.minutes, choose_device(options.device), options.workers)
-    print("\n".join(_head(asked)))
-    interrupted, before = False, -1
-    while not interrupted and sum(asked.trained.values()) > before and (left := deadline - time.monotonic()) > 0:
-        before = sum(asked.trained.values())
-        plan = planning.make(parameters, families, asked.device, left)
-        asked.plans.append(plan)
-        print("\n".join(_table(asked, plan)))
-        if options.dry_run:
-            return 0
-        if before == 0 and plan.blocks and all(block.family in plan.without_data for block in plan.blocks):
-            raise UserError("none of these families has its data here: the lines above say how to get them")
-        interrupted = _carry_out(asked, plan, deadline)
+    with executing(options) as (device, cluster):
+        asked = _Campaign(parameters, families, options.minutes, device, options.workers, cluster)
+        print("\n".join(_head(asked)))
+        interrupted, before = False, -1
+        while not interrupted and sum(asked.trained.values()) > before and (left := deadline - time.monotonic()) > 0:
+            before = sum(asked.trained.values())
+            plan = planning.make(parameters, families, device, left)
+            asked.plans.append(plan)
+            print("\n".join(_table(asked, plan)))
+            if options.dry_run:
+                return 0
+            if before == 0 and plan.blocks and all(block.family in plan.without_data for block in plan.blocks):
+                raise UserError("none of these families has its data here: the lines above say how to get them")
+            interrupted = _carry_out(asked, plan, deadline)
     print("\n".join(_result(asked, interrupted)))
     return 130 if interrupted else int(bool(asked.refused))
 
@@ -112,6 +115,7 @@ def _train(asked: _Campaign, plan: "Plan", block: Block, seconds: float) -> tupl
         workers=asked.workers,
         manifest=paths.manifest(family.scale, role_of(family.name)),
         order=sweep.Order({run.key: place for place, run in enumerate(block.runs)}, plan.times.fits),
+        cluster=asked.cluster,
     )
     return outcome.trained, outcome.interrupted
 

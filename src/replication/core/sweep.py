@@ -8,8 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import torch
 from tqdm import tqdm
@@ -25,6 +27,9 @@ from replication.core.records import sealed
 from replication.core.runs import Record, Run, Store, read_current, write_table
 from replication.data.verify import verified
 from replication.training.trainer import Epoch, Trainer, find
+
+if TYPE_CHECKING:
+    from replication.core.ray_executor import RayExecutor
 
 UNSAID = "unsaid"
 LOOK = 1.0  # seconds between two looks at what another sweep has finished
@@ -79,6 +84,7 @@ def sweep(
     workers: int | None = None,
     manifest: Path | None = None,
     order: Order | None = None,
+    cluster: "RayExecutor | None" = None,
 ) -> Outcome:
     """Train the runs that neither the store nor the table has, then write the table: the selected runs, no others.
 
@@ -93,6 +99,7 @@ def sweep(
         workers: processes on the CPU; by default REPLICATION_WORKERS, or one a core.
         manifest: of the runs' data, which are compared with it.
         order: by default replicate by replicate, long runs first, waiting for what another sweep trains.
+        cluster: who trains, in place of this machine.
     """
     for folder in (store.folder, table.resolve().parent):
         room_for.check_writable(folder)
@@ -120,9 +127,8 @@ def sweep(
         bar = tqdm(total=len(share), unit="run", desc=share[0].family, mininterval=interval, miniters=0, smoothing=0)
         try:
             with _sigterm_as_interrupt(), end_with_dvc(), bar, Claims(store) as claims, alarm(deadline):
-                for epoch in _epochs(
-                    share, claims, trainer=trainer, device=device, deadline=deadline, workers=workers, order=order
-                ):
+                options: dict[str, Any] = {"device": device, "workers": workers, "order": order, "cluster": cluster}
+                for epoch in _epochs(share, claims, trainer=trainer, deadline=deadline, **options):
                     for record in epoch.finished:
                         store.put(sealed(record | {"data": data[record["run"]["dataset"]]}))
                         trained.add(record["key"])
@@ -155,6 +161,7 @@ def _epochs(
     deadline: float,
     workers: int | None,
     order: Order | None,
+    cluster: "RayExecutor | None",
 ) -> Iterator[Epoch]:
     """Train the runs that no other sweep trains, and wait for the others: what it gives up is trained here.
 
@@ -163,7 +170,7 @@ def _epochs(
     """
     left = list(runs)
     while left:
-        stacks = _stacks(left, find(trainer), device)
+        stacks = _stacks(left, find(trainer), device, None if cluster is None else partial(cluster.stack_size, trainer))
         if order is not None:
             stacks = order.sort(stacks)
         claimed = (
@@ -171,7 +178,9 @@ def _epochs(
             for stack in stacks
             if (order is None or order.fits(stack, deadline - time.monotonic())) and (taken := claims.take(stack))
         )
-        if device.type == "cpu" and find(trainer).one_thread(runs[0]):
+        if cluster is not None:
+            yield from cluster.train(claimed, trainer, deadline)
+        elif device.type == "cpu" and find(trainer).one_thread(runs[0]):
             number = min(workers or processes(), len(stacks))
             yield from executors.local_workers(claimed, trainer, number, deadline)
         else:
@@ -231,8 +240,14 @@ def _verified(runs: Sequence[Run], manifest: Path | None) -> dict[str, dict[str,
     return {name: verified(name, datasets.load(name), manifest) for name in names}
 
 
-def _stacks(runs: Sequence[Run], trains: Trainer, device: torch.device) -> list[Stack]:
-    """Stacks of runs (of one family) that can be trained together."""
+def _stacks(
+    runs: Sequence[Run], trains: Trainer, device: torch.device, size_of: Callable[[Run], int] | None = None
+) -> list[Stack]:
+    """Stacks of runs (of one family) that can be trained together.
+
+    Args:
+        size_of: how many like a run fit where they train; by default on this machine's device.
+    """
     groups: defaultdict[object, list[Run]] = defaultdict(list)
     for run in runs:
         groups[trains.stack_key(run)].append(run)
@@ -240,7 +255,10 @@ def _stacks(runs: Sequence[Run], trains: Trainer, device: torch.device) -> list[
     for group in groups.values():
         # Paired runs side by side: they share their batches.
         group.sort(key=lambda run: (run["replicate"], run["lambda"]))
-        size = trains.stack_size(group[0], datasets.load(group[0]["dataset"]), device)
+        if size_of is not None:
+            size = size_of(group[0])
+        else:
+            size = trains.stack_size(group[0], datasets.load(group[0]["dataset"]), device)
         stacks += [group[first : first + size] for first in range(0, len(group), size)]
     # Replicate by replicate, so that a sweep cut short has some runs of every cell; long ones first within each.
     return sorted(stacks, key=lambda stack: (stack[0]["replicate"], -trains.cost(stack[0])))
