@@ -41,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 GROUPS = {  # what the commands are for, and each in a few words
     "Look": {
         "status": "how much of every family's grid exists",
+        "doctor": "this machine, what is there, and how long the missing runs would take on it",
         "claim": "what we say of a claim, and which runs it needs; trains them",
         "runs": "list, show, check, merge or clear finished runs",
         "check": "read everything that params.yaml says of a scale, and name the first mistake",
@@ -50,6 +51,7 @@ GROUPS = {  # what the commands are for, and each in a few words
     "Train": {
         "prepare": "prepare a data set and write its manifest",
         "sweep": "train the missing runs of a family and write its table",
+        "campaign": "spend some minutes on the missing runs that move verdicts most",
         "calibrate": "compare baseline settings (lambda = 0) with the published baseline; train what is missing",
         "layers": "which layers the rows of Table 2 guide; trains one unguided run where that tells",
     },
@@ -118,10 +120,15 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     add("status", commands.status)
+    doctor = add("doctor", late.function("replication.core.doctor:command"))
+    doctor.add_argument("--no-timing", dest="timing", action="store_false", help="measure nothing: a few seconds")
+    doctor.add_argument("--json", action="store_true", help="print it as JSON")
+    _device_option(doctor)
     claim = add("claim", late.function("replication.core.claim:command"))
     claim.add_argument("claim", metavar="CLAIM", help="C1 to C13")
     claim.add_argument("--dry-run", action="store_true", help="say what is missing, and train nothing")
     _training_options(claim, family=False)
+    _executor_options(claim)
     _runs(add("runs", None, scale=False))
     _profile_options(add("profile", late.function("replication.profiles.any_network:command"), scale=False))
     _weights(add("weights", None, scale=False))
@@ -129,8 +136,13 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument(
         "role", metavar="DATA", help="mnist, cifar10, imagenette, coco or coco-sample; at demo scale its stand-in"
     )
-    _training_options(add("sweep", commands.sweep))
-    _training_options(add("calibrate", commands.calibrate))
+    sweep = add("sweep", commands.sweep)
+    _training_options(sweep)
+    _executor_options(sweep)
+    _campaign_options(add("campaign", late.function("replication.core.spending:command")))
+    calibrate = add("calibrate", commands.calibrate)
+    _training_options(calibrate)
+    _executor_options(calibrate)
     _training_options(add("layers", late.function("replication.imagenette.layers:command")))
     statistics = add("statistics", commands.statistics)
     statistics.add_argument("part", metavar="PART", help="a family, or theory, profiles, cost, table2, published-audit")
@@ -205,13 +217,40 @@ def _training_options(parser: argparse.ArgumentParser, *, family: bool = True) -
         metavar="NAME=VALUE[,VALUE]",
         help="train only these, for example width=100,260; may be repeated",
     )
+    _device_option(parser)
+    _workers_option(parser)
+
+
+def _executor_options(parser: argparse.ArgumentParser) -> None:
+    ray = parser.add_argument_group("on a Ray cluster (docs/cluster.md)")
+    ray.add_argument("--executor", choices=["local", "ray"], default="local", help="who trains: this machine, or Ray")
+    ray.add_argument("--address", metavar="HOST:PORT", help="a cluster's head, or auto (default: one on this machine)")
+    ray.add_argument("--cores", type=_number_of("cores"), help="cores of a training (default: what suits the network)")
+    ray.add_argument("--gpu-share", dest="share", type=_share, metavar="SHARE", help="of a GPU that a stack gets: 0.5")
+
+
+def _campaign_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--minutes", type=_minutes, required=True, help="how long it may last; finished runs are kept")
+    parser.add_argument(
+        "--families", action="append", metavar="NAME[,NAME]", help="of these alone (default: all); may be repeated"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the rule and the order, and train nothing")
+    _device_option(parser)
+    _workers_option(parser)
+    _executor_options(parser)
+
+
+def _workers_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", type=_number_of("processes"), help="processes on the CPU (default: one a core)")
+
+
+def _device_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device",
         choices=["auto", "cpu", "cuda"],
         default="auto",
         help="where to train (auto: the GPU if there is one)",
     )
-    parser.add_argument("--workers", type=_number_of("processes"), help="processes on the CPU (default: one a core)")
 
 
 def _profile_options(parser: argparse.ArgumentParser) -> None:
@@ -269,6 +308,12 @@ class _Version(argparse.Action):
 def _minutes(text: str) -> float:
     if not commands.is_float(text) or not 0 <= float(text) < math.inf:
         raise argparse.ArgumentTypeError(f"a number of minutes, 0 or more, is expected, not {text!r}")
+    return float(text)
+
+
+def _share(text: str) -> float:
+    if not commands.is_float(text) or not 0 < float(text) <= 1:
+        raise argparse.ArgumentTypeError(f"a share of one GPU, above 0 and at most 1, is expected, not {text!r}")
     return float(text)
 
 

@@ -18,7 +18,7 @@ def command(options: argparse.Namespace) -> int:
     parameters = load(options.scale)
     entry = _entry(options.claim)
     print("\n".join(_verdict(parameters, entry)))
-    needed = [(family, _needed(family, entry["id"])) for family in _families(parameters, entry)]
+    needed = [(family, needed(family, entry["id"])) for family in families(parameters, entry)]
     if not needed:
         print(f"No training decides it. `{entry['command']}` makes what it rests on.")
     for family, runs in needed:
@@ -57,13 +57,13 @@ def _verdict(parameters: Parameters, entry: dict[str, Any]) -> Iterator[str]:
         yield f"  {kind.replace('_', ' the ')}: {found[kind]['text'] if found[kind] else 'not available'}"
 
 
-def _families(parameters: Parameters, entry: dict[str, Any]) -> list[Family[Any]]:
+def families(parameters: Parameters, entry: dict[str, Any]) -> list[Family[Any]]:
     """Those that decide the claim, as far as the scale has them."""
     names = [name for name in entry.get("families", []) if name in parameters.families]
     return [family for family in (find(parameters, name) for name in names) if family.settings is not None]
 
 
-def _needed(family: Family[Any], claim: str) -> list[Run]:
+def needed(family: Family[Any], claim: str) -> list[Run]:
     """The runs of a family that a claim rests on; all where the room does not say."""
     return family.grid if family.needed_by is None else family.needed_by(claim, family.settings)
 

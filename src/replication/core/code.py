@@ -1,5 +1,7 @@
 """Which code a stage may run, as files and folders: the library, what all rooms share, and rooms without reports."""
 
+import hashlib
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -19,3 +21,13 @@ def code_of(*rooms: str, statistics: bool = True) -> list[Path]:
         room = Path(import_module(package_of(name)).__path__[0])
         found += sorted(path for path in room.iterdir() if path.suffix == ".py" or path.name in (*IN_ROOM, *also))
     return found
+
+
+@cache
+def digest() -> str:
+    """Of all our code: says whether two machines run the same, also where it is no commit's."""
+    found = hashlib.sha256()
+    for path in sorted(SRC.rglob("*.py")):
+        found.update(path.relative_to(SRC).as_posix().encode())
+        found.update(path.read_bytes())
+    return found.hexdigest()[:16]

@@ -273,25 +273,27 @@ def train(
         return 0
 
     from replication.core import room_for
-    from replication.core.sweep import choose_device
+    from replication.core.executing import executing
     from replication.core.sweep import sweep as train_missing
 
     if options.minutes != 0:  # zero write the table, and need no data
         check_there(family)
     room_for.check_writable(paths.reports(family.scale))
-    outcome = train_missing(
-        runs,
-        table,
-        Store(paths.store()),
-        trainer=family.trainer,
-        device=choose_device(options.device),
-        minutes=options.minutes,
-        shard=_shard(options.shard),
-        only=_only(options.only, runs),
-        among=among,
-        workers=options.workers,
-        manifest=paths.manifest(family.scale, role_of(family.name)),
-    )
+    with executing(options) as (device, cluster):
+        outcome = train_missing(
+            runs,
+            table,
+            Store(paths.store()),
+            trainer=family.trainer,
+            device=device,
+            minutes=options.minutes,
+            shard=_shard(options.shard),
+            only=_only(options.only, runs),
+            among=among,
+            workers=options.workers,
+            manifest=paths.manifest(family.scale, role_of(family.name)),
+            cluster=cluster,
+        )
     print(f"{name} at scale {family.scale}: {outcome}")
     if outcome.interrupted:
         print("Stopped. Every finished run is kept; the same command goes on from here.", file=sys.stderr)

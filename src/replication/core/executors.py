@@ -56,14 +56,26 @@ def in_process(stacks: Iterable[Stack], trainer: str, device: torch.device, dead
         if time.monotonic() > deadline:
             raise OutOfTime
         data = datasets.load(stack[0]["dataset"])
-        for epoch in find(trainer).train(stack, data, device):
-            yield epoch
-            if time.monotonic() > deadline:
-                raise OutOfTime
+        try:
+            for epoch in find(trainer).train(stack, data, device):
+                yield epoch
+                if time.monotonic() > deadline:
+                    raise OutOfTime
+        except torch.OutOfMemoryError:
+            raise UserError(no_memory(stack)) from None
+
+
+def no_memory(stack: Stack) -> str:
+    """What to say where a GPU is too small."""
+    batch = f"with batches of {stack[0]['batch_size']}" if "batch_size" in stack[0].settings else ""
+    return (
+        f"the GPU has too little memory free to train {len(stack)} runs of {stack[0].family} at once {batch}".rstrip()
+        + ". End what else uses it, or choose --device cpu. Finished runs are kept"
+    )
 
 
 @dataclass
-class _Task:
+class Task:
     """A stack on its way to being trained."""
 
     stack: Stack
@@ -78,7 +90,7 @@ class _Task:
 class _Worker:
     """A process of one thread that trains one stack after the other, and the pipe that leads to it."""
 
-    def __init__(self, trainer: str, task: _Task, others: Sequence[Any]) -> None:
+    def __init__(self, trainer: str, task: Task, others: Sequence[Any]) -> None:
         """Args: others: the pipes to the workers that run already."""
         # A fork has imported torch already, which takes seconds. It trains with one thread, so that none of the threads
         # that this process may have is missed there. Not with Python 3.12 and later, which warn of it.
@@ -97,7 +109,7 @@ class _Worker:
         its_end.close()  # else the end of the process would not show
         self.give(task)
 
-    def give(self, task: _Task) -> None:
+    def give(self, task: Task) -> None:
         self.task = task
         with suppress(OSError):  # of one that has died: what comes from it next says so
             self.pipe.send(task.stack)
@@ -117,12 +129,12 @@ def local_workers(stacks: Iterable[Stack], trainer: str, workers: int, deadline:
         UserError: a training failed, or three processes died over the same stack.
         OutOfTime: the deadline has passed.
     """
-    coming = (_Task(stack) for stack in stacks)
-    returned: deque[_Task] = deque()  # of workers that died
+    coming = (Task(stack) for stack in stacks)
+    back: deque[Task] = deque()  # of workers that died
     working: dict[Any, _Worker] = {}  # by its pipe
 
-    def following() -> _Task | None:
-        return returned.popleft() if returned else next(coming, None)
+    def following() -> Task | None:
+        return back.popleft() if back else next(coming, None)
 
     try:
         while True:
@@ -147,7 +159,7 @@ def local_workers(stacks: Iterable[Stack], trainer: str, workers: int, deadline:
                     del working[pipe]
                     worker.end()
                     if event is None:
-                        returned += _returned(worker)
+                        back += _returned(worker)
     finally:
         for worker in working.values():
             worker.process.terminate()
@@ -163,14 +175,18 @@ def _received(pipe: Any) -> Any:
         return None
 
 
-def _returned(worker: _Worker) -> list[_Task]:
-    """What a dead worker leaves to be trained.
+def _returned(worker: _Worker) -> list[Task]:
+    """What a dead worker leaves to be trained."""
+    code = worker.process.exitcode
+    return returned(worker.task, f"a training process died (exit code {code}; -9 often means that memory ran out)")
+
+
+def returned(task: Task, died: str) -> list[Task]:
+    """What is left to be trained of a task whose worker died; says so.
 
     Raises:
         UserError: it is not the first to have died over it, nor the second.
     """
-    task, code = worker.task, worker.process.exitcode
-    died = f"a training process died (exit code {code}; -9 often means that memory ran out)"
     if not task.stack:
         return []
     if task.lost == RETURNS:
@@ -207,8 +223,8 @@ def _work(trainer: str, pipe: Any, parent: int, parents_pipes: Sequence[Any]) ->
         pipe.send(Failed(f"training failed: {type(error).__name__}: {error}\n\n{traceback.format_exc()}"))
 
 
-def keep_freed_memory() -> None:
-    """Have glibc keep what a step frees for the next one. With another C library nothing changes.
+def keep_freed_memory() -> bool:
+    """Have glibc keep what a step frees for the next one; whether it does. With another C library nothing changes.
 
     By default it hands the pages of a few megabytes back and faults in fresh ones at every step, which may cost a small
     CNN as much as its arithmetic (tests/benchmarks/small_cnn.py). An older glibc refuses so large a threshold and is
@@ -216,5 +232,5 @@ def keep_freed_memory() -> None:
     """
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt  # 1 for done, 0 for refused
-        if mallopt(M_MMAP_THRESHOLD, KEPT_BYTES):
-            mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+        return bool(mallopt(M_MMAP_THRESHOLD, KEPT_BYTES) and mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))
+    return False

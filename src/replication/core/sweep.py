@@ -5,11 +5,13 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import torch
 from tqdm import tqdm
@@ -26,8 +28,22 @@ from replication.core.runs import Record, Run, Store, read_current, write_table
 from replication.data.verify import verified
 from replication.training.trainer import Epoch, Trainer, find
 
+if TYPE_CHECKING:
+    from replication.core.ray_executor import RayExecutor
+
 UNSAID = "unsaid"
 LOOK = 1.0  # seconds between two looks at what another sweep has finished
+
+
+@dataclass(frozen=True)
+class Order:
+    """How a campaign has runs trained: these, in this order, none that would not end in time, waiting for nobody."""
+
+    places: Mapping[str, int]  # by key
+    fits: Callable[[Stack, float], bool]  # of a stack, and the seconds that are left
+
+    def sort(self, stacks: list[Stack]) -> list[Stack]:
+        return sorted(stacks, key=lambda stack: min(self.places[run.key] for run in stack))
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,8 @@ def sweep(
     among: Container[str] | None = None,
     workers: int | None = None,
     manifest: Path | None = None,
+    order: Order | None = None,
+    cluster: "RayExecutor | None" = None,
 ) -> Outcome:
     """Train the runs that neither the store nor the table has, then write the table: the selected runs, no others.
 
@@ -80,6 +98,8 @@ def sweep(
         only: train only runs whose settings have one of these values, by name of the setting (see `setting`).
         workers: processes on the CPU; by default REPLICATION_WORKERS, or one a core.
         manifest: of the runs' data, which are compared with it.
+        order: by default replicate by replicate, long runs first, waiting for what another sweep trains.
+        cluster: who trains, in place of this machine.
     """
     for folder in (store.folder, table.resolve().parent):
         room_for.check_writable(folder)
@@ -92,6 +112,8 @@ def sweep(
         raise UserError(f"no run of the grid has all of {', '.join(only)} as chosen: choose fewer at a time")
     missing = [run for run in wanted if run.key not in known and (among is None or run.key in among)]
     part, parts = shard
+    if order is not None:
+        missing = [run for run in missing if run.key in order.places]
     share = [run for run in sorted(missing, key=lambda r: r.key) if int(run.key, 16) % parts == part - 1]
     deadline = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
 
@@ -104,8 +126,9 @@ def sweep(
         interval = 0.5 if sys.stderr.isatty() else 10
         bar = tqdm(total=len(share), unit="run", desc=share[0].family, mininterval=interval, miniters=0, smoothing=0)
         try:
-            with _sigterm_as_interrupt(), end_with_dvc(), bar, Claims(store) as claims, _alarm(deadline):
-                for epoch in _epochs(share, claims, trainer=trainer, device=device, deadline=deadline, workers=workers):
+            with _sigterm_as_interrupt(), end_with_dvc(), bar, Claims(store) as claims, alarm(deadline):
+                options: dict[str, Any] = {"device": device, "workers": workers, "order": order, "cluster": cluster}
+                for epoch in _epochs(share, claims, trainer=trainer, deadline=deadline, **options):
                     for record in epoch.finished:
                         store.put(sealed(record | {"data": data[record["run"]["dataset"]]}))
                         trained.add(record["key"])
@@ -130,7 +153,15 @@ def sweep(
 
 
 def _epochs(
-    runs: Sequence[Run], claims: Claims, *, trainer: str, device: torch.device, deadline: float, workers: int | None
+    runs: Sequence[Run],
+    claims: Claims,
+    *,
+    trainer: str,
+    device: torch.device,
+    deadline: float,
+    workers: int | None,
+    order: Order | None,
+    cluster: "RayExecutor | None",
 ) -> Iterator[Epoch]:
     """Train the runs that no other sweep trains, and wait for the others: what it gives up is trained here.
 
@@ -139,13 +170,23 @@ def _epochs(
     """
     left = list(runs)
     while left:
-        stacks = _stacks(left, find(trainer), device)
-        claimed = (taken for stack in stacks if (taken := claims.take(stack)))
-        if device.type == "cpu" and find(trainer).one_thread(runs[0]):
+        stacks = _stacks(left, find(trainer), device, None if cluster is None else partial(cluster.stack_size, trainer))
+        if order is not None:
+            stacks = order.sort(stacks)
+        claimed = (
+            taken
+            for stack in stacks
+            if (order is None or order.fits(stack, deadline - time.monotonic())) and (taken := claims.take(stack))
+        )
+        if cluster is not None:
+            yield from cluster.train(claimed, trainer, deadline)
+        elif device.type == "cpu" and find(trainer).one_thread(runs[0]):
             number = min(workers or processes(), len(stacks))
             yield from executors.local_workers(claimed, trainer, number, deadline)
         else:
             yield from executors.in_process(claimed, trainer, device, deadline)
+        if order is not None:
+            return
         left = _not_finished(left, claims)
         if elsewhere := claims.elsewhere(left):
             tqdm.write(f"another sweep trains {len(elsewhere)} of these runs: waiting for it", file=sys.stderr)
@@ -163,7 +204,7 @@ def _not_finished(runs: Sequence[Run], claims: Claims) -> list[Run]:
 
 
 @contextmanager
-def _alarm(deadline: float) -> Iterator[None]:
+def alarm(deadline: float) -> Iterator[None]:
     """OutOfTime is raised within it at the deadline: an epoch of a large network may last hours.
 
     Its checkpoint is that of its last whole epoch.
@@ -199,8 +240,14 @@ def _verified(runs: Sequence[Run], manifest: Path | None) -> dict[str, dict[str,
     return {name: verified(name, datasets.load(name), manifest) for name in names}
 
 
-def _stacks(runs: Sequence[Run], trains: Trainer, device: torch.device) -> list[Stack]:
-    """Stacks of runs (of one family) that can be trained together."""
+def _stacks(
+    runs: Sequence[Run], trains: Trainer, device: torch.device, size_of: Callable[[Run], int] | None = None
+) -> list[Stack]:
+    """Stacks of runs (of one family) that can be trained together.
+
+    Args:
+        size_of: how many like a run fit where they train; by default on this machine's device.
+    """
     groups: defaultdict[object, list[Run]] = defaultdict(list)
     for run in runs:
         groups[trains.stack_key(run)].append(run)
@@ -208,7 +255,10 @@ def _stacks(runs: Sequence[Run], trains: Trainer, device: torch.device) -> list[
     for group in groups.values():
         # Paired runs side by side: they share their batches.
         group.sort(key=lambda run: (run["replicate"], run["lambda"]))
-        size = trains.stack_size(group[0], datasets.load(group[0]["dataset"]), device)
+        if size_of is not None:
+            size = size_of(group[0])
+        else:
+            size = trains.stack_size(group[0], datasets.load(group[0]["dataset"]), device)
         stacks += [group[first : first + size] for first in range(0, len(group), size)]
     # Replicate by replicate, so that a sweep cut short has some runs of every cell; long ones first within each.
     return sorted(stacks, key=lambda stack: (stack[0]["replicate"], -trains.cost(stack[0])))

@@ -80,6 +80,8 @@ class Task(Protocol):
 class LargeModels:
     """The `Trainer` of one task."""
 
+    CHECKPOINTS = True
+
     def __init__(self, task: Task) -> None:
         self.task = task
 

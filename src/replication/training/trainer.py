@@ -54,6 +54,11 @@ def find(place: str) -> Trainer:
     return trainer
 
 
+def checkpoints(place: str) -> bool:
+    """Whether a trainer goes on with unfinished runs from their last epoch: it says so by CHECKPOINTS = True."""
+    return bool(getattr(find(place), "CHECKPOINTS", False))
+
+
 def prepare(device: torch.device) -> None:
     """Tell a GPU's libraries what every trainer here needs; more than once does no harm."""
     if device.type == "cuda":
