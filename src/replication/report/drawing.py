@@ -65,7 +65,11 @@ def keep(key: str, path: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for suffix in SUFFIXES:
         _copy(path.with_suffix(suffix), folder / f"{key}{suffix}")
-    for old in sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)[:-KEPT]:
+
+
+def forget_old() -> None:
+    """Delete the oldest files of those that are kept. For one process: another one may keep some meanwhile."""
+    for old in sorted(_folder().glob("*.*"), key=lambda file: file.stat().st_mtime)[:-KEPT]:
         old.unlink()
 
 

@@ -1,8 +1,8 @@
 """Figures in the paper's layout: a curve for each lambda, and the table of pairwise tests beside it."""
 
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,15 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from PIL import Image
 
 from replication.core.files import write_whole
-from replication.report.drawing import Drawing, keep, kept
+from replication.report import crew
+from replication.report.drawing import Drawing, forget_old, keep, kept
 from replication.report.effects import EDGES, KINDS, Row
 from replication.statistics.t_tests import NO_VARIANCE, t_interval
 
@@ -174,33 +176,46 @@ def save(drawing: Drawing, folder: Path, name: str, note: str = "") -> Path:
     """Write FOLDER/figures/NAME.png and .svg (without dates: the same data give the same bytes); the PNG's path.
 
     Args:
-        drawing: drawn only if its files are not kept from before.
+        drawing: drawn only if its files are not kept from before; within `crew.all_cores`, at its end.
         note: printed above the figure, for what keeps its numbers from being compared with the paper's.
     """
     path = folder / "figures" / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     key = drawing.key(note)
     if not kept(key, path):
-        _write(drawing.draw(), path, note)
-        keep(key, path)
+        crew.do(partial(_draw, drawing, path, note, key))
+    forget_old()
     return path
+
+
+def _draw(drawing: Drawing, path: Path, note: str, key: str) -> None:
+    _write(drawing.draw(), path, note)
+    keep(key, path)
 
 
 def _write(figure: Figure, path: Path, note: str) -> None:
     if note:
         figure.suptitle(note, color="firebrick")
     with mpl.rc_context(STYLE):
+        _arrange(figure)
         _save_png(figure, path)
-        figure.set_layout_engine(None)  # arranged already, and that takes most of the time
         about = {"Date": None, "Creator": None}
         write_whole(path.with_suffix(".svg"), lambda beside: figure.savefig(beside, format="svg", metadata=about))
     plt.close(figure)
 
 
+def _arrange(figure: Figure) -> None:
+    """Lay the figure out once, as large as its PNG. `savefig` would draw it for that, and once more at each saving."""
+    if engine := figure.get_layout_engine():
+        figure.set_dpi(STYLE["savefig.dpi"])
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+
+
 def _save_png(figure: Figure, path: Path) -> None:
     """In 256 colours, a third of the bytes: report.html holds every figure, and is committed with each rendering."""
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png")
-    with Image.open(drawn) as picture:
-        palette = picture.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    figure.set_dpi(STYLE["savefig.dpi"])
+    drawn, size = FigureCanvasAgg(figure).print_to_buffer()
+    picture = Image.frombuffer("RGBA", size, drawn, "raw", "RGBA", 0, 1).convert("RGB")
+    palette = picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     write_whole(path, lambda beside: palette.save(beside, format="png", optimize=True))

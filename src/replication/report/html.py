@@ -23,9 +23,9 @@ def asset(name: str) -> Markup:
     return Markup(resources.files("replication.report").joinpath("templates", name).read_text())
 
 
-def script_hash() -> str:
-    """How the Content-Security-Policy names the page's script."""
-    return f"sha256-{base64.b64encode(sha256(asset('page.js').encode()).digest()).decode()}"
+def script_hash(script: str) -> str:
+    """How the Content-Security-Policy names a page's script."""
+    return f"sha256-{base64.b64encode(sha256(script.encode()).digest()).decode()}"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""The report of one scale, from findings: report.md and report.html with the answer, the appendix with everything."""
+"""The report of one scale: report.md and report.html with the answer, the appendix with everything, the explorer."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from replication.core.board import STAND_IN, Exhibit
 from replication.core.files import write_text
 from replication.core.settings import Parameters
 from replication.core.verdict import PLAIN
-from replication.report import answer, effects, figures, html, plots
+from replication.report import answer, charting, crew, effects, explorer, figures, html, plots
 from replication.report.drawing import later
 from replication.report.html import Picture
 from replication.report.section import Section
@@ -27,21 +28,27 @@ def write(parameters: Parameters, shown: list[Exhibit]) -> str:
     folder = paths.reports(parameters.scale)
     note = STAND_IN if any(exhibit.stand_in for exhibit in shown) else ""
     found = board.read(parameters.scale)
-    sections = [
-        section for exhibit in shown for section in exhibit.room.sections(exhibit.parts, exhibit.findings, folder, note)
-    ]
+    rows = effects.forest(found["claims"])
+    with crew.all_cores():
+        sections = [
+            section
+            for exhibit in shown
+            for section in exhibit.room.sections(exhibit.parts, exhibit.findings, folder, note)
+        ]
+        if rows:
+            figures.save(later(figures.forest, rows), folder, "forest", note)
     folder.mkdir(parents=True, exist_ok=True)
     plots.write(found, {name: part for exhibit in shown for name, part in exhibit.findings.items()}, folder)
     _write_appendix(found, sections, shown, folder, note)
-    _write_report(found, sections, folder, note)
+    _write_report(found, rows, sections, folder, note)
+    _write_explorer(parameters, shown, folder, note)
     return f"The report is {folder / 'report.html'} (and report.md beside it)."
 
 
-def _write_report(found: dict[str, Any], sections: list[Section], folder: Path, note: str) -> None:
+def _write_report(
+    found: dict[str, Any], rows: list[effects.Row], sections: list[Section], folder: Path, note: str
+) -> None:
     """report.html, a card for each claim; report.md, the same in short."""
-    rows = effects.forest(found["claims"])
-    if rows:
-        figures.save(later(figures.forest, rows), folder, "forest", note)
     counts = answer.counts(found["claims"])
     context = {
         "board": found,
@@ -134,8 +141,31 @@ def _without(claims: list[dict[str, Any]], rows: list[effects.Row]) -> str:
     return " ".join(said)
 
 
-def _frame() -> dict[str, str]:
-    return {"style": html.asset("page.css"), "script": html.asset("page.js"), "script_hash": html.script_hash()}
+def _write_explorer(parameters: Parameters, shown: list[Exhibit], folder: Path, note: str) -> None:
+    """explorer.html: the runs themselves."""
+    parts = [part for exhibit in shown for part in exhibit.parts]
+    groups = list(explorer.groups(parts, list(parameters.families)))
+    licence = Markup(f"/*\n{html.asset('uplot-licence.txt')}*/\n")
+    frame = _frame(
+        style=[charting.style(), html.asset("explorer.css")],
+        script=[licence, charting.script(), html.asset("explorer.js")],
+    )
+    page = _environment(escaped=True).get_template("explorer.html.jinja")
+    context = {
+        "scale": parameters.scale,
+        "note": note,
+        "runs": sum(len(group.records) for group in groups),
+        "content": explorer.content(groups),
+        "charting_version": charting.VERSION,
+    }
+    write_text(folder / "explorer.html", page.render(context | frame))
+
+
+def _frame(style: Sequence[Markup] = (), script: Sequence[Markup] = ()) -> dict[str, str]:
+    """What every page has, and what one adds to its style and script."""
+    whole = Markup("\n").join([html.asset("page.js"), *script])
+    styles = Markup("\n").join([html.asset("page.css"), *style])
+    return {"style": styles, "script": whole, "script_hash": html.script_hash(whole)}
 
 
 def _environment(*, escaped: bool = False) -> Environment:
