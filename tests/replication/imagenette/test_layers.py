@@ -8,9 +8,9 @@ from ruamel.yaml import YAML
 from replication.__main__ import main
 from replication.core import paths
 from replication.core.family import find
+from replication.core.finished import Outcome
 from replication.core.runs import Store, make_record, read_table, write_table
 from replication.core.settings import load
-from replication.core.sweep import Outcome
 from replication.imagenette import grid, layers, rows
 
 FAMILY = "resnet50-imagenette"
