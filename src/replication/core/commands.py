@@ -102,10 +102,10 @@ def statistics(options: argparse.Namespace) -> None:
 
 def verdicts(options: argparse.Namespace) -> None:
     """Decide every claim."""
-    from replication.core import board
+    from replication.core import board, variant
 
     parameters = load(options.scale)
-    folder = board.write(parameters, board.exhibits(parameters))
+    folder = board.write(parameters, board.exhibits(parameters), variant.folder(parameters.scale))
     print(f"The verdicts are in {folder / 'claims.json'}, the metrics beside them.")
 
 
@@ -116,10 +116,14 @@ def report(options: argparse.Namespace) -> None:
 
     parameters = load(options.scale)
     shown = board.exhibits(parameters)
-    board.write(parameters, shown)
-    print(page.write(parameters, shown))
-    if told := variant.report(parameters.scale):
-        print(told)
+    folder = variant.folder(parameters.scale)
+    for old in (folder, paths.reports(parameters.scale) / variant.FOLDER):  # without its figures of another day
+        page.delete(old)
+    board.write(parameters, shown, folder)
+    compared = variant.comparison(parameters, board.read(parameters.scale, folder))
+    print(page.write(parameters, shown, folder, compared))
+    if compared is not None:
+        print(compared)
 
 
 def docs(_: argparse.Namespace) -> None:

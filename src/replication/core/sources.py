@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from replication.core import family, paths
+from replication.core.changed import changed
 from replication.core.code import SRC, code_of
 from replication.core.family import Family, Study
 from replication.core.files import write_text
@@ -56,7 +57,8 @@ def sources(parameters: Parameters) -> Iterator[Source]:
             yield Source(stage.name, msgspec.json.encode(stage.settings), code_of(name, *stage.builds_on))
         for part in family.parts_of(parameters, name):
             yield from _of_part(part)
-    yield Source("report", msgspec.json.encode(parameters.families), [SRC])  # and of the verdicts: all code
+    told = {"families": parameters.families, "changed": changed(parameters.scale)}
+    yield Source("report", msgspec.json.encode(told), [SRC])  # and of the verdicts: all code
 
 
 def _of_part(part: family.Part) -> Iterator[Source]:
