@@ -132,7 +132,7 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Parameters:
         lambda_override=_lambda_override(raw["lambda"]),
         train=_train(raw.get("train"), families),
         families=families,
-        sections={name: raw[name] for name in sections},
+        sections={name: raw[name] for name in sorted(sections)},
         of_scale=of_scale,
         scales=scales,
     )
