@@ -22,7 +22,6 @@ from replication.core.family import Family, find
 from replication.core.finished import Outcome
 from replication.core.runs import Record, Run, Store, read_current
 from replication.core.settings import load
-from replication.core.sweep import choose_device, sweep
 from replication.imagenette import grid, rows
 from replication.imagenette.rows import EMPIRICAL, Chosen
 from replication.imagenette.settings import ImagenetteSettings
@@ -108,6 +107,8 @@ def highest(layers: list[dict[str, Any]], source: str, basis: str) -> Chosen:
 
 def train(run: Run, trainer: str, store: Store, options: argparse.Namespace) -> Outcome:
     """Have one run trained into the store. The family's table stays as it is: its sweep writes it."""
+    from replication.core.sweep import choose_device, sweep  # with torch, which nothing else here needs
+
     with tempfile.TemporaryDirectory() as folder:
         return sweep(
             [run],

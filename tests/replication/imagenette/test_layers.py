@@ -58,7 +58,7 @@ def trained(monkeypatch):
                 store.put(left_by(run))
         return Outcome(len(runs), 0, 0, interrupted=False)
 
-    monkeypatch.setattr(layers, "sweep", sweep)
+    monkeypatch.setattr("replication.core.sweep.sweep", sweep)
     return found
 
 
@@ -88,7 +88,7 @@ def test_with_no_time_the_row_stays_unknown_and_that_is_said(trained, capsys):
 
 
 def test_an_interrupted_training_leaves_the_row_unknown(monkeypatch, capsys):
-    monkeypatch.setattr(layers, "sweep", lambda *_, **__: Outcome(1, 0, 1, interrupted=True))
+    monkeypatch.setattr("replication.core.sweep.sweep", lambda *_, **__: Outcome(1, 0, 1, interrupted=True))
     status, found = step()
     assert status == 130 and found["empirical"]["numbers"] is None
     assert "The same command goes on from here" in capsys.readouterr().err
