@@ -224,6 +224,10 @@ CASES = {
     # names and scales
     "a list as the scale": Malformed(("sweep", "--family", MNIST), ((("scale",), ["demo"]),), "scale"),
     "a scale that is none": Malformed(("sweep", "--family", MNIST), ((("scale",), "huge"),), "scale"),
+    "a family to train that is none": Malformed(sweep(MNIST), ((("train",), "no such"),), "train"),
+    "no family to train": Malformed(sweep(MNIST), ((("train",), []),), "train"),
+    "a mapping of families to train": Malformed(sweep(MNIST), ((("train",), {MNIST: 1}),), "train"),
+    "a family in place of all": Malformed(sweep(MNIST), ((("families",), MNIST),), "families"),
     "an empty list of lambda": Malformed(sweep(MNIST), ((("lambda",), []),), "lambda"),
     "a path as a scale": Malformed(
         ("sweep", "--scale", "../x", "--family", MNIST), ((("scales", "../x"), RIGHT["scales"]["demo"]),), "scales"

@@ -42,6 +42,21 @@ def test_only_takes_values_as_the_runs_have_them(make_run):
 
 
 @pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("command", ["sweep", "calibrate"])
+def test_a_family_that_is_left_out_keeps_what_exists_and_trains_nothing(command, capsys):
+    paths.PARAMS.write_text(paths.PARAMS.read_text().replace("\ntrain:\n", "\ntrain: cnn-mnist\n"))
+    found = find(load("demo"), FAMILY)
+    run, *_ = found.grid if command == "sweep" else found.calibrations
+    Store(paths.store()).put(make_record(run, {}, {"validation_mse": [1.0]}, 1, {}))
+    assert main([command, "--scale", "demo", "--family", FAMILY]) == 0
+    first, second = capsys.readouterr().out.splitlines()[:2]
+    assert first == f"{FAMILY}: `train` in params.yaml leaves it out, so that nothing is trained"
+    assert "1 known already, 0 trained now" in second
+    [record] = read_table(found.table if command == "sweep" else found.calibration_table)
+    assert record["key"] == run.key
+
+
+@pytest.mark.usefixtures("project")
 def test_clear_forgets_runs_that_no_table_has(capsys):
     runs = find(load("demo"), FAMILY).grid
     store, table = Store(paths.store()), paths.table("demo", FAMILY)

@@ -79,7 +79,7 @@ def read(parameters: Parameters, family: str) -> AutoencoderSettings:
     settings = AutoencoderSettings(
         family=family,
         scale=parameters.scale,
-        lambda_override=parameters.lambda_override,
+        lambda_override=parameters.lambdas(family),
         training=parameters.read(Training, "autoencoder"),
         grid=parameters.grid(Grid, family),
         variants=read_variants(parameters.section("variants"), "variants", Training, AtWidths),

@@ -53,7 +53,7 @@ def read(parameters: Parameters, family: str) -> UNetSettings:
     settings = UNetSettings(
         family=family,
         scale=parameters.scale,
-        lambda_override=parameters.lambda_override,
+        lambda_override=parameters.lambdas(family),
         training=parameters.read(Training, "unet"),
         grid=parameters.grid(Grid, family),
     )

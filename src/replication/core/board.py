@@ -1,6 +1,7 @@
 """The board: the verdict on every claim of the paper and on every hypothesis, from the findings of all parts.
 
-It is written as claims.json, whose fields docs/claims.md explains, and in short as metrics.json, for DVC.
+It is written as claims.json, whose fields docs/claims.md explains, and in short as metrics.json, for DVC. A copy under
+data/verdicts is that of the present settings, whichever the pages are of: the pipeline depends on it.
 """
 
 import json
@@ -70,9 +71,12 @@ def exhibits(parameters: Parameters) -> list[Exhibit]:
     return sorted(found, key=lambda exhibit: exhibit.room.order)
 
 
-def write(parameters: Parameters, shown: list[Exhibit]) -> Path:
-    """Write reports/<scale>/claims.json and metrics.json; the folder."""
-    folder = paths.reports(parameters.scale)
+def write(parameters: Parameters, shown: list[Exhibit], folder: Path | None = None) -> Path:
+    """Write claims.json beside the pages in `folder`, reports/<scale> or the one that is given, and metrics.json.
+
+    metrics.json is always that of the present settings. The folder is returned.
+    """
+    folder = folder or paths.reports(parameters.scale)
     claims = _claims(shown)
     board = {
         "version": VERSION,
@@ -82,14 +86,15 @@ def write(parameters: Parameters, shown: list[Exhibit]) -> Path:
         "hypotheses": sorted(_hypotheses(shown), key=_place),
         "runs": [asdict(coverage(part)) for one in shown for part in one.parts if isinstance(part, Family)],
     }
-    write_text(folder / "claims.json", _json(board))
-    write_text(folder / "metrics.json", _json(results.of(claims)))
+    for path in (folder / "claims.json", paths.verdicts(parameters.scale)):
+        write_text(path, _json(board))
+    write_text(paths.reports(parameters.scale) / "metrics.json", _json(results.of(claims)))
     return folder
 
 
-def read(scale: str) -> dict[str, Any]:
-    """claims.json as `write` left it."""
-    path = paths.reports(scale) / "claims.json"
+def read(scale: str, folder: Path | None = None) -> dict[str, Any]:
+    """claims.json as `write` left it in reports/<scale>, or in another folder."""
+    path = (folder or paths.reports(scale)) / "claims.json"
     with reading(path, "`python -m replication verdicts` makes it anew"):
         board: dict[str, Any] = json.loads(path.read_text())  # a null is None: not amended
         if board["version"] != VERSION:

@@ -8,7 +8,7 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-from replication.core import clearing, merging, paths, records, strict_json
+from replication.core import clearing, finished, merging, paths, records, room_for, strict_json
 from replication.core import sources as stage_sources
 from replication.core.errors import UserError
 from replication.core.family import (
@@ -53,7 +53,9 @@ def prepare(options: argparse.Namespace) -> None:
 
 def sweep(options: argparse.Namespace) -> int:
     """Train what a family's grid misses."""
-    family = find(load(options.scale), options.family)
+    parameters = load(options.scale)
+    family = find(parameters, options.family)
+    leave_out(parameters, options)
     if waiting := family.planned - len(family.grid):
         print(
             f"{waiting} further runs of {family.name} can be described once it is known which layers they guide: "
@@ -63,9 +65,18 @@ def sweep(options: argparse.Namespace) -> int:
     return train(options, family, family.grid, family.name)
 
 
+def leave_out(parameters: Parameters, options: argparse.Namespace) -> None:
+    """Give a family that `train` in params.yaml does not have no time to train, and say so."""
+    if not parameters.trains(options.family):
+        print(f"{options.family}: `train` in params.yaml leaves it out, so that nothing is trained")
+        options.minutes = 0
+
+
 def calibrate(options: argparse.Namespace) -> int:
     """Train a family's calibration, and show the candidates."""
-    family = find(load(options.scale), options.family)
+    parameters = load(options.scale)
+    family = find(parameters, options.family)
+    leave_out(parameters, options)
     runs = family.calibrations
     name = calibration_name(family.name)
     status = train(options, family, runs, name)
@@ -91,10 +102,10 @@ def statistics(options: argparse.Namespace) -> None:
 
 def verdicts(options: argparse.Namespace) -> None:
     """Decide every claim."""
-    from replication.core import board
+    from replication.core import board, variant
 
     parameters = load(options.scale)
-    folder = board.write(parameters, board.exhibits(parameters))
+    folder = board.write(parameters, board.exhibits(parameters), variant.folder(parameters.scale))
     print(f"The verdicts are in {folder / 'claims.json'}, the metrics beside them.")
 
 
@@ -105,10 +116,14 @@ def report(options: argparse.Namespace) -> None:
 
     parameters = load(options.scale)
     shown = board.exhibits(parameters)
-    board.write(parameters, shown)
-    print(page.write(parameters, shown))
-    if told := variant.report(parameters.scale):
-        print(told)
+    folder = variant.folder(parameters.scale)
+    for old in (folder, paths.reports(parameters.scale) / variant.FOLDER):  # without its figures of another day
+        page.delete(old)
+    board.write(parameters, shown, folder)
+    compared = variant.comparison(parameters, board.read(parameters.scale, folder))
+    print(page.write(parameters, shown, folder, compared))
+    if compared is not None:
+        print(compared)
 
 
 def docs(_: argparse.Namespace) -> None:
@@ -272,22 +287,28 @@ def train(
         print(f"{name} at scale {family.scale}: it has no such runs")
         return 0
 
-    from replication.core import room_for
-    from replication.core.executing import executing
-    from replication.core.sweep import sweep as train_missing
-
     if options.minutes != 0:  # zero write the table, and need no data
         check_there(family)
     room_for.check_writable(paths.reports(family.scale))
+    store, shard = Store(paths.store()), _shard(options.shard)
+    if not options.only:
+        there = finished.without_training(runs, table, store)
+        if options.minutes == 0 or not there.missing:
+            print(f"{name} at scale {family.scale}: {there}")
+            return 0
+
+    from replication.core.executing import executing
+    from replication.core.sweep import sweep as train_missing
+
     with executing(options) as (device, cluster):
         outcome = train_missing(
             runs,
             table,
-            Store(paths.store()),
+            store,
             trainer=family.trainer,
             device=device,
             minutes=options.minutes,
-            shard=_shard(options.shard),
+            shard=shard,
             only=_only(options.only, runs),
             among=among,
             workers=options.workers,

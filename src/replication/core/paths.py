@@ -12,7 +12,7 @@ RUNS = Path("data/runs")
 def store() -> Path:
     """The run store, unless REPLICATION_STORE names another one."""
     named = os.environ.get("REPLICATION_STORE")
-    return Path(named) if named else _project() / ".runs"
+    return Path(named) if named else project() / ".runs"
 
 
 def raw() -> Path:
@@ -29,12 +29,12 @@ def _data(kind: str) -> Path:
     """A folder of data: that in REPLICATION_DATA; or the project's; or, if there is none, its main checkout's."""
     if named := os.environ.get("REPLICATION_DATA"):
         return Path(named) / kind
-    own = _project() / "data" / kind
-    main = _main_checkout(_project())
+    own = project() / "data" / kind
+    main = _main_checkout(project())
     return main / "data" / kind if not own.exists() and main and (main / "data" / kind).exists() else own
 
 
-def _project() -> Path:
+def project() -> Path:
     """This folder. In a DVC experiment's temporary copy, DVC_ROOT still names the project it came from."""
     return Path(os.environ.get("DVC_ROOT", "."))
 
@@ -66,6 +66,11 @@ def reports(scale: str) -> Path:
 
 def statistics(scale: str) -> Path:
     return Path("data/statistics") / scale
+
+
+def verdicts(scale: str) -> Path:
+    """Those of the present settings; the ones beside pages are those of the pages."""
+    return Path("data/verdicts") / f"{scale}.json"
 
 
 def sources(scale: str) -> Path:

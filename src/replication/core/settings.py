@@ -21,6 +21,7 @@ from replication.core.schema import check_keys, check_numbers, mapping, mistake,
 from replication.core.suggest import suggestion
 
 SHARED = {"scale", "lambda", "families", "scales"}
+OPTIONAL = {"train"}
 STUDIES = ("theory", "profiles")  # rooms without families that a scale has settings for
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of what has files of its name: a scale, a family, a data set
 
@@ -33,6 +34,7 @@ class Parameters:
 
     scale: str
     lambda_override: tuple[float, ...] | None  # `lambda:`; None is the grid of each family
+    train: frozenset[str] | None  # families; None is all of them
     families: Mapping[str, str]  # name -> room
     sections: Mapping[str, Any] = field(repr=False)  # the rooms', unchecked
     of_scale: Mapping[str, Any] = field(repr=False)  # scales.SCALE, unchecked
@@ -55,6 +57,14 @@ class Parameters:
     def where(self, name: str) -> str:
         """How a message names a part of the scale."""
         return f"scales.{self.scale}.{name}"
+
+    def trains(self, family: str) -> bool:
+        """Whether `train` has a family, or leaves none out."""
+        return self.train is None or family in self.train
+
+    def lambdas(self, family: str) -> tuple[float, ...] | None:
+        """`lambda`, for a family that is trained; None is its grid."""
+        return self.lambda_override if self.trains(family) else None
 
     def dataset(self, family: str) -> str | None:
         """The data set of a family; None where the scale does not have the family.
@@ -105,7 +115,7 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Parameters:
     raw = read(path)
     families = _families(raw)
     sections = {name for room in set(families.values()) for name in sections_of(room)}
-    check_keys(raw, SHARED | sections, "top level")
+    check_keys(raw, SHARED | sections | (OPTIONAL & raw.keys()), "top level")
     scales = mapping(raw["scales"], "scales")
     asked = scale
     scale = raw["scale"] if asked is None else asked
@@ -120,8 +130,9 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Parameters:
     return Parameters(
         scale=scale,
         lambda_override=_lambda_override(raw["lambda"]),
+        train=_train(raw.get("train"), families),
         families=families,
-        sections={name: raw[name] for name in sections},
+        sections={name: raw[name] for name in sorted(sections)},
         of_scale=of_scale,
         scales=scales,
     )
@@ -197,6 +208,11 @@ def _found(package: str) -> Any:
 def _families(raw: dict[str, Any]) -> dict[str, str]:
     if "families" not in raw:
         raise mistake("top level", "missing parameter families")
+    if isinstance(raw["families"], str | list):
+        got = shown(raw["families"])
+        raise mistake(
+            "families", f"expected a mapping of names, got {got}. To train these alone set `train`: -S train=..."
+        )
     families = mapping(raw["families"], "families")
     for name, room in families.items():
         if not isinstance(room, str):
@@ -210,6 +226,20 @@ def _families(raw: dict[str, Any]) -> dict[str, str]:
 def _check_name(name: str, where: str) -> None:
     if not NAME.fullmatch(name):
         raise mistake(where, f"{shown(name)} is no name: write letters, digits, hyphens and dots, a hundred at most")
+
+
+def _train(value: Any, families: Mapping[str, str]) -> frozenset[str] | None:
+    """null = all families; a name or a list of names = those."""
+    if value is None:
+        return None
+    names = value if isinstance(value, list) else [value]
+    if not names:
+        raise mistake("train", "expected null, the name of a family or a list of names, got []")
+    for name in names:
+        if not isinstance(name, str) or name not in families:
+            near = suggestion(str(name), families)
+            raise mistake("train", f"no family {shown(name)}: choose among {', '.join(families)}{near}")
+    return frozenset(names)
 
 
 def _lambda_override(value: Any) -> tuple[float, ...] | None:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from replication.core import family, paths
+from replication.core.changed import changed
 from replication.core.code import SRC, code_of
 from replication.core.family import Family, Study
 from replication.core.files import write_text
@@ -53,20 +55,34 @@ def sources(parameters: Parameters) -> Iterator[Source]:
         )
     for name in family.room_names(parameters):
         for stage in family.room(name).stages(parameters):
-            yield Source(stage.name, msgspec.json.encode(stage.settings), code_of(name, *stage.builds_on))
+            yield Source(stage.name, _described(stage.settings), code_of(name, *stage.builds_on))
         for part in family.parts_of(parameters, name):
             yield from _of_part(part)
-    yield Source("report", msgspec.json.encode(parameters.families), [SRC])  # and of the verdicts: all code
+    told = {"families": parameters.families, "changed": changed(parameters.scale)}
+    yield Source("report", msgspec.json.encode(told), [SRC])  # and of the verdicts: all code
 
 
 def _of_part(part: family.Part) -> Iterator[Source]:
     assert isinstance(part, Family | Study)
     rooms = (part.room, *part.builds_on)
     if isinstance(part, Family):
-        yield Source(f"runs-{part.name}", part.described, code_of(*rooms, statistics=False))
-        if part.calibration is not None:
-            yield Source(f"calibrate-{part.name}", part.described, code_of(*rooms))
-    yield Source(f"statistics-{part.name}", part.described, code_of(*rooms))
+        yield Source(f"runs-{part.name}", _described(part.settings), code_of(*rooms, statistics=False))
+        if part.calibration is not None:  # of unguided runs
+            settings = _described(part.settings, "lambda_override")
+            yield Source(f"calibrate-{part.name}", settings, code_of(*rooms))
+    yield Source(f"statistics-{part.name}", _described(part.settings), code_of(*rooms))
+
+
+def _described(settings: Any, *without: str) -> bytes:
+    """Settings as JSON, without some of them.
+
+    `recorded`, what a room has read from a record, is always left out: its stages depend on the file of the record.
+    """
+    content = msgspec.to_builtins(settings)
+    for described in content if isinstance(content, list) else [content]:
+        for name in ("recorded", *without) if isinstance(described, dict) else ():
+            described.pop(name, None)
+    return msgspec.json.encode(content)
 
 
 def _content(source: Source) -> str:

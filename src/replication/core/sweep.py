@@ -17,14 +17,15 @@ import torch
 from tqdm import tqdm
 
 from replication import data as datasets
-from replication.core import executors, room_for
+from replication.core import executors, finished
 from replication.core.claims import Claims
 from replication.core.cores import workers as processes
 from replication.core.end_with_dvc import end_with_dvc
 from replication.core.errors import UserError
 from replication.core.executors import OutOfTime, Stack
+from replication.core.finished import Outcome
 from replication.core.records import sealed
-from replication.core.runs import Record, Run, Store, read_current, write_table
+from replication.core.runs import Run, Store
 from replication.data.verify import verified
 from replication.training.trainer import Epoch, Trainer, find
 
@@ -44,21 +45,6 @@ class Order:
 
     def sort(self, stacks: list[Stack]) -> list[Stack]:
         return sorted(stacks, key=lambda stack: min(self.places[run.key] for run in stack))
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a sweep did."""
-
-    selected: int
-    trained: int
-    missing: int
-    interrupted: bool
-
-    def __str__(self) -> str:
-        known = self.selected - self.trained - self.missing
-        text = f"{self.selected} runs: {known} known already, {self.trained} trained now"
-        return text + (f", {self.missing} still missing" if self.missing else "")
 
 
 def choose_device(name: str) -> torch.device:
@@ -101,12 +87,7 @@ def sweep(
         order: by default replicate by replicate, long runs first, waiting for what another sweep trains.
         cluster: who trains, in place of this machine.
     """
-    for folder in (store.folder, table.resolve().parent):
-        room_for.check_writable(folder)
-    known = {record["key"]: record for record in read_current(table)}  # the table's stand, whatever the store has
-    store.add_missing(known.values())
-    _take(runs, store, known)
-    store.tidy(known)
+    known = finished.known(runs, table, store)
     wanted = [run for run in runs if all(setting(run, name) in values for name, values in (only or {}).items())]
     if only and not wanted:
         raise UserError(f"no run of the grid has all of {', '.join(only)} as chosen: choose fewer at a time")
@@ -141,15 +122,14 @@ def sweep(
         except KeyboardInterrupt:
             interrupted = True
 
-    _take(runs, store, known)
-    selected = [known[run.key] for run in runs if run.key in known]
-    write_table(table, selected)
+    finished.take(runs, store, known)
+    left = finished.write(runs, table, known)
     if lost := trained - known.keys():
         raise UserError(
             f"{len(lost)} runs that were trained now are no longer in {store.folder}: it was deleted or changed in the "
             "meantime. The others are kept; the same command trains these again"
         )
-    return Outcome(len(runs), len(trained), len(runs) - len(selected), interrupted)
+    return Outcome(len(runs), len(trained), left, interrupted)
 
 
 def _epochs(
@@ -223,11 +203,6 @@ def alarm(deadline: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-def _take(runs: Sequence[Run], store: Store, known: dict[str, Record]) -> None:
-    """Add the finished runs of the selection that the store has, and that are what they say."""
-    known |= store.take_all((store.keys() & {run.key for run in runs}) - known.keys())
 
 
 def _verified(runs: Sequence[Run], manifest: Path | None) -> dict[str, dict[str, str]]:

@@ -1,90 +1,129 @@
-"""What a variant changes: `dvc exp run -S lambda=0.01` ends with a table beside the results of the grid as committed.
+"""A variant beside the grid: `dvc exp run -S lambda=0.01` ends with a table of what it changes.
 
-A variant is a params.yaml whose values differ from the committed ones. The results of the last report without such a
-difference are kept in the store of runs, out of DVC's sight; where there are none, those of the commit stand for them.
+The grid is params.yaml as committed, and a variant one with other values. The grid's pages stay in reports/SCALE, and
+the variant's go to a folder of their own there.
 """
 
 import json
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+from tabulate import tabulate
 
-from replication.core import board, paths, strict_json
-from replication.core.files import write_text
+from replication.core import board, paths
+from replication.core.changed import at_commit, changed
+from replication.core.settings import Parameters
 
-NUMBERS = ("ours", "after_control")
-
-
-def report(scale: str) -> str:
-    """Lines on what the present settings change; nothing for the grid as committed, whose results are kept."""
-    found = board.read(scale)
-    changed = list(changes())
-    kept = paths.store() / f"results-{scale}.json"
-    if not changed:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_text(kept, strict_json.dumps(found))
-        return ""
-    lines = [f"Changed: {'; '.join(changed)}."]
-    base = _base(kept, scale)
-    if base is None:
-        return "\n".join([*lines, "There is no report of the grid to compare with: make one without the change first."])
-    rows = list(_rows(base, found))
-    return "\n".join([*lines, *(rows or ["No claim's number changes."])])
+FOLDER = "variant"
+NUMBERS = {"ours": "", "after_control": ", after the control"}
+NONE = "not available"
+NAMED = 6  # changes that are told; of more their number
+COLUMN = 40  # characters
 
 
-def changes() -> Iterator[str]:
-    """Values of params.yaml that differ from the commit's: `lambda: null -> 0.01`. None outside of git."""
-    committed = _committed(paths.PARAMS)
-    if committed is None:
-        return
-    yaml = YAML(typ="safe")
-    before, now = _flat(yaml.load(committed)), _flat(yaml.load(paths.PARAMS.read_text()))
-    for name in sorted((before.keys() | now.keys()) - {"scale"}):
-        if before.get(name) != now.get(name):
-            yield f"{name}: {_said(before.get(name))} -> {_said(now.get(name))}"
+@dataclass(frozen=True)
+class Row:
+    """A number of a claim that the variant changes, in words; of the grid None where there is no report of it."""
+
+    what: str
+    grid: str | None
+    variant: str
 
 
-def _rows(base: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    before = {claim["id"]: claim for claim in base["claims"]}
-    for claim in now["claims"]:
-        texts = [_texts(before[claim["id"]]), _texts(claim)]
-        if texts[0] != texts[1]:
-            yield f"{claim['id']} {claim['title']}"
-            yield from (f"  {when:8} {text}" for when, text in zip(("the grid", "variant"), texts, strict=True))
+@dataclass(frozen=True)
+class Comparison:
+    """What a variant changes: settings, and numbers of claims."""
+
+    changes: tuple[str, ...]
+    rows: tuple[Row, ...]
+    compared: bool  # whether there is a report of the grid
+
+    @property
+    def said(self) -> str:
+        """The settings, in one line."""
+        more = len(self.changes) - NAMED
+        return "; ".join(self.changes[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        return ("", "the grid", "this variant") if self.compared else ("", "this variant")
+
+    @property
+    def table(self) -> list[tuple[str, ...]]:
+        """As many columns as there are headings."""
+        return [
+            (row.what, row.grid or NONE, row.variant) if self.compared else (row.what, row.variant) for row in self.rows
+        ]
+
+    @property
+    def remark(self) -> str:
+        """What the table does not say."""
+        if not self.compared:
+            return "There is no report of the grid to compare with: `dvc repro` without the change makes one."
+        return "" if self.rows else "No claim's number changes."
+
+    def __str__(self) -> str:
+        table = tabulate(self.table, self.headings, tablefmt="simple", maxcolwidths=COLUMN) if self.rows else ""
+        return "\n".join(filter(None, [f"Changed: {self.said}.", table, self.remark]))
 
 
-def _texts(claim: Mapping[str, Any]) -> str:
-    ours, after = (claim[name] and claim[name]["text"] for name in NUMBERS)
-    return f"{ours or 'not available'}{f'; after the control {after}' if after else ''}"
+def folder(scale: str) -> Path:
+    """Where the pages of the present settings belong."""
+    return paths.reports(scale) / FOLDER if changed(scale) else paths.reports(scale)
 
 
-def _base(kept: Path, scale: str) -> Mapping[str, Any] | None:
-    """The grid's results, as kept or as committed."""
-    text = kept.read_text() if kept.exists() else _committed(paths.reports(scale) / "claims.json")
-    found: Mapping[str, Any] | None = None if text is None else json.loads(text)
-    return found if found and found.get("version") == board.VERSION else None
+def comparison(parameters: Parameters, found: Mapping[str, Any]) -> Comparison | None:
+    """The present verdicts beside those of the grid; None where the present settings are the grid.
 
-
-def _committed(path: Path) -> str | None:
-    """A file as the last commit has it; None where there is none."""
-    try:
-        done = subprocess.run(["git", "show", f"HEAD:./{path}"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+    Args:
+        found: claims.json of the present settings.
+    """
+    changes = changed(parameters.scale)
+    if not changes:
         return None
-    return done.stdout
+    grid = _grid(parameters.scale)
+    claims = list(_about(found["claims"], parameters.train))
+    rows = _rows(grid, claims) if grid is not None else _alone(claims)
+    return Comparison(tuple(changes), tuple(rows), compared=grid is not None)
 
 
-def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted names."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        dotted = f"{before}{name}"
-        found |= _flat(value, f"{dotted}.") if isinstance(value, Mapping) else {dotted: value}
-    return found
+def _grid(scale: str) -> dict[str, Mapping[str, Any]] | None:
+    """Claims of the grid's report by their id; None where there is none, or one of another version.
+
+    The report is that which lies here, or in the project that a temporary experiment came from, or in the commit.
+    """
+    path = paths.reports(scale) / "claims.json"
+    texts = (place.read_text() for place in (path, paths.project() / path) if place.exists())
+    text = next(texts, None) or at_commit(path)
+    found = json.loads(text) if text else {}
+    return {claim["id"]: claim for claim in found["claims"]} if found.get("version") == board.VERSION else None
 
 
-def _said(value: Any) -> str:
-    return "null" if value is None else f"{value}"
+def _about(claims: Iterable[Mapping[str, Any]], train: Collection[str] | None) -> Iterator[Mapping[str, Any]]:
+    """Those that do not rest on families alone which `train` leaves out."""
+    for claim in claims:
+        families = set(claim.get("families") or ())
+        if train is None or not families or families & {*train}:
+            yield claim
+
+
+def _rows(grid: Mapping[str, Mapping[str, Any]], claims: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+    for claim in claims:
+        for number, said in NUMBERS.items():
+            before, now = _text(grid.get(claim["id"], {}), number), _text(claim, number)
+            if before != now:
+                yield Row(f"{claim['id']} {claim['title']}{said}", before, now)
+
+
+def _alone(claims: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+    """Numbers that rest on runs: without a grid beside them, there is no telling which changed."""
+    for claim in claims:
+        for number, said in NUMBERS.items():
+            if claim.get("families") and claim[number]:
+                yield Row(f"{claim['id']} {claim['title']}{said}", None, _text(claim, number))
+
+
+def _text(claim: Mapping[str, Any], number: str) -> str:
+    return str((claim.get(number) or {}).get("text") or NONE)

@@ -16,11 +16,12 @@ import pandas as pd
 
 from entropy_guidance.empirical_layers import empirical
 from replication.core import paths
+from replication.core.commands import leave_out
 from replication.core.errors import UserError
 from replication.core.family import Family, find
+from replication.core.finished import Outcome
 from replication.core.runs import Record, Run, Store, read_current
 from replication.core.settings import load
-from replication.core.sweep import Outcome, choose_device, sweep
 from replication.imagenette import grid, rows
 from replication.imagenette.rows import EMPIRICAL, Chosen
 from replication.imagenette.settings import ImagenetteSettings
@@ -29,7 +30,9 @@ from replication.profiles import record as profiles
 
 def command(options: argparse.Namespace) -> int:
     """Find out a family's layers, write data/runs/<scale>/<family>-layers.json, and say what it holds."""
-    family = find(load(options.scale), options.family)
+    parameters = load(options.scale)
+    family = find(parameters, options.family)
+    leave_out(parameters, options)
     if family.settings is not None and not isinstance(family.settings, ImagenetteSettings):
         raise UserError(f"{family.name} has no rows of Table 2: `layers` is for the families of the room imagenette")
     if options.only or options.shard != "1/1":
@@ -104,6 +107,8 @@ def highest(layers: list[dict[str, Any]], source: str, basis: str) -> Chosen:
 
 def train(run: Run, trainer: str, store: Store, options: argparse.Namespace) -> Outcome:
     """Have one run trained into the store. The family's table stays as it is: its sweep writes it."""
+    from replication.core.sweep import choose_device, sweep  # with torch, which nothing else here needs
+
     with tempfile.TemporaryDirectory() as folder:
         return sweep(
             [run],

@@ -74,7 +74,7 @@ def read(parameters: Parameters, family: str) -> ImagenetteSettings:
     settings = ImagenetteSettings(
         family=family,
         scale=parameters.scale,
-        lambda_override=parameters.lambda_override,
+        lambda_override=parameters.lambdas(family),
         training=parameters.read(Training, "imagenette"),
         grid=parameters.grid(Grid, family),
         recorded=rows.read_record(rows.record_path(parameters.scale, family), network_of(family)),

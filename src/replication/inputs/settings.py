@@ -62,7 +62,7 @@ def read(parameters: Parameters, family: str) -> InputsSettings | None:
     return InputsSettings(
         family=family,
         scale=parameters.scale,
-        lambda_override=parameters.lambda_override,
+        lambda_override=parameters.lambdas(family),
         published=parameters.read(Training, "autoencoder"),
         grid=read_grid(parameters.of_scale[family], parameters.where(family)),
     )

@@ -1,6 +1,8 @@
 """The report of one scale: report.md and report.html with the answer, the appendix with everything, the explorer."""
 
+import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from replication.core import board, paths, published
 from replication.core.board import STAND_IN, Exhibit
 from replication.core.files import write_text
 from replication.core.settings import Parameters
+from replication.core.variant import Comparison
 from replication.core.verdict import PLAIN
 from replication.report import answer, charting, crew, effects, explorer, figures, html, plots
 from replication.report.drawing import later
@@ -20,14 +23,22 @@ from replication.report.html import Picture
 from replication.report.section import Section
 from replication.report.text import folded, plain, to_html
 
+PAGES = ("report.md", "report.html", "appendix.md", "appendix.html")
 LONG_TABLE = 12  # rows; longer tables are folded
 
 
-def write(parameters: Parameters, shown: list[Exhibit]) -> str:
-    """Render everything; a line that says where the report is."""
-    folder = paths.reports(parameters.scale)
+def write(
+    parameters: Parameters, shown: list[Exhibit], folder: Path | None = None, compared: Comparison | None = None
+) -> str:
+    """Render everything; a line that says where the report is.
+
+    Args:
+        folder: for the pages; by default those of the grid, reports/<scale>.
+        compared: the settings beside the grid, if they are a variant.
+    """
+    folder = folder or paths.reports(parameters.scale)
     note = STAND_IN if any(exhibit.stand_in for exhibit in shown) else ""
-    found = board.read(parameters.scale)
+    found = board.read(parameters.scale, folder)
     rows = effects.forest(found["claims"])
     with crew.all_cores():
         sections = [
@@ -38,21 +49,39 @@ def write(parameters: Parameters, shown: list[Exhibit]) -> str:
         if rows:
             figures.save(later(figures.forest, rows), folder, "forest", note)
     folder.mkdir(parents=True, exist_ok=True)
-    plots.write(found, {name: part for exhibit in shown for name, part in exhibit.findings.items()}, folder)
-    _write_appendix(found, sections, shown, folder, note)
-    _write_report(found, rows, sections, folder, note)
+    by_part = {name: part for exhibit in shown for name, part in exhibit.findings.items()}
+    plots.write(found, by_part, paths.reports(parameters.scale))
+    _write_appendix(found, sections, shown, folder, note, compared=compared)
+    _write_report(found, rows, sections, folder, note, compared=compared)
     _write_explorer(parameters, shown, folder, note)
     return f"The report is {folder / 'report.html'} (and report.md beside it)."
 
 
+def delete(folder: Path) -> None:
+    """Delete the pages in a folder, and what belongs to them."""
+    for name in (*PAGES, "explorer.html", "claims.json"):
+        (folder / name).unlink(missing_ok=True)
+    for name in ("figures", "tables"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    with suppress(OSError):  # others put something there
+        folder.rmdir()
+
+
 def _write_report(
-    found: dict[str, Any], rows: list[effects.Row], sections: list[Section], folder: Path, note: str
+    found: dict[str, Any],
+    rows: list[effects.Row],
+    sections: list[Section],
+    folder: Path,
+    note: str,
+    *,
+    compared: Comparison | None,
 ) -> None:
     """report.html, a card for each claim; report.md, the same in short."""
     counts = answer.counts(found["claims"])
     context = {
         "board": found,
         "note": note,
+        "compared": compared,
         "answer": answer.answer(found, note),
         "counts": counts,
         "counts_said": f"{', '.join(f'{number} {word}' for word, number in counts)}.",
@@ -72,7 +101,13 @@ def _write_report(
 
 
 def _write_appendix(
-    found: dict[str, Any], sections: list[Section], shown: list[Exhibit], folder: Path, note: str
+    found: dict[str, Any],
+    sections: list[Section],
+    shown: list[Exhibit],
+    folder: Path,
+    note: str,
+    *,
+    compared: Comparison | None,
 ) -> None:
     """appendix.md, and the same as a page."""
     markdown = (
@@ -81,6 +116,7 @@ def _write_appendix(
         .render(
             scale=found["scale"],
             note=note,
+            compared=compared,
             claims=found["claims"],
             coverage=found["coverage"],
             sections=sections,

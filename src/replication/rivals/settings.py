@@ -109,7 +109,7 @@ def read(parameters: Parameters, family: str) -> RivalsSettings | None:
     settings = RivalsSettings(
         family=family,
         scale=parameters.scale,
-        lambda_override=parameters.lambda_override,
+        lambda_override=parameters.lambdas(family),
         small_cnn=parameters.read(SmallCnnTraining, "cnn"),
         training=parameters.read(Training, "rivals"),
         grid=parameters.grid(Grid, family),

@@ -90,7 +90,7 @@ def read(parameters: Parameters, family: str) -> CnnSettings:
     settings = CnnSettings(
         family=family,
         scale=parameters.scale,
-        lambda_override=parameters.lambda_override,
+        lambda_override=parameters.lambdas(family),
         training=parameters.read(Training, "cnn"),
         grid=parameters.grid(Grid, family),
         variants=read_variants(parameters.section("cnn_variants"), "cnn_variants", Training),

@@ -145,8 +145,13 @@ def test_metrics_are_results_in_units_that_five_digits_can_hold():
         exhibit("Other", ("C5",), found=Verdict("partly", "", "survives", "", effect=Effect(ours=price))),
     )
     metrics = json.loads((paths.reports("demo") / "metrics.json").read_text())
-    assert (metrics["C4_saved"], metrics["C5_e4"], metrics["C4_after"], metrics["C13_more"]) == (68.9, 78.2, None, None)
-    assert metrics["verdicts"] == "1 yes, 1 partly, 11 untested"
+    assert (metrics["C4_epochs"], metrics["C5_mse_e4"], metrics["C4_after"], metrics["C13_more"]) == (
+        68.9,
+        78.2,
+        None,
+        None,
+    )
+    assert metrics["verdicts"] == "1 yes 1 partly 11 untested"
     assert not [name for name in metrics if "." in name]
     line = [max(len(name), len(str(value))) + 2 for name, value in metrics.items()]
     assert sum(line) + len("reports/paper/metrics.json") <= 150

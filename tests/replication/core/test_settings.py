@@ -56,8 +56,35 @@ def test_lambda_override(params, text, expected):
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("null", None),
+        ("cnn-mnist", {"cnn-mnist"}),
+        ("[cnn-mnist, autoencoder-mnist]", {"cnn-mnist", "autoencoder-mnist"}),
+    ],
+)
+def test_which_families_are_trained(params, text, expected):
+    assert load(path=params(("\ntrain:\n", f"\ntrain: {text}\n"))).train == expected
+
+
+def test_which_families_are_trained_may_be_left_out(params):
+    assert load(path=params(("\ntrain:\n", "\n"))).train is None
+
+
+def test_lambda_is_for_the_families_that_are_trained(params):
+    chosen = load(path=params(("\nlambda:\n", "\nlambda: 0.01\n"), ("\ntrain:\n", "\ntrain: cnn-mnist\n")))
+    names = ("cnn-mnist", "autoencoder-mnist")
+    assert [family_of(chosen, name).settings.lambda_override for name in names] == [(0.0, 0.01), None]
+    assert family_of(chosen, names[1]).grid == family_of(load(path=PARAMS), names[1]).grid
+
+
+@pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        ("\ntrain:\n", "\ntrain: cnn-mnst\n", "train: no family 'cnn-mnst': choose among .* mean cnn-mnist"),
+        ("\ntrain:\n", "\ntrain: []\n", "train: expected null, the name of a family or a list of names"),
+        ("\ntrain:\n", "\ntrain: [[cnn-mnist]]\n", r"train: no family \['cnn-mnist'\]: choose among"),
+        ("\nfamilies:\n", "\nfamilies: cnn-mnist\nfamily:\n", "families: expected a mapping .* set `train`"),
         ("lambda:\n", "lambda: big\n", "lambda: expected null, a number or a list"),
         ("lambda:\n", "lambda: true\n", "lambda: expected null, a number or a list"),
         ("lambda:\n", "lambda: [0.1, true]\n", "lambda: expected null, a number or a list"),
@@ -108,27 +135,27 @@ def test_mistakes_that_no_room_has_to_find(params, old, new, message):
             ("      batch_size: ", "      batch_size: -", "expected a positive whole number"),
             ("monitor: total", "monitor: both", "'both', choose one of total, base"),
             (
-                "    form: exact\n",
-                "    forms: exact\n",
+                ", form: exact}",
+                ", forms: exact}",
                 "variants.exact: unknown parameter forms. Known: lambdas, widths, replicates, form",
             ),
             (
-                "    epsilon: 0.1\n",
-                "    epsilon: 0\n",
+                "epsilon: 0.1}",
+                "epsilon: 0}",
                 "variants.epsilon-1e-1.epsilon: expected a positive number, got 0",
             ),
-            ("    epsilon: 0.1\n", "    epsilon: tiny\n", "variants.epsilon-1e-1.epsilon: expected a positive number"),
+            ("epsilon: 0.1}", "epsilon: tiny}", "variants.epsilon-1e-1.epsilon: expected a positive number"),
             (
-                "    form: exact\n",
-                "    learning_rate: 0.1\n",
+                ", form: exact}",
+                ", learning_rate: 0.1}",
                 "variants.exact: a variant .* cannot change learning_rate. It may",
             ),
             (
-                "    lambdas: [1.0]\n",
-                "",
+                "{lambdas: [1.0], ",
+                "{",
                 "variants.epsilon-1e-1: expected a mapping with lambdas, got {'epsilon': 0.1}",
             ),
-            ("    lambdas: [1.0]", "    lambdas: []", "epsilon-1e-1.lambdas: expected a list that is not empty, got "),
+            ("{lambdas: [1.0]", "{lambdas: []", "epsilon-1e-1.lambdas: expected a list that is not empty, got "),
             ("autoencoder:\n", "autoencoder:\n  1: 2\n", "autoencoder: expected a mapping of names"),
             ("  min_delta: 0.001", "  min_delta: -0.001", "autoencoder.min_delta: expected a number, not negative"),
             ("test_width: 140", "test_width: 50", "autoencoder-mnist.test_width: 50 is not among the grid's widths"),
@@ -155,11 +182,11 @@ def test_mistakes_that_no_room_has_to_find(params, old, new, message):
         ),
         (
             "cnn-cifar10",
-            "weaker_lambdas: [1.0e-05]",
+            "weaker_lambdas:\n      - 1.0e-05",
             "weaker_lambdas: [0.001]",
             "weaker_lambdas: .* the grid's smallest, 0.001",
         ),
-        ("cnn-cifar10", "variants: [center, random", "variants: [centre, random", "variants: .*centre"),
+        ("cnn-cifar10", "variants:\n      - center", "variants:\n      - centre", "variants: .*centre"),
         ("cnn-cifar10", "  candidates:\n", "  candidate:\n", "cnn_calibration: unknown parameter candidate"),
     ],
 )

@@ -8,7 +8,9 @@ from ruamel.yaml import YAML
 
 from replication.core import code, sources
 from replication.core.errors import UserError
+from replication.core.family import find
 from replication.core.settings import load
+from replication.imagenette import rows
 
 ROOT = Path(__file__).parents[3]
 
@@ -87,7 +89,38 @@ def test_lambda_reaches_every_family_that_has_it(written):
     families = load("demo", ROOT / "params.yaml").families
     at_this_scale = {name for name in families if load("demo", ROOT / "params.yaml").of_scale[name] is not None}
     assert {f"runs-{name}" for name in at_this_scale} <= stages
-    assert not any(stage.startswith(("prepare", "theory", "profile", "published")) for stage in stages)
+    assert not any(stage.startswith(("prepare", "theory", "profile", "published", "corner")) for stage in stages)
+    assert not any(stage.startswith("calibrate") for stage in stages)  # of unguided runs
+
+
+def test_lambda_reaches_the_families_alone_that_are_trained(written):
+    before = written()
+
+    def variant(document):
+        document["lambda"], document["train"] = 0.01, "cnn-mnist"
+
+    assert changed(before, written(variant)) == {"runs-cnn-mnist", "statistics-cnn-mnist"}
+
+
+def test_what_a_stage_has_recorded_reaches_others_through_its_record(written):
+    """Not through this file, which would call for the stage itself again."""
+    before = written()
+    path = rows.record_path("demo", "resnet50-imagenette")
+    rows.write_record(path, {"empirical": rows.Chosen(numbers=(1, 2), source="a profile")})
+    assert find(load("demo"), "resnet50-imagenette").settings.recorded
+    assert changed(before, written()) == set()
+
+
+def test_settings_stand_in_one_order(written):
+    """A set's order is another one in each process."""
+    sections = json.loads(written()["corner-zeros"])["settings"]["sections"]
+    assert list(sections) == sorted(sections)
+
+
+def test_a_variant_reaches_the_report(written, monkeypatch):
+    before = written()
+    monkeypatch.setattr(sources, "changed", lambda scale: [f"lambda: null -> 0.01 at {scale}"])
+    assert changed(before, written()) == {"report"}
 
 
 def test_a_data_set_reaches_what_is_prepared_from_it(written):

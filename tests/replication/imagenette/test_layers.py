@@ -8,9 +8,9 @@ from ruamel.yaml import YAML
 from replication.__main__ import main
 from replication.core import paths
 from replication.core.family import find
+from replication.core.finished import Outcome
 from replication.core.runs import Store, make_record, read_table, write_table
 from replication.core.settings import load
-from replication.core.sweep import Outcome
 from replication.imagenette import grid, layers, rows
 
 FAMILY = "resnet50-imagenette"
@@ -58,7 +58,7 @@ def trained(monkeypatch):
                 store.put(left_by(run))
         return Outcome(len(runs), 0, 0, interrupted=False)
 
-    monkeypatch.setattr(layers, "sweep", sweep)
+    monkeypatch.setattr("replication.core.sweep.sweep", sweep)
     return found
 
 
@@ -88,7 +88,7 @@ def test_with_no_time_the_row_stays_unknown_and_that_is_said(trained, capsys):
 
 
 def test_an_interrupted_training_leaves_the_row_unknown(monkeypatch, capsys):
-    monkeypatch.setattr(layers, "sweep", lambda *_, **__: Outcome(1, 0, 1, interrupted=True))
+    monkeypatch.setattr("replication.core.sweep.sweep", lambda *_, **__: Outcome(1, 0, 1, interrupted=True))
     status, found = step()
     assert status == 130 and found["empirical"]["numbers"] is None
     assert "The same command goes on from here" in capsys.readouterr().err

@@ -1,7 +1,9 @@
 """The section on what the penalty touches, from made-up runs of the demo."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from replication.core import paths, strict_json
@@ -44,6 +46,15 @@ def test_nothing_is_drawn_of_nothing(parts, tmp_path):
     [section], [h9, h10] = shown(parts(), tmp_path)
     assert section.figures == section.tables == [] and "0 of the 10 runs" in section.about
     assert (h9.verdict, h10.verdict) == ("undecided", "undecided")
+
+
+def test_a_lambda_that_no_arm_has_leaves_what_is_unguided(parts, tmp_path):
+    mnist, cifar10 = parts()
+    mnist = replace(mnist, settings=msgspec.structs.replace(mnist.settings, lambda_override=(0.0, 0.5)))
+    write_table(paths.table("demo", FAMILY), [made(run) for run in mnist.grid])
+    [section], _ = shown([mnist, cifar10], tmp_path / "report")
+    assert [figure.path.stem for figure in section.figures] == [f"trade-{FAMILY}"]
+    assert {run["lambda"] for run in mnist.grid} == {0.0}
 
 
 def test_the_section_from_runs_and_the_record_of_the_images(parts, tmp_path):

@@ -112,10 +112,15 @@ def _mean_history(records: Sequence[Record]) -> tuple[range, NDArray[np.float64]
     return range(1, len(mean) + 1), mean
 
 
+def of_blocks(cells: pd.DataFrame) -> pd.DataFrame:
+    """The cells of arms that act on a block, which are drawn; others change the rate or the weights."""
+    return cells[cells["arm"].isin([LEADING, VARIABLE, NORM, "dead-only", "rarest"])]
+
+
 @house_style()
 def differences(cells: pd.DataFrame) -> Figure:
     """The difference in MSE to the unguided run at the epochs of H9, percent, with its intervals; a panel a width."""
-    shown = cells[cells["arm"].isin([LEADING, VARIABLE, NORM, "dead-only", "rarest"])]
+    shown = of_blocks(cells)
     widths = sorted(shown["width"].unique())
     figure, panels = plt.subplots(
         1, len(widths), figsize=(3.6 * len(widths) + 2.4, 4.2), squeeze=False, layout="constrained"

@@ -133,7 +133,10 @@ class _Writer(FamilyWriter[InputsSettings]):
         return found
 
     def figures(self) -> list[FigureEntry]:
-        return [self.differences(), self.trade()] if len(self.found.table("runs")) else []
+        if self.found.table("runs").empty:
+            return []
+        guided = len(figures.of_blocks(self.found.table("cells")))  # none where `lambda` has no value of an arm
+        return [self.differences(), self.trade()] if guided else [self.trade()]
 
     def differences(self) -> FigureEntry:
         cells = self.found.table("cells")
