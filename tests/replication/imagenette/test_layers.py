@@ -11,7 +11,7 @@ from replication.core.family import find
 from replication.core.finished import Outcome
 from replication.core.runs import Store, make_record, read_table, write_table
 from replication.core.settings import load
-from replication.imagenette import grid, layers, rows
+from replication.imagenette import grid, rows
 
 FAMILY = "resnet50-imagenette"
 PARAMS = YAML(typ="safe").load(paths.PARAMS)
