@@ -50,7 +50,7 @@ def clone(tmp_path_factory):
     yaml = YAML()
     yaml.width = 200
     params = yaml.load(folder / "params.yaml")
-    tiny = {"widths": [8], "test_width": 8, "replicates": 1, "max_epochs": 2, "unstopped_widths": [8]}
+    tiny = {"widths": [8], "test_width": 8, "replicates": 1, "max_epochs": 12, "unstopped_widths": [8]}
     params["scales"]["demo"]["autoencoder-mnist"] |= tiny | {"variant_widths": [8]}
     params["variants"] = {"float64": params["variants"]["float64"]}
     yaml.dump(params, folder / "params.yaml")
