@@ -139,6 +139,43 @@ def test_stages_depend_on_all_that_they_read(clone):
     assert missing == {}
 
 
+def test_a_variant_shows_its_effect_beside_the_grid_and_apply_brings_it_back(clone):
+    report, stage = clone / "reports/demo", "runs@autoencoder-cifar10"
+    pages = ("report.html", "report.md", "appendix.html", "claims.json", "figures/forest.png")
+
+    def contents(folder):
+        return {name: (folder / name).read_bytes() for name in pages}
+
+    def metrics():
+        return json.loads((report / "metrics.json").read_text())
+
+    def run(name, lambda_):
+        settings = ["-S", f"lambda={lambda_}", "-S", "train=autoencoder-mnist"]
+        return call(clone, "dvc", "exp", "run", "-n", name, *settings).stdout
+
+    grid, results = contents(report), metrics()
+    assert results["C4_epochs"] is not None and not (report / "variant").exists()
+    said = run("weak", 0.001)
+    assert "Changed: lambda: null -> 0.001.\n" in said and f"Stage '{stage}' didn't change, skipping" in said
+    assert re.search(r"^C4 Early stopping on MNIST +9 epochs become 8 +not available$", said, flags=re.M)
+    weak = contents(report / "variant")
+    assert b"lambda: null -&gt; 0.001" in weak["report.html"] and metrics()["C4_epochs"] is None
+    run("strong", 1.0)
+    assert metrics()["C4_epochs"] == results["C4_epochs"]
+    assert contents(report) == grid
+
+    call(clone, "dvc", "exp", "apply", "weak")
+    assert contents(report / "variant") == weak and contents(report) == grid and metrics()["C4_epochs"] is None
+    assert {record["run"]["lambda"] for record in read_table(clone / TABLE)} == {0, 1e-3}
+    assert "up to date" in call(clone, "dvc", "status").stdout
+    shown = call(clone, "dvc", "metrics", "diff", "strong", "weak").stdout
+    assert re.search(r"C4_epochs +11\.1 +- ", shown), shown
+
+    call(clone, "git", "checkout", "-q", "params.yaml")
+    call(clone, "dvc", "repro")
+    assert metrics() == results and not (report / "variant").exists()
+
+
 def recorded(clone):
     """The files that the processes of each stage have read."""
     found = {}

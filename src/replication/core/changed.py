@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from replication.core import paths
 
@@ -14,12 +15,20 @@ NO_SETTINGS = ("scale", "train")  # which runs are wanted, not how they are made
 
 def changed(scale: str) -> list[str]:
     """Such as `lambda: null -> 0.01`; [] for the grid as committed, and outside of git."""
-    committed = at_commit(paths.PARAMS)
-    if committed is None:
+    before = _committed()
+    if before is None:
         return []
-    yaml = YAML(typ="safe")
-    before, now = yaml.load(committed), yaml.load(paths.PARAMS.read_text())
+    now = YAML(typ="safe").load(paths.PARAMS)
     return list(_differences(_of_scale(before, scale), _of_scale(now, scale), new=scale not in before["scales"]))
+
+
+def _committed() -> Mapping[str, Any] | None:
+    """params.yaml as committed; None where there is none, or one that nobody could run."""
+    try:
+        found = YAML(typ="safe").load(at_commit(paths.PARAMS) or "")
+    except YAMLError:
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("scales"), dict) else None
 
 
 def at_commit(path: Path) -> str | None:

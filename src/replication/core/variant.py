@@ -14,6 +14,7 @@ from tabulate import tabulate
 
 from replication.core import board, paths
 from replication.core.changed import at_commit, changed
+from replication.core.files import reading
 from replication.core.settings import Parameters
 
 FOLDER = "variant"
@@ -96,9 +97,10 @@ def _grid(scale: str) -> dict[str, Mapping[str, Any]] | None:
     """
     path = paths.reports(scale) / "claims.json"
     texts = (place.read_text() for place in (path, paths.project() / path) if place.exists())
-    text = next(texts, None) or at_commit(path)
-    found = json.loads(text) if text else {}
-    return {claim["id"]: claim for claim in found["claims"]} if found.get("version") == board.VERSION else None
+    with reading(path, "restore it with git, or delete it: `dvc repro` without the variant makes it anew"):
+        text = next(texts, None) or at_commit(path)
+        found = json.loads(text) if text else {}
+        return {claim["id"]: claim for claim in found["claims"]} if found.get("version") == board.VERSION else None
 
 
 def _about(claims: Iterable[Mapping[str, Any]], train: Collection[str] | None) -> Iterator[Mapping[str, Any]]:

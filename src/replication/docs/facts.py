@@ -37,7 +37,8 @@ class Facts:
     def functions(self) -> dict[str, Callable[..., Any]]:
         """The names that templates know."""
         named: list[Callable[..., Any]] = [self.table, self.cell, self.runs, self.board, self.claim, self.hypothesis]
-        named += [self.counts, self.params, self.stages, self.exists, self.recorded, above, at_least, below, ensure]
+        named += [self.counts, self.params, self.stages, self.exists, self.recorded, self.printed]
+        named += [above, at_least, below, ensure]
         return {function.__name__: function for function in named}
 
     def table(self, name: str, /, **where: Condition) -> pd.DataFrame:
@@ -111,6 +112,10 @@ class Facts:
             for item in stage.get("foreach", []):
                 told[f"{name}@{item}"] = stage["do"]["desc"].replace("${item}", item).replace("${key}", item)
         return told
+
+    def printed(self, name: str) -> str:
+        """What a command printed at the demo's scale, as docs/demo/NAME.txt keeps it."""
+        return (self.root / FOLDERS["demo"] / f"{name}.txt").read_text().rstrip("\n")
 
     def exists(self, path: str) -> bool:
         """Whether the checkout has a file or folder."""

@@ -74,6 +74,13 @@ def test_outside_of_git_nothing_is_a_variant(monkeypatch):
     assert after(("total", "base")) == []
 
 
+@pytest.mark.parametrize("committed", ["", "scale: [", "scale: demo\n"])
+def test_a_commit_that_nobody_could_run_is_nothing_to_differ_from(committed):
+    paths.PARAMS.write_text(committed)
+    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qam", "y"], check=True)
+    assert after() == []
+
+
 def test_a_file_as_committed():
     after(("total", "base"))
     assert at_commit(paths.PARAMS) == PARAMS and at_commit(paths.PUBLISHED / "nothing") is None

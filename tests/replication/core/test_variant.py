@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from replication.core import board, paths, variant
+from replication.core.errors import UserError
 from replication.core.settings import load
 from replication.core.variant import Comparison, Row, comparison
 
@@ -106,6 +107,13 @@ def test_claims_of_another_version_are_no_report_to_compare_with():
     write(paths.reports("demo"), claims() | {"version": 0})
     change(CHANGE)
     assert not compared(claims()).compared
+
+
+def test_a_damaged_report_of_the_grid_is_named():
+    change(CHANGE)
+    (paths.reports("demo") / "claims.json").write_text("xx")
+    with pytest.raises(UserError, match=r"reports/demo/claims\.json is damaged .* without the variant makes it anew"):
+        compared(claims())
 
 
 def test_the_committed_report_stands_for_one_that_is_not_there():

@@ -159,6 +159,9 @@ def test_what_the_readme_says_of_the_demo_is_what_it_trains():
         recorded("base", 1.0),
         recorded("published", 0.01, file="stopping-lambda-0.01"),
     ]
+    before, guided, less = (trained[runs[k].key] for k in (0, 1, 3))
+    [row] = [line for line in demo.printed("variant").splitlines() if line.startswith("C4 ")]
+    assert re.split(" {2,}", row)[1:] == [f"{before} epochs become {guided}", f"{before} epochs become {less}"]
 
 
 def test_pages_need_no_torch():

@@ -12,6 +12,7 @@ from replication.autoencoder.settings import read
 from replication.core import board, paths
 from replication.core.runs import write_table
 from replication.core.settings import load
+from replication.core.variant import Comparison, Row
 from replication.report import page
 from replication.report.text import folded, plain, to_html
 
@@ -98,6 +99,28 @@ def test_a_marker_in_every_field_of_a_record_is_text_on_the_page(marked_page):
     assert [tag[0] for tag in found.tags].count("script") == 1  # the page's own
     [policy] = [a["content"] for tag, a in found.tags if a.get("http-equiv") == "Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; img-src data:;")
+
+
+def test_a_variants_pages_say_what_it_changes_and_leave_the_grids_alone(tmp_path, monkeypatch):
+    root = paths.PARAMS.parent.resolve()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    for name in ("params.yaml", "data/published", "data/benchmarks"):
+        (tmp_path / name).symlink_to(root / name)
+    parameters, folder = load("demo"), paths.reports("demo") / "variant"
+    shown = [one for one in board.exhibits(parameters) if one.room.title.startswith("Autoencoder")]
+    row = Row(f"C4 {MARKER}", f"8 {MARKER}", "19 | epochs")
+    board.write(parameters, shown, folder)
+    page.write(parameters, shown, folder, Comparison((f"lambda: null -> {MARKER}",), (row,), compared=True))
+    assert sorted(path.name for path in paths.reports("demo").iterdir()) == ["metrics.json", "plots", "variant"]
+    found = Page((folder / "report.html").read_text())
+    assert f"Changed: lambda: null -> {html.unescape(MARKER)}" in found.text and "19 | epochs" in found.text
+    assert not [tag for tag in found.tags if "marker" in str(tag) or tag[0] == "b"]
+    body = Page(to_html((folder / "report.md").read_text()))
+    assert "19 | epochs" in body.text and not [tag for tag in body.tags if tag[0] == "b"]
+
+    page.delete(folder)
+    assert not folder.exists() and (paths.reports("demo") / "metrics.json").exists()
 
 
 def test_a_family_whose_runs_all_diverged_is_shown_as_diverged(tmp_path, monkeypatch):
