@@ -28,8 +28,8 @@ TABLES = {  # name -> title, note
     "stopping": (
         "Stopping by variant of the protocol",
         "Means over n pairs of a guided run and the unguided run of its seed. replayed_epoch: the end of the "
-        "replay, which is explained where this section begins. mse and stopped_baseline, the unguided run's MSE at the guided run's stopping epoch: means over "
-        "the pairs compared, whose unguided run lasts as long; difference_low and _high: 95 % t-interval of guided "
+        "replay, which is explained where this section begins. mse and stopped_baseline, the unguided run's MSE at the "
+        "guided run's stopping epoch: means over the pairs compared, whose unguided run lasts as long; difference_low and _high: 95 % t-interval of guided "
         "minus that. A run in float64 stands beside an unguided one in float64.",
     ),
     "threshold": (
@@ -117,9 +117,9 @@ TABLES = {  # name -> title, note
 
 
 REPLAY = (
-    "A *replay* asks when an unguided run would have ended, had it been guided. It takes the error that the run recorded "
-    "after each epoch, adds the constant lambda / epsilon in float32, and lets early stopping read the sums. Nothing is "
-    "trained. The epoch at which early stopping ends is a prediction: no guided run enters it."
+    "A *replay* asks when an unguided run would have ended, had it been guided. It takes the error that the run "
+    "recorded after each epoch, adds the constant lambda / epsilon in float32, and lets early stopping read the sums. "
+    "Nothing is trained. The epoch at which early stopping ends is a prediction: no guided run enters it."
 )
 
 
