@@ -29,8 +29,8 @@ TABLES = {  # name -> title, note
         "Stopping by variant of the protocol",
         "Means over n pairs of a guided run and the unguided run of its seed. replayed_epoch: the end of the "
         "replay, which is explained where this section begins. mse and stopped_baseline, the unguided run's MSE at the "
-        "guided run's stopping epoch: means over the pairs compared, whose unguided run lasts as long; difference_low and _high: 95 % t-interval of guided "
-        "minus that. A run in float64 stands beside an unguided one in float64.",
+        "guided run's stopping epoch: means over the pairs compared, whose unguided run lasts as long; difference_low "
+        "and _high: 95 % t-interval of guided minus that. A run in float64 stands beside an unguided one in float64.",
     ),
     "threshold": (
         "Rounding threshold in lambda / epsilon",
