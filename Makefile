@@ -11,7 +11,7 @@ PEERS := transformers peft torchao lightning accelerate dit infomeasure netcal p
 report = scale=$$(sed -n 's/^scale: *//p' params.yaml); page=reports/$$scale/report.html; \
 	test -f $$page && echo ">> The report: $$page" || echo ">> No report yet: \`make repro\` makes $$page"
 
-.PHONY: help usable repro test check docs format lock wheel-test test-peers site reliability
+.PHONY: help usable repro test check docs format lock wheel-test test-peers site pages reliability
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make reliability        kills, malformed inputs and damaged files by the hundred; writes data/benchmarks/reliability.csv"
 	@echo "make test-peers         the tests beside other packages (transformers, peft, dit, netcal, …), in .peers"
 	@echo "make site               the library's documentation, build/site/index.html; warnings are errors"
+	@echo "make pages              the committed report, run explorer and documentation as one static site, build/pages/index.html"
 	@echo "make wheel-test         build the library's wheel and try it in an environment of its own (TORCH=2.6.0 picks one)"
 
 .venv/.ready: requirements.lock pyproject.toml
@@ -94,3 +95,10 @@ site:
 	@.site/bin/python -m pip install --quiet '.[profile,plot,docs]'
 	@.site/bin/python -m sphinx -W --keep-going -q -b html docs build/site
 	@echo ">> build/site/index.html"
+
+pages: site
+	@rm -rf build/pages && mkdir -p build/pages
+	@cp -r reports/paper/. build/pages
+	@cp reports/paper/report.html build/pages/index.html
+	@cp -r build/site build/pages/docs
+	@echo ">> build/pages/index.html"

@@ -6,6 +6,7 @@ changed it would be refused. uPlot's licence wants to stand beside it: templates
 
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 
 from markupsafe import Markup
 
@@ -36,7 +37,7 @@ def _file(name: str) -> Markup:
     """
     remedy = "install what requirements.lock names (`make repro` does)"
     try:
-        content = distribution(PACKAGE).locate_file(f"{PACKAGE}/vendor/{name}").read_bytes()
+        content = Path(str(distribution(PACKAGE).locate_file(f"{PACKAGE}/vendor/{name}"))).read_bytes()
     except (PackageNotFoundError, OSError) as error:
         raise UserError(f"the run explorer needs the package {PACKAGE}: {remedy}") from error
     if sha256(content).hexdigest() != FILES[name]:

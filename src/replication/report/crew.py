@@ -42,7 +42,7 @@ def all_cores() -> Iterator[None]:
 
 
 def _share(shares: Sequence[Sequence[Task]]) -> None:
-    """Do the first share here, the others in processes. What one of them could not do is done here, where it is said."""
+    """Do the first share here, others in processes. What one of them could not do is done here, where it is told."""
     if not shares:
         return
     # A fork has imported everything already. From Python 3.12 on it warns, if some library here has threads.

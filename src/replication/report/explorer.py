@@ -72,7 +72,7 @@ class Group:
 
     @cached_property
     def usual(self) -> dict[bool, dict[str, Any]]:
-        """What most guided runs (True) say of the settings that all runs have, and most of the unguided ones: over half."""
+        """What over half of the guided runs (True) say of the settings that all have, and over half of the unguided."""
         runs = [record["run"] for record in self.records]
         names = [name for name in self.telling if all(name in run for run in runs)]
         found: dict[bool, dict[str, Any]] = {}
@@ -138,7 +138,7 @@ def network(run: Mapping[str, Any]) -> str:
 
 
 def content(found: Sequence[Group]) -> Markup:
-    """Everything the page shows, as JSON that may stand within a script: a line a run, so that git sees what changes."""
+    """Everything the page shows, as JSON that may stand within a script: a line a run, for git's sake."""
     quantiles = [round(float(value), 3) for value in stats.t.ppf(0.975, range(1, MOST_PAIRS))]
     families = ",\n".join(_group(group) for group in found)
     return Markup(f'{{"t": {_json(quantiles)}, "families": [\n{families}\n]}}')
@@ -150,8 +150,10 @@ def _group(group: Group) -> str:
     histories = _names(group, "history", FIRST)
     variants = [group.variant(record["run"]) for record in group.records]
     unique = [name for name, _ in Counter(variants).most_common()]
-    rows = zip(group.records, variants, group.unguided(), strict=True)
-    lines = [_row(group, *row, unique, metrics, histories) for row in rows]
+    lines = [
+        _row(record, network(record["run"]), unique.index(variant), place, (group.varied, metrics, histories))
+        for record, variant, place in zip(group.records, variants, group.unguided(), strict=True)
+    ]
     head = {
         "name": group.name,
         "about": group.about,
@@ -166,24 +168,17 @@ def _group(group: Group) -> str:
     return f'{_json(head)[:-1]},"runs":[\n{runs}\n]}}'
 
 
-def _row(
-    group: Group,
-    record: Record,
-    variant: str,
-    unguided: int | None,
-    variants: list[str],
-    metrics: list[str],
-    histories: list[str],
-) -> str:
-    run = record["run"]
+def _row(record: Record, of: str, variant: int, unguided: int | None, names: tuple[list[str], ...]) -> str:
+    """A run. Args: names, of settings, metrics and histories."""
+    settings, metrics, histories = names
     parts = [
         _json(record["key"]),
-        _json(network(run)),
-        str(variants.index(variant)),
-        _number(run["lambda"]),
+        _json(of),
+        f"{variant}",
+        _number(record["run"]["lambda"]),
         _json(unguided),
         _number(record["seconds"]),
-        _json([run.get(name) for name in group.varied]),
+        _json([record["run"].get(name) for name in settings]),
         _numbers(record["metrics"].get(name) for name in metrics),
         f"[{','.join(_numbers(record['history'].get(name, [])) for name in histories)}]",
     ]

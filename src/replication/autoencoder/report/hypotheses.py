@@ -27,10 +27,10 @@ from replication.report.section import (
 TABLES = {  # name -> title, note
     "stopping": (
         "Stopping by variant of the protocol",
-        "Means over n pairs of a guided run and the unguided run of its seed. replayed_epoch: predicted from the "
-        "unguided run. mse and stopped_baseline, the unguided run's MSE at the guided run's stopping epoch: means over "
-        "the pairs compared, whose unguided run lasts as long; difference_low and _high: 95 % t-interval of guided "
-        "minus that. A run in float64 stands beside an unguided one in float64.",
+        "Means over n pairs of a guided run and the unguided run of its seed. replayed_epoch: the end of the "
+        "replay, which is explained where this section begins. mse and stopped_baseline, the unguided run's MSE at the "
+        "guided run's stopping epoch: means over the pairs compared, whose unguided run lasts as long; difference_low "
+        "and _high: 95 % t-interval of guided minus that. A run in float64 stands beside an unguided one in float64.",
     ),
     "threshold": (
         "Rounding threshold in lambda / epsilon",
@@ -116,10 +116,17 @@ TABLES = {  # name -> title, note
 }
 
 
+REPLAY = (
+    "A *replay* asks when an unguided run would have ended, had it been guided. It takes the error that the run "
+    "recorded after each epoch, adds the constant lambda / epsilon in float32, and lets early stopping read the sums. "
+    "Nothing is trained. The epoch at which early stopping ends is a prediction: no guided run enters it."
+)
+
+
 def section(families: Sequence[Any], findings: Mapping[str, Findings], folder: Path, note: str) -> Section:
     """Write figures and tables for every family of autoencoders under `folder`."""
     writers = [_Writer(family, family.settings, findings[family.name], folder, note) for family in families]
-    paragraphs = hypotheses(computed.decided(findings), note)
+    paragraphs = [REPLAY, *hypotheses(computed.decided(findings), note)]
     exist, planned = (
         sum(counts) for counts in zip(*(writer.found.facts["variant_runs"] for writer in writers), strict=True)
     )

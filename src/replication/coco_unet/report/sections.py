@@ -63,7 +63,7 @@ class Writer(FamilyWriter[UNetSettings]):
         trivial = facts["trivial"]
         return [
             f'Data: {plain("; ".join(facts["data"]))}. Without any network, "no object anywhere" has an accuracy of '
-            f'{trivial["accuracy"]:.4f}, and "object everywhere" an IoU of {trivial["iou"]:.4f}.',
+            f'{trivial["accuracy"]:.3f}, and "object everywhere" an IoU of {trivial["iou"]:.3f}.',
             "Early stopping on the total goes on as long as the penalty falls by more than the minimum change, "
             "whatever the error does: runs at different lambda may end after very different numbers of epochs.",
             self.timing(),

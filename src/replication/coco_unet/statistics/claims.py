@@ -117,14 +117,14 @@ def _effect(runs: pd.DataFrame, guided: pd.DataFrame, base: pd.Series, published
     better = f"more accurate at {(theirs > 0).sum()} of {len(theirs)} lambda, by {theirs.mean():.4f} on average"
     printed_gain = Measure(better, float(theirs.mean()), unit="accuracy", architectures=1)
     gains = guided["accuracy"] - base["accuracy"]
-    words = f"on {_where(base)}: at {(gains > 0).sum()} of {len(gains)}, by {gains.mean():.4f} on average"
+    words = f"on {_where(base)}: at {(gains > 0).sum()} of {len(gains)}, by {gains.mean():.3f} on average"
     about: dict[str, Any] = {"unit": "accuracy", "architectures": 1}
     ours = Measure(words, float(gains.mean()), n=len(gains), counted="lambda", runs=1 + len(gains), **about)
     seeds = runs[runs["lambda"] == 0]["accuracy"]
     after = None
     if len(seeds) > 1:
         apart = float(seeds.max() - seeds.min())
-        words = f"{len(seeds)} unguided runs of other seeds differ by up to {apart:.4f}"
+        words = f"{len(seeds)} unguided runs of other seeds differ by up to {apart:.3f}"
         about |= {"unit": "accuracy between seeds"}
         after = Measure(words, apart, n=len(seeds), counted="seeds", runs=len(seeds), **about)
     return Effect(printed_gain, ours, after)
@@ -136,7 +136,7 @@ def _control(runs: pd.DataFrame, guided: pd.DataFrame, base: pd.Series, wanted: 
     said, held = [], []
     if len(seeds) > 1:
         gain, noise = (guided["accuracy"] - base["accuracy"]).mean(), seeds.max() - seeds.min()
-        said.append(f"mean accuracy gain {gain:.4f}; {len(seeds)} unguided seeds differ by up to {noise:.4f}")
+        said.append(f"mean accuracy gain {gain:.3f}; {len(seeds)} unguided seeds differ by up to {noise:.3f}")
         held.append(gain > noise)
     if len(watched):
         better = int((watched["accuracy"] > base["accuracy"]).sum())

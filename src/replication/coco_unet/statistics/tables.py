@@ -34,9 +34,9 @@ def _own(run: pd.Series) -> dict[str, float | str]:
         "ended by": "early stopping" if run["stopped_early"] else "epoch limit",
         "seconds per epoch": run["seconds_per_epoch"],
         "accuracy": run["accuracy"],
-        "accuracy, 95 %": f"{run['accuracy_low']:.4f} to {run['accuracy_high']:.4f}",
+        "accuracy, 95 %": f"{run['accuracy_low']:.3f} to {run['accuracy_high']:.3f}",
         "IoU": run["iou"],
-        "IoU, 95 %": f"{run['iou_low']:.4f} to {run['iou_high']:.4f}",
+        "IoU, 95 %": f"{run['iou_low']:.3f} to {run['iou_high']:.3f}",
         "image IoU": run["image_iou"],
     }
 
@@ -57,9 +57,9 @@ def gains(scores: pd.DataFrame) -> pd.DataFrame:
                 "validation MSE": run["validation_loss"],
                 "accuracy gain": run["accuracy_gain"],
                 "accuracy gain, equal epochs": run["accuracy_gain_equal_epochs"],
-                "accuracy gain, 95 %": f"{run['accuracy_gain_low']:.4f} to {run['accuracy_gain_high']:.4f}",
+                "accuracy gain, 95 %": f"{run['accuracy_gain_low']:.3f} to {run['accuracy_gain_high']:.3f}",
                 "IoU gain": run["iou_gain"],
-                "IoU gain, 95 %": f"{run['iou_gain_low']:.4f} to {run['iou_gain_high']:.4f}",
+                "IoU gain, 95 %": f"{run['iou_gain_low']:.3f} to {run['iou_gain_high']:.3f}",
                 "images per second": run["images_per_second"],
             }
             for _, run in scores.sort_values(["placement", "monitor", "lambda", "replicate"]).iterrows()
