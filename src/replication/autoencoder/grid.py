@@ -81,18 +81,18 @@ def unstopped(settings: AutoencoderSettings) -> list[Run]:
 
 
 def variants(settings: AutoencoderSettings) -> dict[str, list[Run]]:
-    """The runs of each named variant of the protocol, at those of its lambda that the grid has as well."""
+    """The runs of each named variant of the protocol that this family has, at the lambda that `Variant.at` says."""
     chosen = settings.grid
-    lambdas = settings.lambdas
+    given = settings.lambda_override is not None
     return {
         name: [
             make_run(settings, width, lambda_, replicate, **variant.changes)
             for width in variant.widths or chosen.variant_widths
-            for lambda_ in variant.lambdas
-            if lambda_ in lambdas
+            for lambda_ in variant.at(settings.lambdas, given=given)
             for replicate in range(variant.replicates or chosen.variant_replicates)
         ]
         for name, variant in settings.variants.items()
+        if variant.families is None or settings.family in variant.families
     }
 
 

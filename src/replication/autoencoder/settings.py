@@ -85,7 +85,8 @@ def read(parameters: Parameters, family: str) -> AutoencoderSettings:
         variants=read_variants(parameters.section("variants"), "variants", Training, AtWidths),
         calibration=parameters.read(Calibration, "calibration"),
     )
-    _check(settings.grid, settings.variants, parameters.where(family))
+    own = {name: one for name, one in settings.variants.items() if family in (one.families or [family])}
+    _check(settings.grid, own, parameters.where(family))
     check_can_be_trained(settings.variants, parameters, "variants")
     _check_calibration(settings, parameters.where(family))
     check_fits(

@@ -1,7 +1,7 @@
 """Variants: named changes of a family's protocol, trained at a few lambda beside its unguided runs."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, Any
 
 import msgspec
 from msgspec.structs import asdict
@@ -11,6 +11,7 @@ from replication.core.runs import PAIRED_SETTINGS
 from replication.core.schema import (
     Lambdas,
     Number,
+    Some,
     Struct,
     Whole,
     Widths,
@@ -24,6 +25,8 @@ from replication.core.schema import (
 )
 from replication.core.settings import Parameters
 
+Names = Annotated[tuple[str, ...], Some]
+
 
 class Variant(Struct, frozen=True, kw_only=True):
     """What one variant changes, and at which lambda it is trained."""
@@ -32,6 +35,14 @@ class Variant(Struct, frozen=True, kw_only=True):
     changes: dict[str, Number]  # settings of the room's training
     widths: Widths | None = None  # instead of those that the grid has for variants,
     replicates: Whole | None = None  # and instead of its number of replicates
+    families: Names | None = None  # those that have the variant, instead of all of the room
+
+    def at(self, lambdas: Collection[float], *, given: bool) -> list[float]:
+        """Those of its lambda that a family trains: all of its own, or those that the family's grid has too.
+
+        One that names its own widths stands beside the grid, and has its own lambda as well, unless the user gave some.
+        """
+        return [lambda_ for lambda_ in self.lambdas if lambda_ in lambdas or (self.widths is not None and not given)]
 
 
 class AtLambda(Struct, frozen=True, kw_only=True):
@@ -40,11 +51,17 @@ class AtLambda(Struct, frozen=True, kw_only=True):
     lambdas: Lambdas
 
 
-class AtWidths(AtLambda, frozen=True, kw_only=True):
-    """And, if they like, at widths of their own, with as many replicates as they say."""
+class AtReplicates(AtLambda, frozen=True, kw_only=True):
+    """And, if they like, with as many replicates as they say."""
+
+    replicates: Whole | None = None
+
+
+class AtWidths(AtReplicates, frozen=True, kw_only=True):
+    """And at widths of their own, in some of the room's families."""
 
     widths: Widths | None = None
-    replicates: Whole | None = None
+    families: Names | None = None
 
 
 def read_variants(
@@ -87,7 +104,9 @@ def check_can_be_trained(variants: Mapping[str, Variant], parameters: Parameters
     """
     known = {*(parameters.lambda_override or ()), *_numbers_of_grids(parameters)}
     for name, variant in variants.items():
-        if not known & {*variant.lambdas}:
+        if other := sorted(set(variant.families or ()) - parameters.families.keys()):
+            raise mistake(f"{where}.{named(name)}.families", f"unknown {', '.join(map(named, other))}")
+        if not known & {*variant.lambdas} and variant.widths is None:
             said = ", ".join(f"{lambda_:g}" for lambda_ in variant.lambdas)
             raise UserError(
                 f"params.yaml, {where}.{named(name)}.lambdas: no grid has {said}, so this variant would train nothing. "

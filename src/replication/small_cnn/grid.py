@@ -85,7 +85,7 @@ def variants(settings: CnnSettings) -> dict[str, list[Run]]:
             make_run(settings, smallest(settings), lambda_, replicate, **variant.changes)
             for lambda_ in variant.lambdas
             if lambda_ in lambdas
-            for replicate in range(chosen.smallest_replicates)
+            for replicate in range(variant.replicates or chosen.smallest_replicates)
         ]
         for name, variant in named.items()
     }

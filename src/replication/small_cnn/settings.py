@@ -21,7 +21,7 @@ from replication.core.schema import (
     read_some,
 )
 from replication.core.settings import Parameters
-from replication.core.variants import Variant, check_can_be_trained, read_variants
+from replication.core.variants import AtReplicates, Variant, check_can_be_trained, read_variants
 from replication.data.catalogue import check_batches, check_kind, known
 from replication.small_cnn.geometry import Padding, feature_sides
 
@@ -93,7 +93,7 @@ def read(parameters: Parameters, family: str) -> CnnSettings:
         lambda_override=parameters.lambdas(family),
         training=parameters.read(Training, "cnn"),
         grid=parameters.grid(Grid, family),
-        variants=read_variants(parameters.section("cnn_variants"), "cnn_variants", Training),
+        variants=read_variants(parameters.section("cnn_variants"), "cnn_variants", Training, AtReplicates),
         calibration=_calibration(parameters),
     )
     _check(settings, parameters.where(family))
@@ -123,6 +123,11 @@ def _check(settings: CnnSettings, where: str) -> None:
     if unknown := sorted(set(grid.variants or ()) - settings.variants.keys()):
         there = ", ".join(map(named, settings.variants))
         raise mistake(f"{where}.variants", f"unknown {', '.join(map(named, unknown))}. Known: {there}")
+    for name in grid.variants or ():
+        more = settings.variants[name].replicates or 0
+        if more > grid.smallest_replicates:
+            said = f"{more}, but the smallest architecture has {grid.smallest_replicates} unguided runs"
+            raise mistake(f"cnn_variants.{named(name)}.replicates", said)
     check_baseline(grid.lambdas, where)
     least = min((lambda_ for lambda_ in grid.lambdas if lambda_), default=math.inf)
     if not all(0 < lambda_ < least for lambda_ in grid.weaker_lambdas or ()):

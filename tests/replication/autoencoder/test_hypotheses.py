@@ -178,7 +178,7 @@ def test_nine_tenths_told_and_half_reached():
     found = pd.DataFrame({"epoch": 20, "replayed_epoch": [20] * 8 + [21, 22]})
     assert hypotheses._told(found)[1] and not hypotheses._told(found.iloc[1:])[1]
     table = pd.DataFrame({"low": np.nan, "reached": [2, 3], "n": [4, 4]})
-    assert hypotheses._later_than(0, table).tolist() == [True, False]
+    assert hypotheses.later_than(0, table).tolist() == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,8 @@ def test_the_variant_has_its_own_widths_and_replicates(settings):
             "variants.adam-keras.widths: 65 is not among the widths of",
         ),
         (
-            "260], replicates: 5}",
-            "260], replicates: 50}",
+            "140, 260], replicates: 5}",
+            "140, 260], replicates: 50}",
             "variants.adam-keras.replicates: 50, but the grid of scales.paper",
         ),
     ],

@@ -8,7 +8,7 @@ from typing import Any
 from replication.autoencoder import record
 from replication.autoencoder.report import figures
 from replication.autoencoder.settings import AutoencoderSettings
-from replication.autoencoder.statistics import claims, pairs
+from replication.autoencoder.statistics import added, claims, pairs
 from replication.autoencoder.statistics import findings as computed
 from replication.autoencoder.statistics.comparisons import WATCHING_MSE
 from replication.autoencoder.statistics.pairs import CELL, Pair
@@ -105,6 +105,23 @@ TABLES = {  # name -> title, note
         "stopping epochs of n unguided runs by each rule, from the same weights and batches; difference: Keras's minus "
         "torch's, with its t-interval of 95 %, corrected over the widths above 100 (low, high); torch_mse and "
         "keras_mse after the last epoch that both have.",
+    ),
+    added.AGAIN: (
+        "The exact form and the norm alone once more (H12), in seeds that H4 has not seen",
+        "As epochs to the target above, by seeds: H4's, the new ones, and all.",
+    ),
+    added.WEAKER: (
+        "The exact form below the grid's lambda (H13)",
+        "As epochs to the target above; intervals corrected over the planned cells (Bonferroni).",
+    ),
+    "unstopped": (
+        "The log and the exact form with a patience of 60 epochs (H14)",
+        "As epochs to the target above; the unguided runs are the published protocol's.",
+    ),
+    "ten-seeds": (
+        "C6's second line: ten seeds at lambda 0.01",
+        "Mean stopping epochs with lambda 0.01 and without guidance; excess: epochs above half of those of the seed's "
+        "unguided run, with its 95 % t-interval over n pairs. It decides of the clause on lambda 0.01 alone.",
     ),
     record.NAME: (
         "What the guided square part sees of the images",

@@ -90,7 +90,12 @@ def thresholds(found: Sequence[Pair]) -> pd.DataFrame:
 
 
 def time_to_quality(runs: pd.DataFrame, tests: int = 1) -> pd.DataFrame:
-    """Epochs to the target MSE where the MSE alone is watched.
+    """`epochs_to_quality` of the variants that watch the MSE alone."""
+    return epochs_to_quality(runs[runs["variant"].isin(WATCHING_MSE)], tests)
+
+
+def epochs_to_quality(runs: pd.DataFrame, tests: int = 1) -> pd.DataFrame:
+    """Epochs to the target MSE, by variant, width and lambda.
 
     Args:
         tests: how many intervals there are of which any one may decide; each is wider for it (Bonferroni).
@@ -115,7 +120,7 @@ def time_to_quality(runs: pd.DataFrame, tests: int = 1) -> pd.DataFrame:
             "unguided_common_mse": cell["unguided_common_mse"].mean(),
         }
 
-    return _by_cell(runs[runs["variant"].isin(WATCHING_MSE)], describe)
+    return _by_cell(runs, describe)
 
 
 def time_to_early_quality(found: Sequence[Pair]) -> pd.DataFrame:

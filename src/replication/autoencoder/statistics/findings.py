@@ -8,6 +8,7 @@ import pandas as pd
 from replication.autoencoder import grid, record
 from replication.autoencoder.settings import AutoencoderSettings
 from replication.autoencoder.statistics import (
+    added,
     calibration,
     claims,
     comparisons,
@@ -48,7 +49,7 @@ def statistics(family: Family[AutoencoderSettings], settings: AutoencoderSetting
         "runs": runs,
         "control-runs": control,
         "pairs": compared,
-        "beside-published": claims.beside_published(runs, published.read(family.name)),
+        "beside-published": claims.beside_published(claims.deciding(runs, settings), published.read(family.name)),
         **_of_the_grid(runs, width),
         "control": _summary(control) if control["lambda"].nunique() > 1 else pd.DataFrame(),
         "stopped-baseline": _stopped_baseline(stopped),
@@ -62,14 +63,16 @@ def statistics(family: Family[AutoencoderSettings], settings: AutoencoderSetting
         **_replayed(family, settings),
         "equal-epochs": comparisons.equal_epochs(pairs.frame(pairs.unstopped(family.records, settings))),
         "optimiser": optimiser.table(family.records, settings),
+        **added.tables(family.records, settings, runs),
         record.NAME: record.read(family.scale, family.name),
     }
     of_family = {name: decide(compared, plan) for name, decide in DECIDED.items()}
     if role_of(family.name) == "mnist":  # of which the paper prints unguided epochs
         of_family["H11"] = optimiser.h11(tables["optimiser"], settings)
+    of_family |= added.decided(tables, settings)
     variants = grid.variants(settings).values()
     decided = claims.verdicts(family.records, settings)
-    numbers = effects.of_claims(runs, control, stopped)
+    numbers = effects.of_claims(*(claims.deciding(part, settings) for part in (runs, control, stopped)))
     facts = {
         "tested_width": width,
         "variant_runs": [sum(len(of_grid(family.records, part)) for part in variants), sum(map(len, variants))],
@@ -99,9 +102,9 @@ def verdicts(findings: Mapping[str, Findings]) -> dict[str, Verdict]:
 
 
 def decided(findings: Mapping[str, Findings]) -> list[Hypothesis]:
-    """H1, H4 and H11, one of each for a data set."""
+    """H1, H4 and H11 to H14, one of each for a data set that has it."""
     found = [one for name, part in findings.items() for one in hypotheses_of(part.facts, name)]
-    order = [*DECIDED, "H11"]
+    order = [*DECIDED, "H11", "H12", "H13", "H14"]
     return sorted(found, key=lambda one: order.index(one.name))
 
 

@@ -96,10 +96,10 @@ def h4(runs: pd.DataFrame, planned: Plan) -> tuple[str, str]:
     table = comparisons.time_to_quality(exact)
     sooner = (table["high"] < 0).groupby(table["lambda"]).all().any()
     somewhere = (comparisons.time_to_quality(exact, tests=len(table))["high"] < 0).any()
-    evidence = f"{'; '.join(_epochs_saved(row) for _, row in table.iterrows())}; {widths}"
+    evidence = f"{'; '.join(epochs_saved(row) for _, row in table.iterrows())}; {widths}"
     if sooner or somewhere:
         return ("supported" if sooner else "partly"), evidence
-    return ("refuted" if _later_than(-1, table).all() else "undecided"), evidence
+    return ("refuted" if later_than(-1, table).all() else "undecided"), evidence
 
 
 def h4_scale(runs: pd.DataFrame, _planned: Plan) -> tuple[str, str]:
@@ -175,17 +175,18 @@ def _slower(runs: pd.DataFrame, plans: Mapping[str, Plan], variant: str) -> tupl
         if not covered(part["width"].nunique(), len(largest)):
             return "inconclusive", text
         table = comparisons.time_to_quality(part)
-        outcomes += _later_than(0, table).tolist()
-        evidence.append(", ".join([text, *(_epochs_saved(row) for _, row in table.iterrows())]))
+        outcomes += later_than(0, table).tolist()
+        evidence.append(", ".join([text, *(epochs_saved(row) for _, row in table.iterrows())]))
     return ("slower" if all(outcomes) else "not slower"), "; ".join(evidence)
 
 
-def _later_than(epochs: float, table: pd.DataFrame) -> "pd.Series[bool]":
+def later_than(epochs: float, table: pd.DataFrame) -> "pd.Series[bool]":
     """By cell: guided runs need more than so many epochs on top of the unguided ones', or at most half get there."""
     return (table["low"] > epochs) | (table["reached"] <= table["n"] / 2)
 
 
-def _epochs_saved(row: "pd.Series[float]") -> str:
+def epochs_saved(row: "pd.Series[float]") -> str:
+    """A cell of `comparisons.epochs_to_quality` in words."""
     where = f"width {row['width']:g}, lambda {row['lambda']:g}: "
     if row["reached"] == row["n"]:
         text = f"{where}{row['epochs']:.1f} epochs against {row['unguided_epochs']:.1f} without guidance "

@@ -53,12 +53,13 @@ def plan(settings: AutoencoderSettings) -> Plan:
 
 
 def _planned(settings: AutoencoderSettings) -> dict[str, list[Run]]:
-    """The runs of every variant at the variant widths."""
+    """The runs of every variant at the variant widths; one that names widths of its own is compared elsewhere."""
     widths = settings.grid.variant_widths
+    of_the_grid = {name for name, variant in settings.variants.items() if variant.widths is None}
     variants = {
         PUBLISHED: grid.paper_grid(settings),
         BASE: grid.control(settings),
-        **grid.variants(settings),
+        **{name: runs for name, runs in grid.variants(settings).items() if name in of_the_grid},
     }
     return {name: [run for run in runs if run["width"] in widths] for name, runs in variants.items()}
 

@@ -87,6 +87,7 @@ def _judged(
         "H3": claims.h3(counting, table1),
         "H4-cnn": placebos.h4(Decisive.of(records, settings, [EXACT], value), smallest_gain),
         "H6": claims.h6(first, weaker, smallest_gain),
+        "H15": placebos.h15(records, settings, smallest_gain, value),
     }
     better = placebos.corner_better(positions)
     rows = claims.table1(first[~first["lambda"].isin(weaker)], table1)
@@ -130,7 +131,7 @@ def _c8(cifar10: Findings, mnist: Findings, tests: str) -> Verdict:
 
 
 def decided(findings: Mapping[str, Findings]) -> list[Hypothesis]:
-    """H2, H3, H4-cnn and H6: of CIFAR-10 alone, so that they name no family."""
+    """H2, H3, H4-cnn, H6 and H15: of CIFAR-10 alone, so that they name no family."""
     return hypotheses_of(findings.get(CIFAR10, Findings()).facts, "")
 
 

@@ -20,6 +20,7 @@ from replication.statistics.t_tests import t_interval
 
 PLACEBOS = ("center", "random")
 EXACT = "exact"
+OTHER_PULLS = ("epsilon-0.1", "log")  # variants of H15
 CORNER = "corner"  # the published guidance, beside the names of the variants
 EQUIVALENCE = 0.2  # a placebo does the same as the corner if it differs by less than this share of the corner's effect
 LOOKS = 2  # a verdict is given at ten pairs, and again when all planned exist
@@ -156,6 +157,27 @@ def corner_better(runs: Decisive) -> bool:
     """Whether at some lambda the corner does better than both placebos, by the strict intervals."""
     strict = runs.strict[runs.strict["variant"].isin(PLACEBOS)]
     return bool((strict["corner_low"] > 0).groupby(strict["lambda"]).all().any())
+
+
+def h15(records: list[Record], settings: CnnSettings, smallest_gain: float, value: str) -> tuple[str, str]:
+    """Verdict on H15, another epsilon or the log form, and its evidence; the first ten replicates."""
+    planned = _planned_lambdas(settings)
+    cells = sum(len(planned.get(name, ())) for name in OTHER_PULLS)
+    first = [record for record in records if record["run"]["replicate"] < REPLICATES]
+    table = gains(first, settings, tests=max(1, cells), value=value)
+    table = table[table["variant"].isin(OTHER_PULLS)]
+    if not cells or len(table) < cells:
+        return "undecided", f"{len(table)} of {cells} cells have runs"
+    said = [
+        (name, *raises_accuracy(part, part, f"{100 - 5 / cells:.1f} %", smallest_gain))
+        for name, part in table.groupby("variant", sort=False)
+    ]
+    words = [word for _, word, _ in said]
+    evidence = "; ".join(f"{name}, {text}" for name, _, text in said)
+    if "undecided" in words and table["n"].min() < REPLICATES:
+        return "undecided", evidence
+    one = next((word for word in ("supported", "undecided") if word in words), "refuted")
+    return one, evidence
 
 
 def h4(runs: Decisive, smallest_gain: float) -> tuple[str, str]:
