@@ -76,7 +76,8 @@ class OnnxNetwork:
         for each in changed.graph.initializer:
             if each.name in self.weights:
                 each.CopyFrom(numpy_helper.from_array(self.weights[each.name], each.name))
-        runner, name = ReferenceEvaluator(changed), self.model.graph.input[0].name
+        runner: Any = ReferenceEvaluator(changed)
+        name = self.model.graph.input[0].name
         return np.concatenate([runner.run(None, {name: image[None]})[0] for image in images])
 
     def blocks(self) -> list[tuple[Any, Any, Any]]:
