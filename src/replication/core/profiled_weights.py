@@ -4,7 +4,14 @@ from collections.abc import Iterable
 
 from replication.core.schema import mistake, shown
 
-NAMES = ("imagenet", "edges", "trained", "sample", "random")  # Keras's; for edges; ours; ours on the sample; drawn
+OTHERS = (  # than the paper's networks have:
+    *("open-nsfw", "platelet-unet"),  # networks out of packages, and each of them drawn,
+    *("open-nsfw-random", "platelet-unet-random"),
+    *("imagenet-rescaled", "open-nsfw-rescaled", "platelet-unet-rescaled"),  # or other weights of the same function
+    *("imagenet-pixels", "open-nsfw-pixels", "platelet-unet-folded"),
+)
+# Keras's; for edges; ours; ours on the sample; drawn
+NAMES = ("imagenet", "edges", "trained", "sample", "random", *OTHERS)
 SUFFIXES = (".pt", ".pth", ".safetensors", ".h5")  # of a file
 
 

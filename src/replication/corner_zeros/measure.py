@@ -15,6 +15,7 @@ from replication.core import strict_json
 from replication.core.errors import UserError
 from replication.core.family import find
 from replication.core.files import write_text
+from replication.core.profiled_weights import OTHERS
 from replication.core.settings import Parameters
 from replication.corner_zeros.record import Row, record_path, recorded
 from replication.data.images import ImageSet, pixels
@@ -59,7 +60,8 @@ def _wanted(parameters: Parameters) -> Iterator[tuple[str, str]]:
     chosen = read_profiles(parameters)
     for network in NETWORKS:
         for weights in chosen[network].weights:
-            yield network, UNTRAINED if weights == "random" else weights
+            if weights not in OTHERS:
+                yield network, UNTRAINED if weights == "random" else weights
 
 
 def _measured(parameters: Parameters, network: str, weights: str) -> list[Row]:

@@ -58,7 +58,7 @@ def prepare(
         UserError: a split does not have its number of images, an image is damaged, or the download failed.
     """
     if raw is None:
-        raw = next((path for name in OFFICIAL if (path := paths.raw() / name).is_dir()), paths.raw() / OFFICIAL[0])
+        raw = _unpacked()
     if not raw.is_dir():
         _fetch(raw)
     files = {split: _files(raw / name) for split, name in FOLDERS.items()}
@@ -80,6 +80,28 @@ def prepare(
         summarise=lambda labels: {"per_class": np.bincount(labels, minlength=len(classes)).tolist()},
         notes={"classes": classes, "size": size, "resizing": resizing, "version": version},
     )
+
+
+def first_images(number: int, raw: Path | None = None) -> np.ndarray:
+    """The first images of the first version's validation split, (N, 224, 224, 3) uint8, without preparing the set.
+
+    Raises:
+        UserError: there is no folder of the data set, or it lacks them.
+    """
+    folder = raw or _unpacked()
+    files = split_v1({split: _files(folder / name) for split, name in FOLDERS.items()})["validation"][:number]
+    if len(files) < number:
+        raise UserError(
+            f"{folder} holds {len(files)} images of Imagenette's first validation split, {number} are needed: "
+            "`python -m replication prepare imagenette --scale paper` fetches them"
+        )
+    classes = sorted({file.parent.name for file in files})
+    return np.stack([example.image for example in _examples(files, classes, SIZE)])
+
+
+def _unpacked() -> Path:
+    """The folder of the data set, there or not."""
+    return next((path for name in OFFICIAL if (path := paths.raw() / name).is_dir()), paths.raw() / OFFICIAL[0])
 
 
 def split_v1(files: Mapping[str, Iterable[Path]]) -> dict[str, list[Path]]:

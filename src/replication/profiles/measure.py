@@ -1,6 +1,8 @@
 """Entropy profiles of trained and random networks: the record behind Figures 1 and 7 to 9 (paper, section 4)."""
 
 from collections.abc import Container
+from itertools import product
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,8 +25,7 @@ from replication.training.threads import one_thread
 
 SEED = 0
 DEMO_DATASET, DEMO_EPOCHS, DEMO_BATCH_SIZE = "digits", 2, 32
-# Weights that only a file holds: VGG16 fine-tuned for edge detection (HED on BSDS500), in the layout of Keras's file.
-FILES = {"edges": "vgg16_hed_bsds500_notop.h5"}  # in data/raw/weights
+CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 def write(parameters: Parameters, network: str) -> list[str]:
@@ -33,6 +34,7 @@ def write(parameters: Parameters, network: str) -> list[str]:
     One line a convolution. Weights that cannot be had now keep the lines that the record has of them.
     """
     from replication.profiles import zoo  # torchvision takes seconds to import, which readers of a record need not wait
+    from replication.profiles.trained_networks import KINDS
 
     chosen = read_settings(parameters)[network]
     if not (_is_family(parameters, chosen.network) or zoo.is_known(chosen.network)):
@@ -43,15 +45,23 @@ def write(parameters: Parameters, network: str) -> list[str]:
     messages = []
     for weights in chosen.weights:
         try:
-            model, source = load_network(parameters, chosen, weights)
+            if weights in KINDS:
+                found = KINDS[weights]()
+                about: dict[str, Any] = {"network": found.network, "source": found.source}
+                about |= {} if found.differs is None else {"differs": float(f"{found.differs:.2g}")}
+                model, before = found.model, found.into_sum
+            else:
+                model, source = load_network(parameters, chosen, weights)
+                name = network if _is_family(parameters, chosen.network) else chosen.network
+                about = {"network": name, "source": source}
+                resnet = name == "resnet50"
+                before = tuple(selection.by_role(model, "pre-skip", torch.empty(1, 3, 64, 64))) if resnet else ()
         except UserError as error:
             kept = "its recorded profile is kept" if layers[weights] else "its profile is left out"
             messages.append(f"{network}, {weights} weights: {kept}. {error}")
             continue
-        name = network if _is_family(parameters, chosen.network) else chosen.network
-        before = selection.by_role(model, "pre-skip", torch.empty(1, 3, 64, 64)) if name == "resnet50" else ()
-        layers[weights] = describe_layers(model, before, network=name, weights=weights, source=source)
-        messages.append(f"{network}, {weights} weights ({source}): {len(layers[weights])} convolutions")
+        layers[weights] = describe_layers(model, before, **about, weights=weights)
+        messages.append(f"{network}, {weights} weights ({about['source']}): {len(layers[weights])} convolutions")
     if not any(layers.values()):
         raise UserError("nothing could be profiled. " + " ".join(messages))
     lines = [strict_json.dumps(layer) for weights in chosen.weights for layer in layers[weights]]
@@ -59,26 +69,24 @@ def write(parameters: Parameters, network: str) -> list[str]:
     return messages
 
 
-def describe_layers(model: nn.Module, pre_skip: Container[str] = (), **about: str) -> list[Layer]:
+def describe_layers(model: nn.Module, pre_skip: Container[str] = (), **about: Any) -> list[Layer]:
     """Summary of each convolution's profile, its role, and what hypothesis H5 asks of its weights.
 
-    Beside the columns of `Profile.summary()`: shape, fan_in, log_sigma (log standard deviation of all weights of the
-    layer), positions (mean entropy change with each filter position as the anchor, rows of columns), pre_skip.
+    Beside the columns of `Profile.summary()`: shape as torch stores it, fan_in, log_sigma (log standard deviation of
+    all weights of the layer), relative (the mean of the profile relative to each output's own weights), positions (mean
+    entropy change with each filter position as the anchor, rows of columns), pre_skip, and transposed where it is:
+    such layers come behind the others, which count from 1.
 
     Args:
         pre_skip: names of the layers with that role.
         about: goes into every line.
     """
     summary = profile(model).summary().drop(columns=["part", "kind"]).set_index("name")
+    relative = profile(model, relative=True).summary().set_index("name")["mean"]
     layers: list[Layer] = []
-    for name, module in model.named_modules():
-        if not isinstance(module, nn.Conv2d):
-            continue
+    convolutions = [(name, module) for name, module in model.named_modules() if isinstance(module, CONVOLUTIONS)]
+    for name, module in sorted(convolutions, key=lambda pair: pair[1].transposed):
         weight = module.weight.detach().double()
-        positions = [
-            [_finite_mean(conv_entropy_change(weight, anchor=(row, column))) for column in range(weight.shape[3])]
-            for row in range(weight.shape[2])
-        ]
         found = {
             column: float(f"{value:.7g}") if isinstance(value, float) else value
             for column, value in summary.loc[name].to_dict().items()
@@ -91,13 +99,25 @@ def describe_layers(model: nn.Module, pre_skip: Container[str] = (), **about: st
                 "name": name,
                 "n": int(found["n"]),
                 "shape": list(weight.shape),
-                "fan_in": weight[0].numel(),
+                "fan_in": module.in_channels // module.groups * weight[0, 0].numel(),
                 "log_sigma": round(weight.std().log().item(), 6),
-                "positions": positions,
+                "relative": round(float(relative[name]), 6),
+                "positions": None if "differs" in about else _positions(weight),  # of a function told before
                 "pre_skip": name in pre_skip,
             }
+            | ({"transposed": True} if module.transposed else {})
         )
     return layers
+
+
+def _positions(weight: torch.Tensor) -> Any:
+    """Means with each position as the anchor, nested as the filter is."""
+    filter_ = weight.shape[2:]
+    means = [
+        _finite_mean(conv_entropy_change(weight, anchor=at, dimensions=len(filter_)))
+        for at in product(*map(range, filter_))
+    ]
+    return np.array(means).reshape(filter_).tolist()
 
 
 def _by_weights(layers: list[Layer]) -> dict[str, list[Layer]]:
@@ -118,7 +138,7 @@ def load_network(parameters: Parameters, chosen: Profiled, weights: str) -> tupl
     Raises:
         UserError: the weights cannot be had.
     """
-    from replication.profiles import small_vgg_training, zoo
+    from replication.profiles import small_vgg_training, trained_networks, zoo
 
     if _is_family(parameters, chosen.network):
         return _unet(parameters, chosen.network, weights)
@@ -133,8 +153,9 @@ def load_network(parameters: Parameters, chosen: Profiled, weights: str) -> tupl
                 model, images, epochs=DEMO_EPOCHS, batch_size=DEMO_BATCH_SIZE, seed=SEED
             )
         return model, f"trained here on {DEMO_DATASET}, {DEMO_EPOCHS} epochs, validation accuracy {accuracy:.3f}"
-    file = paths.raw() / "weights" / FILES[weights] if weights in FILES else weights
-    source = {"imagenet": "keras"}.get(weights) or str(file)
+    if weights == "edges":
+        return model, trained_networks.edges(model)
+    source = {"imagenet": "keras"}.get(weights) or weights
     return model, zoo.load_weights(model, chosen.network, source, seed=SEED)
 
 

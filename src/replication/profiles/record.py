@@ -10,6 +10,7 @@ from replication.core import paths, strict_json
 from replication.core.files import reading
 
 Layer = dict[str, Any]
+SAME_FUNCTION = ("-rescaled", "-pixels", "-folded")  # how kinds of weights end that compute what another computes
 
 
 def record_path(scale: str, network: str) -> Path:
@@ -28,8 +29,18 @@ def read_record(path: Path) -> list[Layer]:
 
 
 def frame(layers: Iterable[Layer]) -> pd.DataFrame:
-    """One row a convolution and kind of weights, with `residual` = mean - log_sigma."""
+    """One row a convolution and kind of weights, with `residual` = mean - log_sigma, and whether it is `transposed`."""
     table = pd.DataFrame(list(layers))
     if len(table):
         table["residual"] = table["mean"] - table["log_sigma"]
+        table["transposed"] = table["transposed"].eq(True) if "transposed" in table else False
+        if "relative" not in table:
+            table["relative"] = float("nan")
     return table
+
+
+def own(layers: pd.DataFrame) -> pd.DataFrame:
+    """The convolutions of the networks themselves: no transposed ones, no other weights of the same function."""
+    if layers.empty:
+        return layers
+    return layers[~layers["transposed"] & ~layers["weights"].str.endswith(SAME_FUNCTION)].reset_index(drop=True)

@@ -40,7 +40,7 @@ ROOM = Room(
     order=4,
     parts=parts,
     verdicts=late.function(f"{HERE}.statistics.findings:verdicts"),
-    hypotheses=lambda _: [],
+    hypotheses=late.function(f"{HERE}.statistics.findings:hypotheses"),
     stages=stages,
     sections=late.function(f"{HERE}.report.sections:sections"),
 )

@@ -29,6 +29,7 @@ def _smp_unet() -> nn.Module:
     return network
 
 
+DRAWN = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear)  # layers with random weights
 OWN: dict[str, Callable[[], nn.Module]] = {
     "unet": late.function("replication.coco_unet.training.model:UNet"),
     "small-vgg": late.function("replication.profiles.small_vgg:SmallVGG"),
@@ -129,7 +130,7 @@ def glorot_uniform_(model: nn.Module, seed: int) -> None:
     """Keras's default initialisation of every convolution and linear layer: U(-a, a), a^2 = 6 / (fan in + fan out)."""
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        if isinstance(module, DRAWN):
             nn.init.xavier_uniform_(module.weight, generator=generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

@@ -11,9 +11,10 @@ from torch import nn
 from replication.core.errors import UserError
 from replication.core.family import findings_of, parts_of, room
 from replication.core.paths import PARAMS
+from replication.core.profiled_weights import OTHERS
 from replication.core.runs import Run
 from replication.core.settings import load
-from replication.profiles import measure, record, zoo
+from replication.profiles import measure, record, trained_networks, zoo
 from replication.profiles.statistics import claims
 
 ROOT = PARAMS.absolute().parent
@@ -34,6 +35,31 @@ def test_layers_describe_their_weights():
     assert first["positions"][0][0] == pytest.approx(first["mean"], abs=1e-5)
     assert np.shape(second["positions"]) == (1, 1)
     assert json.loads(json.dumps(first)) == first
+
+
+def test_volumes_and_transposed_convolutions():
+    """The transposed ones count behind the others, and stand beside."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv3d(2, 3, (1, 2, 3)), nn.ConvTranspose3d(3, 6, 2, groups=3), nn.Conv3d(6, 1, 1))
+    found = measure.describe_layers(net, ["2"], network="n", weights="w")
+    assert [(row["layer"], row["name"], row.get("transposed")) for row in found] == [
+        (1, "0", None),
+        (2, "2", None),
+        (3, "1", True),
+    ]
+    assert [row["pre_skip"] for row in found] == [False, True, False]
+    weight = net[0].weight.detach().double().numpy()
+    np.testing.assert_allclose(found[0]["positions"], np.log(np.abs(weight)).mean(axis=(0, 1)), atol=1e-6)
+    sizes = np.sqrt(np.square(weight).mean(axis=(1, 2, 3, 4), keepdims=True))
+    assert found[0]["relative"] == pytest.approx(np.log(np.abs(weight / sizes))[:, :, 0, 0, 0].mean(), abs=1e-5)
+    assert [row["fan_in"] for row in found] == [12, 6, 8]
+    table = record.frame(found)
+    assert table["transposed"].tolist() == [False, False, True] and len(record.own(table)) == 2
+    assert measure.describe_layers(net, differs=0.0)[0]["positions"] is None  # of a function told before
+
+
+def test_every_kind_of_another_network_may_stand_in_the_settings():
+    assert set(trained_networks.KINDS) == set(OTHERS)
 
 
 def demo(**changes):
@@ -101,8 +127,8 @@ def test_the_unets_family_is_found_by_its_name(tmp_path, monkeypatch):
     assert "no weights of the unguided run of unet-coco here; `python -m replication sweep --scale demo" in trained
     assert "profile is left out. scale demo has no run of unet-coco-sample without guidance" in sample
     assert (
-        random == "unet, random weights (Glorot-uniform, seed 0): 7 convolutions"
-    )  # two by two, two on the way up, the output
+        random == "unet, random weights (Glorot-uniform, seed 0): 8 convolutions"
+    )  # two by two, two on the way up, the output; and a transposed one, behind them
     rows = record.read_record(record.record_path("demo", "unet"))
     assert {row["network"] for row in rows} == {"unet"} and rows[0]["shape"] == [4, 3, 3, 3]
 
@@ -346,6 +372,23 @@ def test_the_share_that_pure_scale_leaves_by_drawing_whole_networks(monkeypatch)
     assert claims.share_of_pure_scale(large) == pytest.approx(exact, rel=0.25) and exact[1] < 0.1
 
 
+def test_c3_by_networks_of_another_kind():
+    """They decide where the paper's own have no trained weights, and say what they are."""
+    resnet = layers("open-nsfw", [-2, -4, -2, -4]).assign(pre_skip=[True, False, True, False], relative=-0.5)
+    twin = resnet.assign(weights="open-nsfw-random")
+    unet = layers("platelet-unet", [-2, -3, -5, -6, -6, -5, -3, -2])
+    found = claims.c3(vgg16_of(), pd.concat([resnet, twin]), unet)
+    assert found.verdict == "reproduced"
+    assert (
+        "ResNet-50 before skips: -2.00 there, -4.00 elsewhere (of the layers' means), half width, another task, norms "
+        "folded; log sigma -1.40 and -3.40; relative to each output's own weights -0.50 and -0.50" in found.evidence
+    )
+    assert "half width" in found.control_evidence
+    low = layers("imagenet", [-4, -2, -4, -2]).assign(pre_skip=[True, False, True, False])
+    assert claims.c3(vgg16_of(), pd.concat([low, resnet]), unet).verdict == "not reproduced"  # ResNet-50's own first
+    assert claims.c3(vgg16_of(), resnet.assign(pre_skip=~resnet["pre_skip"]), unet).verdict == "not reproduced"
+
+
 def test_hes_rule_has_the_opposite_contrast():
     """Before a skip a bottleneck's last convolution widens: its fan-out is larger than that of the others."""
     table = layers("random", [-2, -4]).assign(pre_skip=[True, False])
@@ -371,4 +414,4 @@ def test_unknown_weights_are_a_users_mistake():
 
 def test_the_ends_are_the_first_and_last_quarter():
     means = [-4] * 3 + [-5] * 6 + [-4] * 3  # of 12 layers; a third would take in the fourth
-    assert claims._at_the_ends(layers("trained", means)) == (-4, -5)
+    assert claims.at_the_ends(layers("trained", means)) == (-4, -5)

@@ -18,6 +18,16 @@ WEIGHTS = {
     "trained": "trained here",
     "sample": "trained on a sample, fewer filters",
     "random": "random (Glorot uniform)",
+    "open-nsfw": "half width, trained for moderation, norms folded",
+    "open-nsfw-random": "half width, random (Glorot uniform)",
+    "platelet-unet": "3-D, trained on platelets",
+    "platelet-unet-random": "3-D, random (Glorot uniform)",
+    "imagenet-rescaled": "ImageNet's, one factor a layer",
+    "imagenet-pixels": "ImageNet's, for pixels of 0 to 1",
+    "open-nsfw-rescaled": "half width, one factor a layer",
+    "open-nsfw-pixels": "half width, for pixels of 0 to 1",
+    "platelet-unet-folded": "3-D, norms folded",
+    "platelet-unet-rescaled": "3-D, one factor a layer",
 }
 # E[log|c|] - log sigma of weights drawn from one law: what a profile shows when it is nothing but weight scale.
 NORMAL, UNIFORM = claims.MEAN_LOG_NORMAL, math.log(math.sqrt(3)) - 1
@@ -29,8 +39,13 @@ def named(weights: str) -> str:
 
 
 @house_style()
-def boxes(layers: pd.DataFrame, kinds: list[str], *, printed: bool) -> Figure:
-    """One panel a kind of weights. Args: printed, whether to draw the two numbers that the text prints."""
+def boxes(layers: pd.DataFrame, kinds: list[str], *, printed: bool, scale: bool = False) -> Figure:
+    """One panel a kind of weights.
+
+    Args:
+        printed: whether to draw the two numbers that the text prints.
+        scale: whether to draw log sigma beside each profile, and to mark the convolutions before skips.
+    """
     width = max(4.2, 0.16 * layers["layer"].max())  # inches a panel
     figure, panels = plt.subplots(
         1, len(kinds), figsize=(max(5.2, width * len(kinds)), 4.4), sharey=True, squeeze=False, layout="constrained"
@@ -39,7 +54,14 @@ def boxes(layers: pd.DataFrame, kinds: list[str], *, printed: bool) -> Figure:
         rows = layers[layers["weights"] == kind]
         box_plot(rows, axes)
         axes.set_title(named(kind))
-        if kind == "random":
+        if scale:
+            axes.plot(rows["layer"], rows["log_sigma"], color="black", linewidth=1, zorder=4, label="log sigma")
+            before = rows[rows["pre_skip"].astype(bool)]
+            if len(before):
+                marks = axes.get_xaxis_transform(), np.full(len(before), 0.02)
+                axes.plot(before["layer"], marks[1], "^", color="darkgreen", transform=marks[0], label="before a skip")
+            axes.legend(fontsize=7, loc="lower left" if len(before) == 0 else "lower right")
+        elif kind == "random":
             axes.plot(rows["layer"], rows["log_sigma"] + UNIFORM, color="black", linewidth=1, zorder=4)
         elif printed:
             for value in (claims.FIRST, claims.LAST):
@@ -49,6 +71,32 @@ def boxes(layers: pd.DataFrame, kinds: list[str], *, printed: bool) -> Figure:
     # A zero-ish weight may reach to -25; the boxes are what matters.
     low, high = layers["whisker_low"].min(), layers["max"].max()
     panels[0][0].set_ylim(low - 0.35 * (high - low), high + 0.05 * (high - low))
+    return figure
+
+
+@house_style()
+def same_function(layers: pd.DataFrame, groups: list[tuple[str, list[str]]]) -> Figure:
+    """A panel a network: layer means of kinds of weights that compute the same, and below relative to each output.
+
+    Args:
+        groups: title of a panel, and its kinds, the network's own first.
+    """
+    figure, panels = plt.subplots(
+        2, len(groups), figsize=(4.4 * len(groups), 6), sharex="col", squeeze=False, layout="constrained"
+    )
+    for (title, kinds), (above, below) in zip(groups, panels.T, strict=True):
+        for number, kind in enumerate(kinds):
+            rows = layers[layers["weights"] == kind]
+            style = {"linewidth": 2.5 if number == 0 else 1.2, "marker": "o", "markersize": 2.5, "alpha": 0.85}
+            above.plot(rows["layer"], rows["mean"], label=named(kind), **style)
+            below.plot(rows["layer"], rows["relative"], **style)
+        above.set_title(title)
+        above.legend(fontsize=6)
+        below.set_xlabel("layer")
+        for value, colour in ((NORMAL, "black"), (UNIFORM, "grey")):
+            below.axhline(value, color=colour, linewidth=1)
+    panels[0][0].set_ylabel("mean entropy change (nats)")
+    panels[1][0].set_ylabel("relative to each output (nats)")
     return figure
 
 

@@ -1,6 +1,7 @@
 """Claims C2 and C3 by the rules in data/published/claims.yaml, hypothesis H5, and the fits of the decay."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,12 @@ SURVIVING_SHARE = 0.25
 ALIKE, STILL_ALIKE = 0.9, 0.5
 MEAN_LOG_NORMAL = -(math.log(2) + np.euler_gamma) / 2  # of log|w|, w normal with sigma 1
 DRAWS, SEED = 500, 20230814
+OTHER = {  # what networks of another kind are, beside the paper's
+    "open-nsfw": "half width, another task, norms folded",
+    "open-nsfw-random": "half width",
+    "platelet-unet": "three dimensions, another task",
+    "platelet-unet-random": "three dimensions",
+}
 FEW_WEIGHTS = 20_000  # of a layer that is drawn weight by weight
 
 
@@ -218,19 +225,22 @@ def c3(vgg16: pd.DataFrame, resnet50: pd.DataFrame, unet: pd.DataFrame) -> Verdi
     parts: dict[str, bool | None] = {"ResNet-50 before skips": None, "U-Net at both ends": None}
     evidence, by_chance = [], []
     for part, layers, contrast, of_random in (
-        ("ResNet-50 before skips", resnet50, _before_skips, _other_rule),
-        ("U-Net at both ends", unet, _at_the_ends, lambda _: ""),
+        ("ResNet-50 before skips", resnet50, before_skips, _other_rule),
+        ("U-Net at both ends", unet, at_the_ends, lambda _: ""),
     ):
         for kind, rows in by_weights(layers):
             high, low = contrast(rows)
-            said = f"{part}: {high:.2f} there, {low:.2f} elsewhere"
-            if kind == "random":
-                by_chance.append(said + of_random(rows))
+            said = f"{part}: {high:.2f} there, {low:.2f} elsewhere (of the layers' means)"
+            if kind in OTHER:
+                said += f", {OTHER[kind]}"
+            if kind.endswith("random"):
+                by_chance.append(said + (of_random(rows) if kind == "random" else ""))
             elif kind == "sample":
                 evidence.append(f"{said} (trained on a sample of the data: decides nothing)")
             elif parts[part] is None:
                 parts[part] = high > low
-                evidence.append(said)
+                scale = "log sigma {:.2f} and {:.2f}".format(*contrast(rows, "log_sigma"))
+                evidence.append(f"{said}; {scale}{_of_relative(rows, contrast)}")
     imagenet, edges, random = (_of(vgg16, weights) for weights in ("imagenet", "edges", "random"))
     control, control_evidence, effect = "not tested", "", Effect()
     at_random = f"Random weights already show, {'; '.join(by_chance)}" if by_chance else ""
@@ -278,22 +288,31 @@ def by_weights(layers: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(kind), rows) for kind, rows in layers.groupby("weights", sort=False)] if len(layers) else []
 
 
-def _before_skips(layers: pd.DataFrame) -> tuple[float, float]:
+def before_skips(layers: pd.DataFrame, column: str = "mean") -> tuple[float, float]:
+    """Means over pre-skip convolutions and over the others."""
     chosen = layers["pre_skip"].astype(bool)
-    return layers.loc[chosen, "mean"].mean(), layers.loc[~chosen, "mean"].mean()
+    return layers.loc[chosen, column].mean(), layers.loc[~chosen, column].mean()
 
 
 def _other_rule(layers: pd.DataFrame) -> str:
     """What random weights would show before skips if sigma^2 were 2 / fan-out, torchvision's choice for ResNet."""
     log_sigma = layers["shape"].map(lambda shape: math.log(2 / (shape[0] * math.prod(shape[2:]))) / 2)
-    high, low = _before_skips(layers.assign(mean=log_sigma))
+    high, low = before_skips(layers.assign(mean=log_sigma))
     return f" (Glorot's rule; by He's, of the fan-out, {high - low:+.2f} between the two)"
 
 
-def _at_the_ends(layers: pd.DataFrame) -> tuple[float, float]:
+def at_the_ends(layers: pd.DataFrame, column: str = "mean") -> tuple[float, float]:
+    """Means over the first and last quarter of the layers, and over the middle half."""
     quarter = len(layers) // 4
-    ends = pd.concat([layers["mean"][:quarter], layers["mean"][-quarter:]])
-    return ends.mean(), layers["mean"][quarter:-quarter].mean()
+    ends = pd.concat([layers[column][:quarter], layers[column][-quarter:]])
+    return ends.mean(), layers[column][quarter:-quarter].mean()
+
+
+def _of_relative(layers: pd.DataFrame, contrast: Callable[..., tuple[float, float]]) -> str:
+    """The same contrast without each output's own scale, where it is recorded."""
+    if "relative" not in layers or layers["relative"].isna().any():
+        return ""
+    return "; relative to each output's own weights {:.2f} and {:.2f}".format(*contrast(layers, "relative"))
 
 
 def _correlation(a: pd.DataFrame, b: pd.DataFrame, column: str) -> float:
