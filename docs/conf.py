@@ -13,6 +13,7 @@ exclude_patterns = [
     "templates",
     "demo",
     "claims.md",
+    "cluster.md",
     "library.md",
     "paper-scale.md",
     "pipeline.md",

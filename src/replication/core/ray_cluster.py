@@ -14,7 +14,11 @@ from replication.core.errors import UserError
 
 PATIENCE = 5.0  # seconds for a cluster to answer
 PORT = 6379  # Ray's own
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+QUIET = {  # read when ray is imported: it reports to nobody, and leaves the screen to our one bar
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
+}
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
+from replication.core import campaign
 from replication.core.errors import UserError
 
 Condition = Any  # a value, a list of values, or what `at_least` and its like return
@@ -38,7 +39,7 @@ class Facts:
         """The names that templates know."""
         named: list[Callable[..., Any]] = [self.table, self.cell, self.runs, self.board, self.claim, self.hypothesis]
         named += [self.counts, self.params, self.stages, self.exists, self.recorded, self.printed]
-        named += [above, at_least, below, ensure]
+        named += [above, at_least, below, ensure, campaign_rule]
         return {function.__name__: function for function in named}
 
     def table(self, name: str, /, **where: Condition) -> pd.DataFrame:
@@ -156,3 +157,8 @@ def _chosen(rows: pd.DataFrame, where: dict[str, Condition], source: str) -> pd.
 
 def _said(where: dict[str, Condition]) -> str:
     return ", ".join(f"{name} {'in a range' if callable(wanted) else wanted}" for name, wanted in where.items())
+
+
+def campaign_rule() -> tuple[str, ...]:
+    """In which order a campaign trains, rule by rule."""
+    return campaign.RULE

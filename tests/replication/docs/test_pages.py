@@ -32,6 +32,7 @@ def test_every_page_with_a_template_is_here():
         "README.md",
         "reports/FINDINGS.md",
         "data/benchmarks/README.md",
+        "docs/cluster.md",
         "docs/paper-scale.md",
         "docs/pipeline.md",
         "docs/reproducibility.md",
