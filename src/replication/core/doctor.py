@@ -203,11 +203,7 @@ def _said(one: dict[str, Any]) -> str:
 
 
 def _weights_said(one: dict[str, Any]) -> str:
-    if one["there"]:
-        return "there"
-    return (
-        f"missing: `{one['command']}` fetches them" if one["command"] else "missing: bring the file to data/raw/weights"
-    )
+    return "there" if one["there"] else f"missing: `{one['command']}` fetches them"
 
 
 def _hours(one: dict[str, Any]) -> str:

@@ -96,7 +96,7 @@ def first_images(number: int, raw: Path | None = None) -> np.ndarray:
             "`python -m replication prepare imagenette --scale paper` fetches them"
         )
     classes = sorted({file.parent.name for file in files})
-    return np.stack([example.image for example in _examples(files, classes, SIZE)])
+    return np.stack([example.image for example in _examples(files, classes, SIZE, "pillow")])
 
 
 def _unpacked() -> Path:

@@ -1,5 +1,6 @@
 """Which trained weights the profiles of a scale want, and whether they are there; nothing is fetched."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,27 +15,37 @@ class Wanted:
 
     path: Path
     there: bool
-    command: str | None  # that fetches it; None where it must be brought by hand
+    command: str  # that fetches it
 
 
 def wanted(parameters: Parameters) -> list[Wanted]:
     """One entry a file, in the networks' order."""
-    from replication.profiles.measure import FILES  # with torch
+    from replication.profiles.trained_files import FILES  # with torch
     from replication.profiles.zoo import KERAS
 
     if parameters.of_scale.get("profiles") is None:
         return []
-    found = []
-    for name in NETWORKS:
-        chosen = read(parameters)[name]
+    found: dict[Path, Wanted] = {}
+    for network in NETWORKS:
+        chosen = read(parameters)[network]
         for weights in chosen.weights:
-            if weights == "imagenet" and chosen.network in KERAS:
-                file = KERAS[chosen.network].name
-                command = f"python -m replication profile-stage {name} --scale {parameters.scale}"
-            elif weights in FILES:
-                file, command = FILES[weights], None
+            name = _name(chosen.network, weights, FILES)
+            if name is not None:
+                places, command = FILES[name].places(), f"weights fetch {name}"
+            elif weights == "imagenet" and chosen.network in KERAS:
+                places = [paths.raw() / "weights" / KERAS[chosen.network].name]
+                command = f"profile-stage {network} --scale {parameters.scale}"
             else:
                 continue
-            path = paths.raw() / "weights" / file
-            found.append(Wanted(path, path.exists(), command))
-    return found
+            path = next((place for place in places if place.exists()), places[0])
+            found[path] = Wanted(path, path.exists(), f"python -m replication {command}")
+    return list(found.values())
+
+
+def _name(network: str, weights: str, names: Container[str]) -> str | None:
+    """The name for `weights fetch` of what a kind of weights is made from, as `open-nsfw-random` is from open-nsfw."""
+    if network == "vgg16" and weights != "random":
+        return "vgg16-edges" if weights == "edges" else "vgg16"
+    parts = weights.split("-")
+    heads = ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    return next((head for head in heads if head in names), None)
