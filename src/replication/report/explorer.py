@@ -1,6 +1,5 @@
 """The run explorer: one page with every finished run of a scale, its curves, and the unguided run of the same seed."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 from scipy import stats
 
+from replication.core import strict_json
 from replication.core.family import Family, Part, calibration_name
 from replication.core.runs import CLOCKS, PAIRED_SETTINGS, Record
 
@@ -203,7 +203,7 @@ def _number(value: float | None) -> str:
 
 def _json(value: Any) -> str:
     """JSON that no text within it can end the script of."""
-    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+    return strict_json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _order(record: Record) -> tuple[Any, ...]:

@@ -137,7 +137,7 @@ def test_mistakes_that_no_room_has_to_find(params, old, new, message):
             (
                 ", form: exact}",
                 ", forms: exact}",
-                "variants.exact: unknown parameter forms. Known: lambdas, widths, replicates, form",
+                "variants.exact: unknown parameter forms. Known: lambdas, replicates, widths, families, form",
             ),
             (
                 "epsilon: 0.1}",
@@ -167,7 +167,7 @@ def test_mistakes_that_no_room_has_to_find(params, old, new, message):
             (
                 "variant_replicates: 1",
                 "variant_replicates: 4",
-                "variant_replicates: 4, but the unguided runs .* have 3",
+                "variant_replicates: 4, but the unguided runs .* have 2",
             ),
             ("lambdas:\n      - 0.0\n", "lambdas:\n", "demo.autoencoder-mnist.lambdas: the baseline 0 is missing"),
             ("dataset: digits", "dataset: 3", "demo.autoencoder-mnist.dataset: expected a text, got 3"),

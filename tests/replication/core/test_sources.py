@@ -63,7 +63,7 @@ def test_a_setting_reaches_the_stages_of_its_family_alone(written):
     before = written()
 
     def more_epochs(document):
-        document["scales"]["demo"]["unet-coco"]["max_epochs"] = 2
+        document["scales"]["demo"]["unet-coco"]["max_epochs"] = 5
 
     stages = changed(before, written(more_epochs))
     assert stages == {"runs-unet-coco", "statistics-unet-coco", "corner-zeros"}
