@@ -22,6 +22,7 @@ TABLE = Path("data/runs/demo/autoencoder-mnist.jsonl")
 ALWAYS = re.compile(r"src/run\.py|src/replication/(\w+/)*__(init|main)__\.py|params\.yaml")
 DATA_SETS = "src/replication/data/__init__.py"  # it decides which are stand-ins
 UNSEEN = (".runs/", "data/prepared/", "data/raw/", ".dvc/", ".git/")  # the store and caches, outside of DVC's sight
+RESULTS = ("demo/", "/data/sources/", "/data/statistics/", "/data/verdicts/", "/dvc.lock")  # of the working tree's own
 pytestmark = pytest.mark.timeout(1500)  # each of the pipeline's stages imports torch
 
 
@@ -56,7 +57,8 @@ def sweep_command(*options):
 def clone(tmp_path_factory):
     """A clone of the working tree as git sees it, committed, with a tiny demo grid."""
     folder = tmp_path_factory.mktemp("clone") / "project"
-    listed = call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.splitlines()
+    without = [word for pattern in RESULTS for word in ("-x", pattern)]
+    listed = call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard", *without).stdout.splitlines()
     for name in listed:
         if (ROOT / name).is_file() and not name.startswith("reports/"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from replication.core.runs import read_table
 ROOT = Path(__file__).parents[2]
 SWEEP = "runs@autoencoder-mnist"
 TABLE = Path("data/runs/demo/autoencoder-mnist.jsonl")
+RESULTS = ("demo/", "/data/sources/", "/data/statistics/", "/data/verdicts/", "/dvc.lock")  # of the working tree's own
 pytestmark = pytest.mark.timeout(900)  # each stage is a process, and some import torch
 
 
@@ -34,7 +35,7 @@ def call(folder, *command):
 
 
 def listed(folder, *names):
-    """Files that git has under these names, or would take."""
+    """Files that git has, or would take, with these options or under these names."""
     told = call(folder, "git", "ls-files", "--cached", "--others", "--exclude-standard", *names)
     return [name for name in told.splitlines() if (folder / name).is_file()]
 
@@ -43,7 +44,7 @@ def listed(folder, *names):
 def clone(tmp_path_factory):
     """The working tree as git sees it, committed, with few short runs and a quick audit of the published tables."""
     folder = tmp_path_factory.mktemp("experiments") / "project"
-    for name in listed(ROOT):
+    for name in listed(ROOT, *(word for pattern in RESULTS for word in ("-x", pattern))):
         if not name.startswith("reports/"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)

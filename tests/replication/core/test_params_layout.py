@@ -1,7 +1,8 @@
 """params.yaml has the layout that DVC's own serializer gives it: `dvc exp run -S` changes the lines of a value alone.
 
 DVC writes a list of a block mapping in block style, and breaks a flow mapping that reaches over column 80. It forgets a
-comment behind the last item of a list, which is where ruamel.yaml keeps what stands below it.
+comment behind the last item of a list, which is where ruamel.yaml keeps what stands below it
+(findings/dvc-set-param-loses-a-comment.sh).
 """
 
 import difflib
