@@ -165,7 +165,7 @@ def _families(
         found[family.name] = {
             "done": len(family.grid) - len(runs),
             "planned": family.planned,
-            "hours_left": None if left.hours is None else round(left.hours, 2),
+            "hours_left": None if left.hours is None else round(left.hours, 5),
             "estimate": left.estimate,
             "at_most": left.at_most,
             "untimed": left.untimed,
