@@ -1,10 +1,15 @@
 """A sweep on a Ray cluster of two workers, in this machine's processes: what it loses, it trains again."""
 
 import os
+import shutil
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,6 +25,7 @@ ray = pytest.importorskip("ray", reason="ray is not installed: make test-peers")
 psutil = pytest.importorskip("psutil", reason="psutil is not installed: make test-peers")
 cluster_utils = pytest.importorskip("ray.cluster_utils", reason="ray is not installed: make test-peers")
 
+ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
 TRAINER = "replication.autoencoder.training.train"
 NODE = {"num_cpus": 1, "object_store_memory": 100_000_000}
@@ -194,3 +200,37 @@ def test_a_cluster_without_room_says_what_is_wanted(cluster, monkeypatch):
         executor = RayExecutor(connected, CPU, Share(cores=64))
         with pytest.raises(UserError, match="no machine of the Ray cluster has 64 cores for a training of autoencoder"):
             list(executor.train([runs(1)], TRAINER, time.monotonic() + 30))
+
+
+SLURM = {  # on one machine, which plays both of the job's
+    "scontrol": "echo $(hostname); echo $(hostname)",
+    "srun": 'while [[ $1 == --* ]]; do shift; done; exec "$@"',
+    "squeue": 'date --date "@$(($(date +%s) + 3600))" +%Y-%m-%dT%H:%M:%S',
+}
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_the_slurm_script_trains_a_large_network_from_files_that_all_see(tmp_path):
+    """With Ray itself: a head and a worker of one core each, prepared files and checkpoints on a shared disk."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, code in SLURM.items():
+        (folder / name).write_text(f"#!/bin/bash\n{code}\n")
+        (folder / name).chmod(0o755)
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/activate").write_text(f'PATH="{Path(sys.executable).parent}:$PATH"\n')
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT / "src")}
+    environment |= {"SLURM_JOB_ID": "1", "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_CPUS_PER_TASK": "1", "PORT": str(port)}
+    command = ["bash", ROOT / "examples/ray.sbatch", "sweep", "--scale", "demo", "--family", "vgg16-imagenette"]
+    with (tmp_path / "log").open("w") as log:
+        done = subprocess.run(command, cwd=tmp_path, env=environment, stdout=log, stderr=log, check=False)
+    said = (tmp_path / "log").read_text()
+    assert done.returncode == 0, said
+    assert "4 runs: 0 known already, 4 trained now" in said
+    weights = list((tmp_path / ".runs/weights").iterdir())
+    assert len(read_table(tmp_path / "data/runs/demo/vgg16-imagenette.jsonl")) == 4 and len(weights) == 2
+    assert not list((tmp_path / ".runs/ray").iterdir())

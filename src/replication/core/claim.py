@@ -18,17 +18,17 @@ def command(options: argparse.Namespace) -> int:
     parameters = load(options.scale)
     entry = _entry(options.claim)
     print("\n".join(_verdict(parameters, entry)))
-    needed = [(family, needed(family, entry["id"])) for family in families(parameters, entry)]
-    if not needed:
+    wanted = [(family, needed(family, entry["id"])) for family in families(parameters, entry)]
+    if not wanted:
         print(f"No training decides it. `{entry['command']}` makes what it rests on.")
-    for family, runs in needed:
+    for family, runs in wanted:
         print(_missing(family, runs))
-    if options.dry_run or not needed:
+    if options.dry_run or not wanted:
         return 0
     from replication.core.commands import train
 
     status = 0
-    for family, runs in needed:
+    for family, runs in wanted:
         status = status or train(options, family, family.grid, family.name, among={run.key for run in runs})
     print(f"`python -m replication report --scale {parameters.scale}` says what they change.")
     return status

@@ -4,7 +4,6 @@ Everything is looked up; nothing is fetched or trained but the few steps that `t
 """
 
 import argparse
-import json
 import os
 import platform
 import shutil
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from replication.core import late, paths, provenance, room_for, traps
+from replication.core import late, paths, provenance, room_for, strict_json, traps
 from replication.core.code import SRC
 from replication.core.cores import cores
 from replication.core.family import Family, find
@@ -53,7 +52,7 @@ def command(options: argparse.Namespace) -> None:
 
     parameters = load(options.scale)
     found = _looked_up(parameters, choose_device(options.device), timing=options.timing)
-    print(json.dumps(found, indent=2) if options.json else "\n".join(_screen(found)))
+    print(strict_json.dumps(found, indent=2) if options.json else "\n".join(_screen(found)))
 
 
 def _looked_up(parameters: Parameters, device: "torch.device", *, timing: bool) -> dict[str, Any]:
@@ -165,7 +164,7 @@ def _families(
         found[family.name] = {
             "done": len(family.grid) - len(runs),
             "planned": family.planned,
-            "hours_left": None if left.hours is None else round(left.hours, 2),
+            "hours_left": None if left.hours is None else round(left.hours, 5),
             "estimate": left.estimate,
             "at_most": left.at_most,
             "untimed": left.untimed,

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 from replication.core import code, paths
@@ -34,6 +35,8 @@ def joined(address: str | None, processes: int | None = None) -> Iterator[Module
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    if address is not None and _has_token():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # `ray start` goes by this by itself, `ray.init` does not
     ray = _ray()
     if address is not None:
         _check(address)
@@ -61,6 +64,12 @@ def _ray() -> ModuleType:
         return import_module("ray")
     except ImportError:
         raise UserError("Ray is not installed: `pip install -e '.[ray]'` installs it") from None
+
+
+def _has_token() -> bool:
+    """Whether this user has a token of Ray's, with which clusters let in nobody else."""
+    named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return named or (Path.home() / ".ray" / "auth_token").exists()
 
 
 def _check(address: str) -> None:

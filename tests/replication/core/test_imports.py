@@ -56,7 +56,9 @@ def test_a_family_imports_its_room_alone(tmp_path, arguments):
     assert modules & SLOW == set()  # nothing is trained
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("sweep", "--help"), ("set-scale", "paper")], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("sweep", "--help"), ("campaign", "--help"), ("set-scale", "paper")], ids=" ".join
+)
 def test_help_waits_for_nothing(tmp_path, arguments):
     modules = imported(tmp_path, *arguments)
     assert modules & SLOW == set() and rooms_among(modules) == set()
