@@ -82,6 +82,7 @@ def clone(tmp_path_factory):
     for family in CLASSIFIERS:
         params["scales"]["demo"][family] |= {"max_epochs": 1}
     params["scales"]["demo"]["rivals-cifar10"] |= {"width": 4, "replicates": 1, "epochs": 1}
+    params["scales"]["demo"]["norms-cifar10"] |= {"width": 2, "replicates": 1, "epochs": 1}
     params["scales"]["demo"]["cnn_calibration"] |= {"widths": [4], "epochs": 1, "lengths": [1]}
     params["scales"]["demo"]["calibration"] |= {"widths": [8], "batch_sizes": [512], "max_epochs": 3}
     params["calibration"]["max_epochs"] = 3

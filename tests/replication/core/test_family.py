@@ -66,14 +66,14 @@ def test_no_run_is_in_a_grid_twice(family):
 
 def test_a_family_that_is_not_there():
     with pytest.raises(
-        UserError, match=r"no family 'cnn': params.yaml has autoencoder-mnist, .*unet-coco-sample, .*rivals-mnist$"
+        UserError, match=r"no family 'cnn': params.yaml has autoencoder-mnist, .*unet-coco-sample, .*norms-cifar10$"
     ):
         find(DEMO, "cnn")
 
 
 def test_the_rooms_of_a_report():
     assert room_names(DEMO) == [
-        *("autoencoder", "inputs", "small_cnn", "imagenette", "coco_unet", "rivals"),
+        *("autoencoder", "inputs", "small_cnn", "imagenette", "coco_unet", "rivals", "norms"),
         *("theory", "profiles", "cost", "published_tables", "corner_zeros"),
     ]
 

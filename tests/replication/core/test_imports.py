@@ -73,6 +73,7 @@ def test_help_waits_for_nothing(tmp_path, arguments):
         ("statistics", "vgg16-imagenette"),
         ("statistics", "unet-coco"),
         ("statistics", "rivals-cifar10"),
+        ("statistics", "norms-cifar10"),
         ("statistics", "theory"),
         ("statistics", "profiles"),
         ("statistics", "corner-zeros"),
