@@ -64,7 +64,7 @@ def read(parameters: Parameters, family: str) -> NormsSettings | None:
     settings = NormsSettings(
         family=family,
         scale=parameters.scale,
-        lambda_override=parameters.lambda_override,
+        lambda_override=parameters.lambdas(family),
         training=parameters.read(Training, "norms"),
         grid=parameters.grid(Grid, family),
     )

@@ -90,7 +90,7 @@ class Group:
             for name in self.telling
             if name != "form" and run.get(name) not in UNSAID and run[name] != usual.get(name)
         ]
-        return ", ".join([words("form", run["form"]), *said])
+        return ", ".join([words("form", run.get("form", "none")), *said])
 
     @property
     def about(self) -> str:
@@ -114,8 +114,8 @@ def groups(parts: Sequence[Part], names: Sequence[str]) -> Iterator[Group]:
     """The tables that have runs, in the order of the families' names: each family's, then that of its calibration."""
     families = {part.name: part for part in parts if isinstance(part, Family)}
     for name in names:
-        part = families[name]
-        if part.settings is not None:
+        part = families.get(name)
+        if part is not None and part.settings is not None:
             tables = {part.name: part.records, calibration_name(part.name): part.calibration_records}
             yield from (Group(name, sorted(records, key=_order)) for name, records in tables.items() if records)
 
@@ -209,7 +209,14 @@ def _json(value: Any) -> str:
 def _order(record: Record) -> tuple[Any, ...]:
     run = record["run"]
     size = [run.get(name, 0) for name in NETWORK[:2]]
-    return *size, str(run.get("widths", "")), run["lambda"], str(run["form"]), run.get("replicate", 0), record["key"]
+    return (
+        *size,
+        str(run.get("widths", "")),
+        run["lambda"],
+        str(run.get("form", "")),
+        run.get("replicate", 0),
+        record["key"],
+    )
 
 
 def _identity(record: Record) -> frozenset[tuple[str, Any]]:
@@ -218,4 +225,8 @@ def _identity(record: Record) -> frozenset[tuple[str, Any]]:
 
 
 def _is_plain(record: Record) -> bool:
-    return record["run"]["lambda"] == 0 and record["run"]["form"] == "none" and not CONTROLS & record["run"].keys()
+    return (
+        record["run"]["lambda"] == 0
+        and record["run"].get("form", "none") == "none"
+        and not CONTROLS & record["run"].keys()
+    )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from replication.autoencoder import grid
 from replication.autoencoder.settings import read
