@@ -12,7 +12,9 @@ from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 REPORT = Path(__file__).parents[3] / "reports" / "paper"
 WIDTHS, THEMES = (1300, 800, 390), ("light", "dark")
@@ -74,6 +76,7 @@ def looked_at(page: Path, views: list[tuple[int, str]], folder: Path) -> list[di
     ("name", "views"),
     [
         ("report.html", list(product(WIDTHS, THEMES))),
+        ("explorer.html", list(product(WIDTHS, THEMES))),
         ("appendix.html", [(1300, "light"), (390, "dark")]),  # half a minute a view
     ],
 )
@@ -84,3 +87,44 @@ def test_axe_finds_nothing_and_nothing_sticks_out(name, views, tmp_path):
         assert one["width"] <= width
     if name == "report.html":
         assert found[0]["height"] <= LONGEST
+
+
+def dumped(page, address, folder):
+    """What the page shows at an address, as HTML."""
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", "--virtual-time-budget=20000"]
+    command = [chromium(), *flags, f"--user-data-dir={folder / 'profile'}", f"{page.as_uri()}#{address}"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+def rows_of(html, table):
+    """Texts of a table's cells, a list a row, the head included."""
+    [inside] = re.findall(rf'<table id="{table}">(.*?)</table>', html, flags=re.S)
+    rows = re.findall(r"<tr>(.*?)</tr>", inside, flags=re.S)
+    return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows]
+
+
+def test_the_explorer_shows_the_pairs_that_an_address_asks_for(tmp_path):
+    """Against scipy, on the committed table of the small CNNs on MNIST."""
+    table = REPORT.parents[1] / "data/runs/paper/cnn-mnist.jsonl"
+    runs = [json.loads(line) for line in table.read_text().splitlines()]
+    accuracy = {(r["run"]["lambda"], r["run"]["replicate"]): r["metrics"]["validation_accuracy"] for r in runs}
+    gains = [accuracy[1.0, seed] - accuracy[0.0, seed] for seed in range(10)]
+    low, high = stats.t.interval(0.95, 9, np.mean(gains), stats.sem(gains))
+
+    address = "family=cnn-mnist&lambdas=1&variant=modified+form&curve=validation+accuracy&number=validation+accuracy"
+    html = dumped(REPORT / "explorer.html", address, tmp_path)
+    [_, [network, variant, lambda_, pairs, guided, unguided, difference, interval]] = rows_of(html, "pairs-table")
+    assert [network, variant, lambda_, pairs] == ["1 block of width 32", "modified form", "1", "10"]
+    assert float(guided) - float(unguided) == pytest.approx(np.mean(gains), abs=1e-4)
+    said = [float(text.replace("\N{MINUS SIGN}", "-")) for text in (difference, *interval.split(" to "))]
+    assert said == pytest.approx([np.mean(gains), low, high], abs=1e-4)
+    assert len(rows_of(html, "runs-table")) == 1 + 10
+    assert "10 of 70 runs." in html and "10 curves of validation accuracy by epoch, lambda 1" in html
+    assert "<canvas" in html
+
+
+def test_the_explorer_begins_with_the_published_protocol_of_the_widest_autoencoder(tmp_path):
+    html = dumped(REPORT / "explorer.html", "", tmp_path)
+    rows = rows_of(html, "pairs-table")[1:]
+    assert [row[:2] for row in rows] == [["width 260", "modified form"]] * 6
+    assert {row[5] for row in rows} == {"34"} and rows[-1][4] == "8"

@@ -114,7 +114,7 @@
     const between = drawn.length ? `, from ${said(lowest)} to ${said(highest)}` : '';
     at('readout').textContent = paired && lowest === 0 && highest === 0
       ? 'Every difference is 0: as long as it runs, each guided run has the curve of its unguided run.'
-      : 'Point at a curve to read it. Draw a box to enlarge; a double click shows all again.';
+      : 'Point at a curve to read it. Drag over some epochs to enlarge them; a double click shows all again.';
     at('chart').setAttribute('aria-label', `${drawn.length} curves of ${label} by epoch, lambda ${which || 'none'}${between}`);
   }
 
