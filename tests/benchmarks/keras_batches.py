@@ -33,7 +33,7 @@ BEYOND = 2  # epochs that are trained after both have ended
 
 
 def main() -> None:
-    """Print a row a run; with --write, all of them into the table."""
+    """Print a row a run; with --write, those so far are the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
@@ -42,8 +42,8 @@ def main() -> None:
     for record, told in differing(read_current(paths.table("paper", FAMILY))):
         rows.append(compare(record, max(told, record["metrics"]["stopping_epoch"]) + BEYOND))
         print(rows[-1], flush=True)
-    if options.write:
-        pd.DataFrame(rows).sort_values(["width", "lambda", "replicate"]).to_csv(FILE, index=False)
+        if options.write:
+            pd.DataFrame(rows).sort_values(["width", "lambda", "replicate"]).to_csv(FILE, index=False)
 
 
 def differing(records: list[Record]) -> Iterator[tuple[Record, int]]:

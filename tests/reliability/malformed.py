@@ -139,6 +139,11 @@ CASES = {
     "no unguided arm": Malformed(
         sweep(INPUTS), ((("scales", "demo", INPUTS, "arms", "unguided"), REMOVED),), f"scales.demo.{INPUTS}.arms."
     ),
+    "a variant of no family": Malformed(
+        sweep(MNIST),
+        ((("variants", "exact"), {"lambdas": [1.0], "form": "exact", "families": ["letters"]}),),
+        "variants.exact.families",
+    ),
     "a variant that changes nothing": Malformed(
         sweep(MNIST), ((("variants", "exact"), {"lambdas": [1.0]}),), "variants.exact"
     ),

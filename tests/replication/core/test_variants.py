@@ -43,6 +43,19 @@ def test_one_that_would_train_nothing_is_a_mistake(changed):
     assert find(parameters, "autoencoder-mnist").grid
 
 
+def test_one_with_widths_of_its_own_stands_beside_the_grid(changed):
+    """At its own lambda, in the families that it names; a given lambda is all that is trained of it."""
+    mine = {"lambdas": [0.5, 0.001], "form": "log", "patience": 3, "widths": [140], "families": ["autoencoder-mnist"]}
+    parameters = changed(lambda document: document["variants"].update(mine=mine))
+    assert of_form_log(find(parameters, "autoencoder-mnist").grid) == {0.001, 0.5}
+    assert of_form_log(find(parameters, "autoencoder-cifar10").grid) == set()  # which has no width of 140
+    parameters = changed(lambda document: document.update({"lambda": 0.5}))
+    assert of_form_log(find(parameters, "autoencoder-mnist").grid) == {0.5}
+    parameters = changed(lambda document: document["variants"]["mine"].update(families=["autoencoder-letters"]))
+    with pytest.raises(UserError, match=r"variants.mine.families: unknown autoencoder-letters"):
+        find(parameters, "autoencoder-mnist")
+
+
 def test_a_variant_of_the_small_cnns_is_named_by_a_grid(changed):
     mine = {"lambdas": [1.0], "anchor": "center"}
     parameters = changed(lambda document: document["cnn_variants"].update(mine=mine))

@@ -40,7 +40,11 @@ def test_verdicts_are_those_of_the_records(found, few, few_mnist, published, gai
     c7, h2, h3, h4 = verdicts(few, gain)
     by_name = found(gain)
     decided = {one.name: one for one in statistics.decided(by_name)}
-    assert {name: one.verdict for name, one in decided.items() if name != "H6"} == {"H2": h2, "H3": h3, "H4-cnn": h4}
+    assert {name: one.verdict for name, one in decided.items() if name not in ("H6", "H15")} == {
+        "H2": h2,
+        "H3": h3,
+        "H4-cnn": h4,
+    }
     assert {one.family for one in decided.values()} == {""}
     mnist, cifar10 = made(few_mnist, gain), made(few, gain)
     all_layers, controls = (
@@ -58,7 +62,7 @@ def test_verdicts_are_those_of_the_records(found, few, few_mnist, published, gai
 def test_the_secondary_outcome_stands_beside_the_last_epoch(found):
     """In `made` every last value stands after fourteen halves of it: the means of five are 0.6 times the last ones."""
     table = statistics.by_late_epochs(found(strong)).set_index("rule")
-    assert table.index.tolist() == ["C7", "C8", "H2", "H3", "H4-cnn", "H6"]
+    assert table.index.tolist() == ["C7", "C8", "H2", "H3", "H4-cnn", "H6", "H15"]
     assert (table["last"] == table["late"]).all()  # 0.6 times every value: the same tests
     assert "+0.0060" in table.loc["C7", "evidence"]  # of 0.0100
 

@@ -20,7 +20,8 @@ def test_the_paper_scale_is_the_papers_grid(settings, mnist):
     runs = grid.grid(mnist)
     # 9 baselines and 9 x 6 first-layer cells, 6 x 6 all-layer cells (one block: the first layer is all), 10 each
     assert len(runs) == 90 + 540 + 360
-    extra = 20 * 7 + 4 * 3 * 30 + 2 * 10  # replicates 10 to 29 of the smallest, its variants, and weaker guidance
+    # replicates 10 to 29 of the smallest, its variants, those with ten replicates, and weaker guidance
+    extra = 20 * 7 + 4 * 3 * 30 + 2 * 3 * 10 + 2 * 10
     assert len(grid.grid(settings)) == len(runs) + extra
 
 
@@ -30,7 +31,7 @@ def test_paired_runs_share_seeds_and_baselines(settings):
     assert [run["lambda"] for run in runs].count(0) == 1
     assert {(r["form"], r["anchor"]) for r in runs} == {
         *(("none", "none"), ("reciprocal", "corner"), ("reciprocal", "center")),
-        *(("reciprocal", "random"), ("decay", "none"), ("exact", "none")),
+        *(("reciprocal", "random"), ("decay", "none"), ("exact", "none"), ("log", "corner")),
     }
 
 

@@ -32,6 +32,27 @@ def test_h4_by_its_rule(few):
     assert h4({"high": at_one}, {"low": -0.001}) == "undecided"
 
 
+@pytest.mark.parametrize(
+    ("gain", "expected"),
+    [
+        (lambda run: 0.01 if run["form"] == "log" and run["lambda"] == 1e-3 else 0.0, "supported"),
+        (
+            lambda run: 0.01 if run["epsilon"] == 0.1 and run["lambda"] == 1e-2 else -0.02 * (run["lambda"] > 0),
+            "supported",
+        ),
+        (lambda run: 0.02 if run["form"] == "exact" else 0.0, "refuted"),
+        (lambda run: 0.0 if run["form"] in ("log", "none") else -0.02, "undecided"),
+    ],
+)
+def test_h15_by_its_rule(few, gain, expected):
+    records = made(few, gain, sd=0.008 if expected == "undecided" else 0.002)
+    verdict, evidence = placebos.h15(records, few, 0.005, "validation_accuracy")
+    assert verdict == expected and evidence.count("n = 10") == 6
+    lost = next(k for k, r in enumerate(records) if r["run"]["form"] == "log" and r["run"]["replicate"] == 9)
+    assert placebos.h15(records[:lost] + records[lost + 1 :], few, 0.005, "validation_accuracy")[0] == "undecided"
+    assert placebos.h15([], few, 0.005, "validation_accuracy") == ("undecided", "no runs")
+
+
 def test_the_exact_form_can_help(few):
     assert verdicts(few, lambda run: 0.01 if run["form"] == "exact" else 0.0)[3] == "supported"
 
@@ -83,7 +104,8 @@ def test_nine_pairs_at_one_lambda_decide_nothing(few):
     lacking = ("center", 1.0, 3)
     told = ("anchor", "lambda", "replicate")
     runs = positions([r for r in records if tuple(r["run"][name] for name in told) != lacking], few)
-    assert runs.table["corner_n"].min() == 9 and placebos.h2(runs, 0.005)[0] == "undecided"
+    of_h2 = runs.table[~runs.table["variant"].isin(placebos.OTHER_PULLS)]
+    assert of_h2["corner_n"].min() == 9 and placebos.h2(runs, 0.005)[0] == "undecided"
 
 
 def test_a_variant_that_lacks_a_lambda_decides_nothing(few):
@@ -105,17 +127,20 @@ def test_verdicts_are_given_twice(few):
     eleven = [r for r in records if r["run"]["replicate"] != 11]
     for kept, n in ((records, 12), (eleven, 10)):
         table = positions(kept, few).table
+        table = table[~table["variant"].isin(placebos.OTHER_PULLS)]  # which have ten replicates
         assert (table["n"] == n).all() and (table["corner_n"] == n).all()
     fewer_decay = [r for r in records if r["run"]["form"] != "decay" or r["run"]["replicate"] < 3]
     assert (positions(fewer_decay, few).table.set_index("variant").loc[["corner", "center", "random"], "n"] == 12).all()
     no_placebos = [r for r in records if r["run"]["anchor"] not in ("center", "random")]
     assert set(exact(no_placebos, few).table.set_index("variant").loc["exact", "n"]) == {12}
-    assert (placebos.gains(eleven, few)["n"] == 11).all()
+    assert (placebos.gains(eleven, few)["n"] == [11] * 15 + [10] * 6).all()  # H15's variants have ten replicates
     row = table.iloc[0]
     ten = [
         {r["run"]["replicate"]: r["metrics"]["validation_accuracy"] for r in eleven if wanted(r["run"])}
         for wanted in (
-            lambda run: (run["blocks"], run["lambda"], run["anchor"]) == (1, row["lambda"], "corner"),
+            lambda run: (
+                (run["blocks"], run["lambda"], run["anchor"], run["epsilon"]) == (1, row["lambda"], "corner", 1e-7)
+            ),
             lambda run: (run["blocks"], run["lambda"]) == (1, 0),
         )
     ]

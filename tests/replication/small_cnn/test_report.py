@@ -52,7 +52,7 @@ def test_the_sections_render_whatever_exists(few, few_mnist, tmp_path, monkeypat
         write_table(part.table, kept)
     found = {part.name: findings_of(part) for part in parts}
     assert set(room.ROOM.verdicts(found)) == {"C7", "C8"}
-    assert [one.name for one in room.ROOM.hypotheses(found)] == ["H2", "H3", "H4-cnn", "H6"]
+    assert [one.name for one in room.ROOM.hypotheses(found)] == ["H2", "H3", "H4-cnn", "H6", "H15"]
     table1, hypotheses = rendered(parts, tmp_path / "report")
     assert len(table1.figures) == (0 if amount == "none" else 2)
     assert len(hypotheses.tables) == (0 if amount == "none" else 5)

@@ -43,8 +43,13 @@ def changed(tmp_path):
         ("scales.demo.cnn-cifar10.smallest_replicates", 1, "smallest_replicates: 1, but .* at least the 2"),
         ("scales.demo.cnn-cifar10", None, r"scales\.demo\.cnn-cifar10: expected a mapping"),
         ("cnn_variants.exact.padding", "same", "cnn_variants.exact: a variant .* cannot change padding"),
-        ("cnn_variants.exact.anchors", "corner", "cnn_variants.exact: unknown parameter anchors. Known: lambdas, form"),
+        (
+            "cnn_variants.exact.anchors",
+            "corner",
+            "cnn_variants.exact: unknown parameter anchors. Known: lambdas, replicates, form",
+        ),
         ("cnn_variants", None, "cnn_variants: expected a mapping"),
+        ("cnn_variants.log.replicates", 31, "cnn_variants.log.replicates: 31, but the smallest architecture has 30"),
         ("cnn_calibration", [1], "cnn_calibration: expected a mapping"),
         ("cnn_calibration.candidate", 1, "cnn_calibration: unknown parameter candidate"),
         ("cnn_calibration.candidates.same", {"paddings": "same"}, "candidates.same: unknown parameter paddings"),
@@ -54,7 +59,9 @@ def changed(tmp_path):
     ],
 )
 def test_mistakes_get_one_clear_message(changed, path, value, message):
-    scale = "paper" if path.startswith("cnn_calibration") else "demo"  # demo has candidates of its own
+    scale = (
+        "paper" if path.startswith(("cnn_calibration", "cnn_variants.log")) else "demo"
+    )  # demo has candidates of its own
     with pytest.raises(UserError, match=message) as error:
         changed({path: value}, scale)
     assert len(str(error.value).splitlines()) <= 3

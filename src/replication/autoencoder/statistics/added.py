@@ -11,6 +11,7 @@ from replication.autoencoder import grid
 from replication.autoencoder.settings import AutoencoderSettings
 from replication.autoencoder.statistics import comparisons, hypotheses, pairs
 from replication.core.runs import Record
+from replication.core.settings import role_of
 from replication.statistics.t_tests import t_interval
 
 AGAIN, NORM_AGAIN, WEAKER = "exact-again", "scale-again", "exact-weaker"  # variants that params.yaml names so,
@@ -32,8 +33,9 @@ def tables(records: Sequence[Record], settings: AutoencoderSettings, runs: pd.Da
     groups = {
         f"0 to {FIRST - 1}": again[again["replicate"] < FIRST],
         f"{FIRST} to {TEN - 1}": again[again["replicate"] >= FIRST],
-        f"0 to {TEN - 1}": again,
     }
+    if all(map(len, groups.values())):
+        groups[f"0 to {TEN - 1}"] = again
     parts = [comparisons.epochs_to_quality(group).assign(seeds=seeds) for seeds, group in groups.items() if len(group)]
     return {
         AGAIN: pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(),
@@ -41,7 +43,7 @@ def tables(records: Sequence[Record], settings: AutoencoderSettings, runs: pd.Da
             _pairs(records, settings, WEAKER), tests=max(1, len(_cells(settings, WEAKER)))
         ),
         "unstopped": comparisons.epochs_to_quality(_pairs(records, settings, *UNSTOPPED)),
-        "ten-seeds": ten_seeds(runs),
+        "ten-seeds": ten_seeds(runs) if role_of(settings.family) == "cifar10" else pd.DataFrame(),
     }
 
 

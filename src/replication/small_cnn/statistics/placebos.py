@@ -116,8 +116,9 @@ def by_variant(records: list[Record], settings: CnnSettings) -> dict[str, list[R
 
 
 def _corner(settings: CnnSettings) -> list[Run]:
-    """The published runs beside which the variants stand."""
-    lambdas = {BASELINE}.union(*_planned_lambdas(settings).values())
+    """The published runs beside which the variants stand, at the lambda of those that H2 and H4 are about."""
+    planned = _planned_lambdas(settings).items()
+    lambdas = {BASELINE}.union(*(lambdas for name, lambdas in planned if name not in OTHER_PULLS))
     return [
         run
         for run in grid.paper_grid(settings, "first")
@@ -166,18 +167,15 @@ def h15(records: list[Record], settings: CnnSettings, smallest_gain: float, valu
     first = [record for record in records if record["run"]["replicate"] < REPLICATES]
     table = gains(first, settings, tests=max(1, cells), value=value)
     table = table[table["variant"].isin(OTHER_PULLS)]
-    if not cells or len(table) < cells:
-        return "undecided", f"{len(table)} of {cells} cells have runs"
-    said = [
-        (name, *raises_accuracy(part, part, f"{100 - 5 / cells:.1f} %", smallest_gain))
-        for name, part in table.groupby("variant", sort=False)
-    ]
-    words = [word for _, word, _ in said]
-    evidence = "; ".join(f"{name}, {text}" for name, _, text in said)
-    if "undecided" in words and table["n"].min() < REPLICATES:
-        return "undecided", evidence
-    one = next((word for word in ("supported", "undecided") if word in words), "refuted")
-    return one, evidence
+    evidence = f"intervals corrected over {cells} cells: " + "; ".join(
+        f"{row.variant} at lambda {row.lambda_:g}: {row.gain:+.4f} ({row.low:+.4f} to {row.high:+.4f}, n = {row.n})"
+        for row in table.rename(columns={"lambda": "lambda_"}).itertuples()
+    )
+    if not cells or len(table) < cells or table["n"].min() < REPLICATES:
+        return "undecided", evidence if len(table) else "no runs"
+    if (table["low"] > 0).any():
+        return "supported", evidence
+    return ("refuted" if (table["high"] < smallest_gain).all() else "undecided"), evidence
 
 
 def h4(runs: Decisive, smallest_gain: float) -> tuple[str, str]:
