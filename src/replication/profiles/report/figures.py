@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from entropy_guidance.plots import box_plot
 from replication.profiles.statistics import claims
@@ -60,7 +61,7 @@ def boxes(layers: pd.DataFrame, kinds: list[str], *, printed: bool, scale: bool 
             if len(before):
                 marks = axes.get_xaxis_transform(), np.full(len(before), 0.02)
                 axes.plot(before["layer"], marks[1], "^", color="darkgreen", transform=marks[0], label="before a skip")
-            axes.legend(fontsize=7, loc="lower left" if len(before) == 0 else "lower right")
+            axes.legend(fontsize=7, loc="lower right", bbox_to_anchor=(1, 0.06))
         elif kind == "random":
             axes.plot(rows["layer"], rows["log_sigma"] + UNIFORM, color="black", linewidth=1, zorder=4)
         elif printed:
@@ -93,6 +94,7 @@ def same_function(layers: pd.DataFrame, groups: list[tuple[str, list[str]]]) -> 
         above.set_title(title)
         above.legend(fontsize=6)
         below.set_xlabel("layer")
+        below.xaxis.set_major_locator(MaxNLocator(integer=True))
         for value, colour in ((NORMAL, "black"), (UNIFORM, "grey")):
             below.axhline(value, color=colour, linewidth=1)
     panels[0][0].set_ylabel("mean entropy change (nats)")
@@ -105,7 +107,7 @@ def weight_scale(everything: pd.DataFrame, vgg16: pd.DataFrame) -> Figure:
     """(a) layer means against log sigma; (b) what is left without it; (c) the profile with each filter position."""
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4.4), layout="constrained")
     for (network, kind), rows in everything.groupby(["network", "weights"], sort=False):
-        label = f"{network}, {kind}"
+        label = str(kind) if str(kind).startswith(str(network)) else f"{network}, {kind}"
         left.plot(rows["log_sigma"], rows["mean"], "o", markersize=4, label=label, alpha=0.8)
         depth = (rows["layer"] - 1) / (len(rows) - 1)
         middle.plot(depth, rows["residual"], "o-", markersize=3, linewidth=1, label=label)
@@ -114,7 +116,7 @@ def weight_scale(everything: pd.DataFrame, vgg16: pd.DataFrame) -> Figure:
     left.plot(ends, ends + UNIFORM, color="grey", linewidth=1, label="uniform weights")
     left.set(xlabel="log sigma of the layer's weights", ylabel="mean entropy change (nats)")
     left.set_title("(a) layer mean against weight scale")
-    left.legend(fontsize=7)
+    left.legend(fontsize=6, loc="upper left")
     for value, colour in ((NORMAL, "black"), (UNIFORM, "grey")):
         middle.axhline(value, color=colour, linewidth=1)
     middle.set(xlabel="depth (first to last convolution)", ylabel="mean - log sigma (nats)")

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from replication.core.findings import Findings
+from replication.profiles.record import SAME_FUNCTION
 from replication.profiles.report import figures as profile_figures
 from replication.profiles.report.figures import named
 from replication.profiles.settings import NETWORKS, Profiles
@@ -99,8 +100,8 @@ def _about(scale: str, settings: Profiles, network: str, layers: pd.DataFrame) -
     found = {kind: rows["source"].iloc[0] for kind, rows in by_weights(layers)}
     known = "; ".join(f"{named(kind)} ({plain(source)})" for kind, source in found.items()) or "no profile yet"
     text = f"**{NAMES[network]}** (`{chosen.network}`): {known}."
-    text += "".join(f" The {named(kind)} one is {what}." for kind, what in WHAT.items() if kind in found)
-    if missing := [named(kind) for kind in chosen.weights if kind not in found]:
+    text += "".join(f" `{kind}` is {what}." for kind, what in WHAT.items() if kind in found)
+    if missing := [named(kind) for kind in chosen.weights if kind not in found and not kind.endswith(SAME_FUNCTION)]:
         command = f"python -m replication profiles {network} --scale {scale}"
         text += f" Missing: {', '.join(missing)}; `{command}` takes it when it can be had."
     if not set(chosen.weights) - {"random"}:
