@@ -16,6 +16,7 @@ from replication.core.runs import Store
 from replication.core.schema import mistake, shown
 from replication.core.settings import Parameters
 from replication.data.images import ImageSet
+from replication.profiles.known_files import FILES
 from replication.profiles.record import Layer, read_record, record_path
 from replication.profiles.settings import Profiled
 from replication.profiles.settings import read as read_settings
@@ -24,7 +25,6 @@ from replication.training.threads import one_thread
 SEED = 0
 DEMO_DATASET, DEMO_EPOCHS, DEMO_BATCH_SIZE = "digits", 2, 32
 # Weights that only a file holds: VGG16 fine-tuned for edge detection (HED on BSDS500), in the layout of Keras's file.
-FILES = {"edges": "vgg16_hed_bsds500_notop.h5"}  # in data/raw/weights
 
 
 def write(parameters: Parameters, network: str) -> list[str]:

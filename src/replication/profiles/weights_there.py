@@ -1,10 +1,11 @@
-"""Which trained weights the profiles of a scale want, and whether they are there; nothing is fetched."""
+"""Which trained weights the profiles of a scale want, and whether they are there. Fetches nothing, needs no torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from replication.core import paths
 from replication.core.settings import Parameters
+from replication.profiles.known_files import FILES, KERAS
 from replication.profiles.settings import NETWORKS, read
 
 
@@ -19,9 +20,6 @@ class Wanted:
 
 def wanted(parameters: Parameters) -> list[Wanted]:
     """One entry a file, in the networks' order."""
-    from replication.profiles.measure import FILES  # with torch
-    from replication.profiles.zoo import KERAS
-
     if parameters.of_scale.get("profiles") is None:
         return []
     found = []
