@@ -212,5 +212,5 @@ def _hours(one: dict[str, Any]) -> str:
 def _note(one: dict[str, Any]) -> str:
     if one["hours_left"] is None:
         return ""
-    notes = ["at most"] * one["at_most"] + ["an estimate from one small batch"] * one["estimate"]
+    notes = ["at most"] * one["at_most"] + ["an estimate from small batches"] * one["estimate"]
     return ", ".join(notes + [f"without {one['untimed']:,} runs"] * (one["untimed"] > 0))

@@ -30,7 +30,7 @@ class Left:
     """What a family's missing runs would take."""
 
     hours: float | None  # on this machine, by the clock; None where no pace is known
-    estimate: bool  # whether some of it is scaled up from one small batch
+    estimate: bool  # whether some of it is scaled up from small batches
     at_most: bool  # whether early stopping may end some of it sooner: no run like them has finished
     untimed: int  # missing runs that are not in it: their pace is not known, or they cannot be described yet
 

@@ -26,7 +26,7 @@ class Pace:
 
     epoch: float  # seconds of an epoch over all its images, validation included
     once: float  # seconds before the first
-    estimate: bool  # scaled up from one small batch
+    estimate: bool  # scaled up from small batches
     alone: bool  # whether a sweep trains one such stack at a time; else one a core
 
 

@@ -1,9 +1,9 @@
 """How long an epoch takes on this machine: a few steps of a run's own trainer on random images, by the clock.
 
-No data set is needed. Small networks train three short epochs, of which the quickest counts. A large one trains one
-small batch, and what is scaled up from that is an estimate, too high rather than too low: its first step is slow. Both
-are scaled by the number of images: an epoch is a sum over its batches. One stack is measured at a time, with as many
-threads as a sweep gives it.
+No data set is needed. Small networks train three short epochs, of which the quickest counts. A large one trains two
+small batches, and what is scaled up from that is an estimate, too high rather than too low: its first step is slow.
+Both are scaled by the number of images: an epoch is a sum over its batches. One stack is measured at a time, with as
+many threads as a sweep gives it.
 """
 
 import time
@@ -26,7 +26,8 @@ from replication.training.trainer import Trainer, find
 
 EPOCHS = 3  # of a small network: the first one warms up
 STEPS = 3  # of one of them
-FEW = {"cpu": 1, "cuda": 16}  # images of a large network's batch
+FEW = {"cpu": 1, "cuda": 16}  # images of a large network's batch,
+BATCHES = 2  # of which it trains so many: the first one is slow
 CLASSES = 10
 
 
@@ -79,7 +80,7 @@ def _large(run: Run, trains: Trainer, about: Known, device: torch.device) -> flo
     """Seconds of an epoch, from its own clocks, which leave out the network's building and its checkpoint."""
     narrow = trains.one_thread(run)
     batch = run["batch_size"] if narrow else min(FEW[device.type], run["batch_size"])
-    train, validation = (STEPS if narrow else 1) * batch, batch
+    train, validation = (STEPS if narrow else BATCHES) * batch, batch
     epochs = 1 if device.type == "cpu" else 2  # a GPU's libraries choose kernels in the first
     few = Run(run.family, {**run.settings, "batch_size": batch, "max_epochs": epochs})
     *_, last = trains.train([few], _mapped(about, train, validation), device)

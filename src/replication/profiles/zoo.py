@@ -3,7 +3,6 @@
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -19,6 +18,7 @@ from replication.core.files import alone
 from replication.core.schema import shown
 from replication.data.download import fetch
 from replication.profiles import weights_file
+from replication.profiles.known_files import KERAS
 from replication.profiles.packaged import PACKAGED, file_sha256
 
 
@@ -34,32 +34,6 @@ OWN: dict[str, Callable[[], nn.Module]] = {
     "unet": late.function("replication.coco_unet.training.model:UNet"),
     "small-vgg": late.function("replication.profiles.small_vgg:SmallVGG"),
     "smp-unet": _smp_unet,
-}
-
-
-@dataclass(frozen=True)
-class KerasFile:
-    """An official weights file of Keras, without the dense layers."""
-
-    url: str
-    md5: str
-
-    @property
-    def name(self) -> str:
-        return self.url.rpartition("/")[2]
-
-
-KERAS = {
-    "vgg16": KerasFile(
-        "https://storage.googleapis.com/tensorflow/keras-applications/vgg16/"
-        "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "6d6bbae143d832006294945121d1f1fc",
-    ),
-    "resnet50": KerasFile(
-        "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
-        "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "4d473c1dd8becc155b73f8504c6f6626",
-    ),
 }
 
 

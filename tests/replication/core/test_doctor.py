@@ -83,7 +83,7 @@ def test_the_screen_is_one_screen_and_says_what_is_an_estimate(capsys, monkeypat
         ({"hours_left": None, "estimate": False, "at_most": False, "untimed": 3}, ""),
         (
             {"hours_left": 2.0, "estimate": True, "at_most": True, "untimed": 0},
-            "at most, an estimate from one small batch",
+            "at most, an estimate from small batches",
         ),
         ({"hours_left": 2.0, "estimate": False, "at_most": False, "untimed": 1200}, "without 1,200 runs"),
     ],

@@ -161,3 +161,28 @@ def test_a_gpu_that_is_too_small_is_one_message(make_run, monkeypatch, tmp_path)
         list(in_process([stack], "none", torch.device("cpu"), float("inf")))
     assert str(found.value) == no_memory(stack)
     assert "to train 2 runs of autoencoder-test at once with batches of 16" in no_memory(stack)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (UserError("cannot write /shared/.runs/checkpoints/a.pt: No space left on device"), "No space left on device"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "the GPU has too little memory free to train 1 runs"),
+        (ZeroDivisionError("by zero"), "training failed: ZeroDivisionError: by zero"),
+    ],
+    ids=["full disk", "small GPU", "ours"],
+)
+def test_what_goes_wrong_on_a_worker_is_one_message_that_names_it(ray, error, message, images, make_run, monkeypatch):
+    class Failing:
+        @staticmethod
+        def train(*_):
+            raise error
+            yield
+
+    ray.get_runtime_context = lambda: types.SimpleNamespace(get_node_id=lambda: "node-id")
+    monkeypatch.setattr(ray_worker, "find", lambda _: Failing)
+    arrays = ray_worker.arrays_of(images)
+    sent = ray_worker.train([make_run()], "none", device="cpu", threads=1, arrays=arrays, shared=[])
+    identity, failed = sent
+    assert identity.node == "node-id" and identity.against(ray_worker.identity()) is None
+    assert failed.message.startswith(f"{identity.host}: ") and message in failed.message

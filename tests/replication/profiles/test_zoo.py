@@ -11,6 +11,7 @@ from torch import nn
 from replication.core.errors import UserError
 from replication.data import download
 from replication.profiles import zoo
+from replication.profiles.known_files import KerasFile
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -110,7 +111,7 @@ def test_what_cannot_be_loaded(tmp_path):
 
 def test_offline_downloads_say_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(download.time, "sleep", lambda _: None)
-    monkeypatch.setitem(zoo.KERAS, "vgg16", zoo.KerasFile("http://127.0.0.1:9/vgg16_notop.h5", "0" * 32))
+    monkeypatch.setitem(zoo.KERAS, "vgg16", KerasFile("http://127.0.0.1:9/vgg16_notop.h5", "0" * 32))
     with pytest.raises(UserError, match=r"could not download vgg16_notop\.h5"):
         zoo.keras_file("vgg16", tmp_path)
 
