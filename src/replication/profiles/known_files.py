@@ -1,4 +1,4 @@
-"""Files of trained weights that are known here by name: Keras's. Needs no torch."""
+"""Files of trained weights that are known here by name, beside those of packages. Needs no torch."""
 
 from dataclasses import dataclass
 
@@ -27,3 +27,5 @@ KERAS = {
         "4d473c1dd8becc155b73f8504c6f6626",
     ),
 }
+
+EDGES_PART = "vgg16_hed_bsds500_notop.h5"  # of the file of vgg16-edges, VGG16's part alone

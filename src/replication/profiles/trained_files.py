@@ -10,6 +10,7 @@ from pathlib import Path
 from replication.core.errors import UserError
 from replication.core.suggest import suggestion
 from replication.profiles import packaged, zoo
+from replication.profiles.known_files import KERAS
 from replication.profiles.packaged import PACKAGED, Packaged
 
 TORCHVISIONS = "resnet50"  # by URL alone: no package of the registry carries it
@@ -35,7 +36,7 @@ def _vgg16() -> Path:
 
 
 def _vgg16_places() -> list[Path]:
-    return [PACKAGED["vgg16"].path.with_name(zoo.KERAS["vgg16"].name), PACKAGED["vgg16"].path]
+    return [PACKAGED["vgg16"].path.with_name(KERAS["vgg16"].name), PACKAGED["vgg16"].path]
 
 
 def _of_package(one: Packaged) -> TrainedFile:

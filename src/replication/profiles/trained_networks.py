@@ -17,14 +17,14 @@ from torch import nn
 from entropy_guidance import profile
 from replication.core import paths
 from replication.data import imagenette
-from replication.profiles import onnx_file, platelet_unet, same_function, weights_file, zoo
+from replication.profiles import known_files, onnx_file, platelet_unet, same_function, weights_file, zoo
 from replication.profiles.file_layer import FileLayer, Weights
 from replication.profiles.packaged import PACKAGED
 from replication.profiles.same_function import OnnxNetwork
 
 SEED = 0
 IMAGES = 2  # on which outputs are compared
-EDGES = ("vgg16_hed_bsds500_notop.h5", PACKAGED["vgg16-edges"].name)  # VGG16's part alone, or the whole network's file
+EDGES = (known_files.EDGES_PART, PACKAGED["vgg16-edges"].name)  # VGG16's part alone, or the whole network's file
 EDGES_PART = "block"  # how the names of VGG16's layers in the whole file begin
 BLOCK = (1.0, 1.0, -2.0)  # log factors of the three convolutions of a block: what the first two gain, the last loses
 

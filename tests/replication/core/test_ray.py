@@ -172,7 +172,9 @@ def test_a_gpu_that_is_too_small_is_one_message(make_run, monkeypatch, tmp_path)
     ],
     ids=["full disk", "small GPU", "ours"],
 )
-def test_what_goes_wrong_on_a_worker_is_one_message_that_names_it(ray, error, message, images, make_run, monkeypatch):
+def test_what_goes_wrong_on_a_worker_is_one_message_that_names_it(  # noqa: PLR0917
+    ray, error, message, images, make_run, monkeypatch
+):
     class Failing:
         @staticmethod
         def train(*_):
