@@ -114,6 +114,14 @@ def test_the_name_says_split_side_and_resizing(name, expected, tmp_path, monkeyp
     assert asked == expected and known(name).side == expected["size"]
 
 
+def test_the_first_validation_images_come_without_preparing_the_set(raw):
+    images = imagenette.first_images(2, raw)
+    assert images.shape == (2, 224, 224, 3) and images.dtype == np.uint8
+    assert images[:, 0, 0, 0].tolist() == [50, 20]  # by class, then by name
+    with pytest.raises(UserError, match="holds 2 images of Imagenette's first validation split, 3 are needed"):
+        imagenette.first_images(3, raw)
+
+
 def test_another_number_of_images_is_refused(raw, tmp_path):
     (raw / "train" / "n02" / "n02_7.JPEG").unlink()
     with pytest.raises(UserError, match=r"split v1 has 2 \+ 2 images, expected 3 \+ 2. Add what is missing; or move"):

@@ -3,11 +3,10 @@
 import copy
 
 import numpy as np
-import onnx
 import pandas as pd
 import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx_files import bottleneck
 from torch import nn
 
 from entropy_guidance import profile
@@ -30,41 +29,6 @@ def test_a_chain_with_a_mirrored_profile():
     same_function.rescale_chain_(convolutions, same_function.mirrored(before.tolist()))
     np.testing.assert_allclose(same_function.features(network, images), expected, rtol=1e-12)
     np.testing.assert_allclose(profile(chain).summary()["mean"], before[::-1], rtol=1e-6)
-
-
-def bottleneck(path):
-    """A stem, one block of three convolutions, and a sum; images (N, H, W, C) as open-nsfw takes them."""
-    rng, node = np.random.default_rng(0), helper.make_node
-    sizes = {"stem": (4, 3, 3, 3), "a": (2, 4, 1, 1), "b": (2, 2, 3, 3), "c": (4, 2, 1, 1)}
-    weights = {name: rng.normal(size=size).astype(np.float32) for name, size in sizes.items()}
-    biases = {f"{name}_bias": rng.normal(size=weight.shape[0]).astype(np.float32) for name, weight in weights.items()}
-
-    def convolution(name, reads, puts):
-        pads = [1, 1, 1, 1] if weights[name].shape[2] == 3 else [0, 0, 0, 0]
-        return node("Conv", [reads, name, f"{name}_bias"], [puts], name=name, pads=pads)
-
-    nodes = [
-        node("Transpose", ["x"], ["x_NCHW"], perm=[0, 3, 1, 2]),
-        convolution("stem", "x_NCHW", "stem_out"),
-        node("Relu", ["stem_out"], ["skipped"]),
-        convolution("a", "skipped", "a_out"),
-        node("Relu", ["a_out"], ["a_relu"]),
-        convolution("b", "a_relu", "b_out"),
-        node("Relu", ["b_out"], ["b_relu"]),
-        convolution("c", "b_relu", "c_out"),
-        node("Add", ["c_out", "skipped"], ["sum"]),
-        node("Relu", ["sum"], ["y"]),
-    ]
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes,
-        "block",
-        [value("x", TensorProto.FLOAT, [None, 6, 6, 3])],
-        [value("y", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(array, name) for name, array in (weights | biases).items()],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
-    return onnx.load(path)
 
 
 def test_a_block_of_an_onnx_model(tmp_path):
