@@ -8,16 +8,17 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from replication.core import paths, published, results, strict_json
+from replication.core import crew, paths, published, results, strict_json
 from replication.core.errors import UserError
-from replication.core.family import Family, Part, Room, findings_of, parts_of, room, room_names
+from replication.core.family import Family, Part, Room, compute, findings_of, parts_of, room, room_names
 from replication.core.files import reading, write_text
-from replication.core.findings import Findings
+from replication.core.findings import Findings, file_of
 from replication.core.missing import coverage
 from replication.core.settings import Parameters
 from replication.core.verdict import PLAIN, Hypothesis, Measure, Verdict
@@ -64,9 +65,13 @@ class Exhibit:
 
 def exhibits(parameters: Parameters) -> list[Exhibit]:
     """All rooms with their findings; what is missing or out of date is computed."""
+    rooms = {name: parts_of(parameters, name) for name in room_names(parameters)}
+    missing = [part for parts in rooms.values() for part in parts if not file_of(part.scale, part.name).exists()]
+    with crew.all_cores():
+        for part in reversed(missing):  # the longest come last
+            crew.do(partial(compute, part.scale, part.name))
     found = []
-    for name in room_names(parameters):
-        parts = parts_of(parameters, name)
+    for name, parts in rooms.items():
         found.append(Exhibit(room(name), parts, {part.name: findings_of(part) for part in parts}))
     return sorted(found, key=lambda exhibit: exhibit.room.order)
 

@@ -19,7 +19,7 @@ from replication.core.errors import UserError
 from replication.core.findings import Findings
 from replication.core.runs import Record, Run, of_grid, read_current
 from replication.core.schema import mistake, shown
-from replication.core.settings import Parameters, package_of, role_of
+from replication.core.settings import Parameters, load, package_of, role_of
 from replication.core.suggest import suggestion
 from replication.core.verdict import Hypothesis, Verdict
 from replication.data import STAND_INS, catalogue, is_there, unknown
@@ -312,3 +312,9 @@ def findings_of(part: Part) -> Findings:
             return found
     part.statistics().write(path, digest)
     return findings.read(path)[0]
+
+
+def compute(scale: str, name: str) -> None:
+    """`findings_of` a part by its name, from params.yaml: what another process can be told to do."""
+    parameters = load(scale)
+    findings_of(find(parameters, name) if name in parameters.families else find_study(parameters, name))

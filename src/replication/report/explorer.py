@@ -112,12 +112,10 @@ class Group:
 
 def groups(parts: Sequence[Part], names: Sequence[str]) -> Iterator[Group]:
     """The tables that have runs, in the order of the families' names: each family's, then that of its calibration."""
-    families = {part.name: part for part in parts if isinstance(part, Family)}
-    for name in names:
-        part = families.get(name)
-        if part is not None and part.settings is not None:
-            tables = {part.name: part.records, calibration_name(part.name): part.calibration_records}
-            yield from (Group(name, sorted(records, key=_order)) for name, records in tables.items() if records)
+    families = [part for part in parts if isinstance(part, Family) and part.settings is not None]
+    for family in sorted(families, key=lambda family: names.index(family.name)):
+        tables = {family.name: family.records, calibration_name(family.name): family.calibration_records}
+        yield from (Group(name, sorted(records, key=_order)) for name, records in tables.items() if records)
 
 
 def words(name: str, value: Any) -> str:

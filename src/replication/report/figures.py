@@ -19,8 +19,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from replication.core import crew
 from replication.core.files import write_whole
-from replication.report import crew
 from replication.report.drawing import Drawing, forget_old, keep, kept
 from replication.report.effects import EDGES, KINDS, Row
 from replication.statistics.t_tests import NO_VARIANCE, t_interval

@@ -11,13 +11,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from msgspec.structs import asdict
 
-from replication.core import board, paths, published
+from replication.core import board, crew, paths, published
 from replication.core.board import STAND_IN, Exhibit
 from replication.core.files import write_text
 from replication.core.settings import Parameters
 from replication.core.variant import Comparison
 from replication.core.verdict import PLAIN
-from replication.report import answer, charting, crew, effects, explorer, figures, html, plots
+from replication.report import answer, charting, effects, explorer, figures, html, plots
 from replication.report.drawing import later
 from replication.report.html import Picture
 from replication.report.section import Section

@@ -111,7 +111,7 @@
       hooks: {setSeries: [(plot, place) => tell(plot, drawn, place)], setCursor: [plot => tell(plot, drawn, plot.told)]},
     }, rows, at('chart'));
     const which = unique(drawn.map(([run]) => run[LAMBDA])).join(', ');
-    const between = drawn.length ? `, from ${said(lowest)} to ${said(highest)}` : '';
+    const between = numbers.length ? `, from ${said(lowest)} to ${said(highest)}` : '';
     at('readout').textContent = paired && lowest === 0 && highest === 0
       ? 'Every difference is 0: as long as it runs, each guided run has the curve of its unguided run.'
       : 'Point at a curve to read it. Drag over some epochs to enlarge them; a double click shows all again.';

@@ -1,6 +1,6 @@
-"""Work on all cores: within `all_cores`, tasks wait; at its end each process does its share of them, this one too.
+"""Work on all cores: within `all_cores`, tasks wait; at its end several processes, this one too, take one at a time.
 
-The shares are fixed when the processes start, so that none of them waits for anybody: if this one is killed, they end.
+No process waits for another one's words: if this one is killed, the others end when no task is left.
 """
 
 import multiprocessing
@@ -15,7 +15,7 @@ from replication.core.cores import workers
 
 FEW = 3  # tasks that one process does before another has started
 
-Task = Callable[[], None]  # which may be done twice, and pickled where processes do not fork
+Task = Callable[[], object]  # which may be done twice, and is pickled where processes do not fork
 _waiting: ContextVar[list[Task] | None] = ContextVar("waiting", default=None)
 
 
@@ -37,33 +37,41 @@ def all_cores() -> Iterator[None]:
         yield
     finally:
         _waiting.reset(before)
-    number = min(workers(), -(-len(tasks) // FEW))
-    _share([tasks[k::number] for k in range(number)])
+    _together(tasks, processes=min(workers(), -(-len(tasks) // FEW)))
 
 
-def _share(shares: Sequence[Sequence[Task]]) -> None:
-    """Do the first share here, others in processes. What one of them could not do is done here, where it is told."""
-    if not shares:
-        return
+def _together(tasks: Sequence[Task], processes: int) -> None:
+    """Do all tasks. One that another process could not do is done here at the end, where its error is told."""
     # A fork has imported everything already. From Python 3.12 on it warns, if some library here has threads.
     forks = sys.platform == "linux" and sys.version_info < (3, 12)
     context: Any = multiprocessing.get_context("fork" if forks else "spawn")
-    others = [(share, context.Process(target=_do, args=(share,), daemon=True)) for share in shares[1:]]
-    for _, process in others:
+    taken, done = context.Value("i", 0), context.RawArray("b", len(tasks))
+    others = [context.Process(target=_help, args=(tasks, taken, done), daemon=True) for _ in range(processes - 1)]
+    for process in others:
         process.start()
-    for task in shares[0]:
-        task()
-    for share, process in others:
+    _take(tasks, taken, done)
+    for process in others:
         process.join()
-        for task in share if process.exitcode else ():
+    for task, is_done in zip(tasks, done, strict=True):
+        if not is_done:
             task()
 
 
-def _do(share: Sequence[Task]) -> None:
+def _take(tasks: Sequence[Task], taken: Any, done: Any) -> None:
+    """Do the next task that nobody has taken, until there is none."""
+    while True:
+        with taken.get_lock():
+            place, taken.value = taken.value, taken.value + 1
+        if place >= len(tasks):
+            return
+        tasks[place]()
+        done[place] = 1
+
+
+def _help(tasks: Sequence[Task], taken: Any, done: Any) -> None:
     """In a process of its own; Ctrl-C is for the first one, which ends this."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        for task in share:
-            task()
+        _take(tasks, taken, done)
     except Exception:  # it happens again where it can be told
         sys.exit(1)
