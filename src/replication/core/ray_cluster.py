@@ -33,30 +33,43 @@ def joined(address: str | None, processes: int | None = None) -> Iterator[Module
     Raises:
         UserError: Ray is not installed, no cluster answers, or this machine is not part of it.
     """
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    if address is not None and _has_token():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # `ray start` goes by this by itself, `ray.init` does not
-    ray = _ray()
-    if address is not None:
-        _check(address)
-    options = {"include_dashboard": False, "num_cpus": processes or workers()} if address is None else {}
+    with _variables(QUIET | ({"RAY_AUTH_MODE": "token"} if address is not None and _has_token() else {})):
+        ray = _ray()
+        if address is not None:
+            _check(address)
+        options = {"include_dashboard": False, "num_cpus": processes or workers()} if address is None else {}
+        try:
+            ray.init(
+                address=address or "local",
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                runtime_env={"env_vars": _environment()},
+                **options,
+            )
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            where = "on this machine" if address is None else f"at {address}"
+            advice = (
+                "" if address is None else ". Start the sweep on a machine of the cluster, with the Ray that it has"
+            )
+            raise UserError(f"no Ray cluster can be used {where}: {str(error).splitlines()[0]}{advice}") from None
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _variables(wanted: dict[str, str]) -> Iterator[None]:
+    """Environment variables, within the block, that the user has not set. With a token `ray start` asks for it by
+    itself, and `ray.init` does not.
+    """
+    added = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(added)
     try:
-        ray.init(
-            address=address or "local",
-            log_to_driver=False,
-            logging_level=logging.CRITICAL,
-            runtime_env={"env_vars": _environment()},
-            **options,
-        )
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = "on this machine" if address is None else f"at {address}"
-        advice = "" if address is None else ". Start the sweep on a machine of the cluster, with the Ray that it has"
-        raise UserError(f"no Ray cluster can be used {where}: {str(error).splitlines()[0]}{advice}") from None
-    try:
-        yield ray
+        yield
     finally:
-        ray.shutdown()
+        for name in added:
+            os.environ.pop(name, None)
 
 
 def _ray() -> ModuleType:
