@@ -29,6 +29,8 @@ def ray(monkeypatch):
     fake.shutdown = lambda: fake.told.append("shutdown")
     fake.cluster_resources = lambda: {"CPU": 4.0}
     monkeypatch.setitem(sys.modules, "ray", fake)
+    monkeypatch.setattr(ray_cluster.importlib.util, "find_spec", lambda _: object())
+    monkeypatch.setattr(ray_cluster, "HEALTH", "raise SystemExit(0)")
     return fake
 
 
@@ -78,6 +80,20 @@ def test_a_cluster_that_refuses_is_one_line(ray):
         pytest.raises(UserError, match=r"^no Ray cluster can be used at auto: Version mismatch[^\n]*$"),
         joined("auto"),
     ):
+        pass
+
+
+def test_whether_a_cluster_wants_a_token_is_asked_first(ray, monkeypatch):
+    told = []
+    ray.init = lambda **_: told.append(os.environ["RAY_AUTH_MODE"])
+    with joined("auto"):
+        pass
+    monkeypatch.setattr(ray_cluster, "HEALTH", "import os; raise SystemExit(os.environ['RAY_AUTH_MODE'] != 'token')")
+    with joined("auto"):
+        pass
+    assert told == ["disabled", "token"] and "RAY_AUTH_MODE" not in os.environ
+    monkeypatch.setattr(ray_cluster, "HEALTH", "raise SystemExit(1)")
+    with pytest.raises(UserError, match=r"no Ray cluster answers at auto.*auth_token"), joined("auto"):
         pass
 
 
