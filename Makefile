@@ -23,7 +23,7 @@ help:
 	@echo "make docs               write README.md, the findings and docs/ from docs/templates and the records"
 	@echo "make lock               recompute requirements.lock from pyproject.toml"
 	@echo "make reliability        kills, malformed inputs and damaged files by the hundred; writes data/benchmarks/reliability.csv"
-	@echo "make test-peers         the tests beside other packages (transformers, peft, dit, netcal, …), in .peers"
+	@echo "make test-peers         the tests beside other packages (transformers, peft, dit, netcal, ray, …), in .peers"
 	@echo "make site               the library's documentation, build/site/index.html; warnings are errors"
 	@echo "make pages              the committed report, run explorer and documentation as one static site, build/pages/index.html"
 	@echo "make wheel-test         build the library's wheel and try it in an environment of its own (TORCH=2.6.0 picks one)"

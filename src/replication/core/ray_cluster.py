@@ -1,19 +1,24 @@
 """A Ray cluster: joining it, or starting one on this machine, with messages for what goes wrong."""
 
+import importlib.util
 import logging
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 
 from replication.core import code, paths
 from replication.core.cores import workers
 from replication.core.errors import UserError
 
-PATIENCE = 5.0  # seconds for a cluster to answer
+PATIENCE = 5.0  # seconds for a machine to answer
+ANSWER = 60.0  # seconds for Ray to be imported there and asked
+HEALTH = "from ray.scripts.scripts import main; main()"
+MODE = "RAY_AUTH_MODE"
 PORT = 6379  # Ray's own
 QUIET = {  # read when ray is imported: it reports to nobody, and leaves the screen to our one bar
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -33,30 +38,39 @@ def joined(address: str | None, processes: int | None = None) -> Iterator[Module
     Raises:
         UserError: Ray is not installed, no cluster answers, or this machine is not part of it.
     """
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    if address is not None and _has_token():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # `ray start` goes by this by itself, `ray.init` does not
-    ray = _ray()
-    if address is not None:
-        _check(address)
-    options = {"include_dashboard": False, "num_cpus": processes or workers()} if address is None else {}
+    with _variables(QUIET), _variables({} if address is None else {MODE: _mode(address)}):
+        ray = _ray()
+        options = {"include_dashboard": False, "num_cpus": processes or workers()} if address is None else {}
+        try:
+            ray.init(
+                address=address or "local",
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                runtime_env={"env_vars": _environment()},
+                **options,
+            )
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            where = "on this machine" if address is None else f"at {address}"
+            advice = (
+                "" if address is None else ". Start the sweep on a machine of the cluster, with the Ray that it has"
+            )
+            raise UserError(f"no Ray cluster can be used {where}: {str(error).splitlines()[0]}{advice}") from None
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _variables(wanted: dict[str, str]) -> Iterator[None]:
+    """Environment variables, within the block, that the user has not set."""
+    added = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(added)
     try:
-        ray.init(
-            address=address or "local",
-            log_to_driver=False,
-            logging_level=logging.CRITICAL,
-            runtime_env={"env_vars": _environment()},
-            **options,
-        )
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = "on this machine" if address is None else f"at {address}"
-        advice = "" if address is None else ". Start the sweep on a machine of the cluster, with the Ray that it has"
-        raise UserError(f"no Ray cluster can be used {where}: {str(error).splitlines()[0]}{advice}") from None
-    try:
-        yield ray
+        yield
     finally:
-        ray.shutdown()
+        for name in added:
+            os.environ.pop(name, None)
 
 
 def _ray() -> ModuleType:
@@ -66,10 +80,30 @@ def _ray() -> ModuleType:
         raise UserError("Ray is not installed: `pip install -e '.[ray]'` installs it") from None
 
 
-def _has_token() -> bool:
-    """Whether this user has a token of Ray's, with which clusters let in nobody else."""
-    named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    return named or (Path.home() / ".ray" / "auth_token").exists()
+def _mode(address: str) -> str:
+    """Whether the cluster asks for a token, as Ray names it: disabled, or token. `ray.init` has to know beforehand.
+
+    Raises:
+        UserError: no cluster answers.
+    """
+    if importlib.util.find_spec("ray") is None:
+        return "disabled"  # that it is missing is said later
+    _check(address)
+    if MODE in os.environ:
+        return os.environ[MODE]
+    where = [] if address == "auto" else ["--address", address]
+    for mode in ("disabled", "token"):
+        ask = [sys.executable, "-c", HEALTH, "health-check", *where]
+        try:
+            done = subprocess.run(ask, env=os.environ | {MODE: mode}, capture_output=True, timeout=ANSWER, check=False)
+        except subprocess.TimeoutExpired:
+            continue
+        if done.returncode == 0:
+            return mode
+    raise UserError(
+        f"no Ray cluster answers at {address}. `ray start --head` starts one; if it asks for a token, ~/.ray/auth_token "
+        "has to be that of its head"
+    )
 
 
 def _check(address: str) -> None:

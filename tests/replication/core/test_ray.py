@@ -1,5 +1,6 @@
 """What of the Ray executor needs no Ray: messages, who may train, and what an option means. The rest: tests/peers."""
 
+import os
 import socket
 import sys
 import types
@@ -28,7 +29,14 @@ def ray(monkeypatch):
     fake.shutdown = lambda: fake.told.append("shutdown")
     fake.cluster_resources = lambda: {"CPU": 4.0}
     monkeypatch.setitem(sys.modules, "ray", fake)
+    monkeypatch.setattr(ray_cluster.importlib.util, "find_spec", lambda _: object())
+    monkeypatch.setattr(ray_cluster, "HEALTH", "raise SystemExit(0)")
     return fake
+
+
+@pytest.fixture
+def on_a_worker(ray):
+    ray.get_runtime_context = lambda: types.SimpleNamespace(get_node_id=lambda: "node-id")
 
 
 def test_without_ray_it_says_how_to_get_it(monkeypatch):
@@ -75,10 +83,25 @@ def test_a_cluster_that_refuses_is_one_line(ray):
         pass
 
 
+def test_whether_a_cluster_wants_a_token_is_asked_first(ray, monkeypatch):
+    told = []
+    ray.init = lambda **_: told.append(os.environ["RAY_AUTH_MODE"])
+    with joined("auto"):
+        pass
+    monkeypatch.setattr(ray_cluster, "HEALTH", "import os; raise SystemExit(os.environ['RAY_AUTH_MODE'] != 'token')")
+    with joined("auto"):
+        pass
+    assert told == ["disabled", "token"] and "RAY_AUTH_MODE" not in os.environ
+    monkeypatch.setattr(ray_cluster, "HEALTH", "raise SystemExit(1)")
+    with pytest.raises(UserError, match=r"no Ray cluster answers at auto.*auth_token"), joined("auto"):
+        pass
+
+
 def test_it_is_left_whatever_happens(ray, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ZeroDivisionError), joined(None, 3):
         _ = 1 / 0
+    assert "RAY_AUTH_MODE" not in os.environ
     options, last = ray.told
     assert last == "shutdown" and options["num_cpus"] == 3 and options["address"] == "local"
     variables = options["runtime_env"]["env_vars"]
@@ -172,16 +195,14 @@ def test_a_gpu_that_is_too_small_is_one_message(make_run, monkeypatch, tmp_path)
     ],
     ids=["full disk", "small GPU", "ours"],
 )
-def test_what_goes_wrong_on_a_worker_is_one_message_that_names_it(  # noqa: PLR0917
-    ray, error, message, images, make_run, monkeypatch
-):
+@pytest.mark.usefixtures("on_a_worker")
+def test_what_goes_wrong_on_a_worker_is_one_message_that_names_it(error, message, images, make_run, monkeypatch):
     class Failing:
         @staticmethod
         def train(*_):
             raise error
             yield
 
-    ray.get_runtime_context = lambda: types.SimpleNamespace(get_node_id=lambda: "node-id")
     monkeypatch.setattr(ray_worker, "find", lambda _: Failing)
     arrays = ray_worker.arrays_of(images)
     sent = ray_worker.train([make_run()], "none", device="cpu", threads=1, arrays=arrays, shared=[])
