@@ -110,7 +110,7 @@ def test_mistakes_that_no_room_has_to_find(params, old, new, message):
             (
                 "    form: exact\n",
                 "    forms: exact\n",
-                "variants.exact: unknown parameter forms. Known: lambdas, widths, replicates, form",
+                "variants.exact: unknown parameter forms. Known: lambdas, replicates, widths, families, form",
             ),
             (
                 "    epsilon: 0.1\n",
