@@ -135,13 +135,8 @@ def test_mistakes_that_no_room_has_to_find(params, old, new, message):
             ("      batch_size: ", "      batch_size: -", "expected a positive whole number"),
             ("monitor: total", "monitor: both", "'both', choose one of total, base"),
             (
-<<<<<<< HEAD
                 ", form: exact}",
                 ", forms: exact}",
-=======
-                "    form: exact\n",
-                "    forms: exact\n",
->>>>>>> FETCH_HEAD~1
                 "variants.exact: unknown parameter forms. Known: lambdas, replicates, widths, families, form",
             ),
             (
