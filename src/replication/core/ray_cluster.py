@@ -101,8 +101,8 @@ def _mode(address: str) -> str:
         if done.returncode == 0:
             return mode
     raise UserError(
-        f"no Ray cluster answers at {address}. `ray start --head` starts one; if it asks for a token, "
-        "~/.ray/auth_token has to be that of its head"
+        f"no Ray cluster answers at {address}. `ray start --head` starts one; if it wants a token, ~/.ray/auth_token "
+        "has to be that of its head"
     )
 
 

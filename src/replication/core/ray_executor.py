@@ -93,8 +93,7 @@ class RayExecutor:
                     task = following()
                 if running:
                     last_room = time.monotonic()
-                    ready, _ = self.ray.wait(list(running), timeout=LOOK)
-                    for generator in ready:
+                    for generator in self._ready(list(running)):
                         yield from self._step(generator, running, back)
                 elif self.refused or time.monotonic() - last_room > WITHOUT_WORKERS:
                     assert task is not None
@@ -106,6 +105,16 @@ class RayExecutor:
             for generator in running:
                 self._cancel(generator)
             self._token.unlink(missing_ok=True)
+
+    def _ready(self, generators: list[Any]) -> list[Any]:
+        """Those that have something to tell, within LOOK seconds."""
+        try:
+            ready, _ = self.ray.wait(generators, timeout=LOOK)
+        except SystemError as error:  # so Ray's own code may pass Ctrl-C on
+            if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            raise
+        return list(ready)
 
     def _step(self, generator: Any, running: dict[Any, Task], back: deque[Task]) -> Iterator[Epoch]:
         """What a task has sent, or that it ended or was lost."""

@@ -107,7 +107,8 @@ def sweep(
         interval = 0.5 if sys.stderr.isatty() else 10
         bar = tqdm(total=len(share), unit="run", desc=share[0].family, mininterval=interval, miniters=0, smoothing=0)
         try:
-            with _sigterm_as_interrupt(), end_with_dvc(), bar, Claims(store) as claims, alarm(deadline):
+            until = deadline if cluster is None else math.inf  # Ray's own code does not bear it, and looks at the clock
+            with _sigterm_as_interrupt(), end_with_dvc(), bar, Claims(store) as claims, alarm(until):
                 options: dict[str, Any] = {"device": device, "workers": workers, "order": order, "cluster": cluster}
                 for epoch in _epochs(share, claims, trainer=trainer, deadline=deadline, **options):
                     for record in epoch.finished:
