@@ -90,7 +90,8 @@ class Group:
             for name in self.telling
             if name != "form" and run.get(name) not in UNSAID and run[name] != usual.get(name)
         ]
-        return ", ".join([words("form", run.get("form", "none")), *said])
+        form = words("form", run["form"]) if "form" in run else "guided" if run["lambda"] else "unguided"
+        return ", ".join([form, *said])
 
     @property
     def about(self) -> str:
@@ -211,7 +212,7 @@ def _order(record: Record) -> tuple[Any, ...]:
         *size,
         str(run.get("widths", "")),
         run["lambda"],
-        str(run.get("form", "")),
+        str(run.get("form")),
         run.get("replicate", 0),
         record["key"],
     )
@@ -223,8 +224,5 @@ def _identity(record: Record) -> frozenset[tuple[str, Any]]:
 
 
 def _is_plain(record: Record) -> bool:
-    return (
-        record["run"]["lambda"] == 0
-        and record["run"].get("form", "none") == "none"
-        and not CONTROLS & record["run"].keys()
-    )
+    run = record["run"]
+    return run["lambda"] == 0 and run.get("form", "none") == "none" and not CONTROLS & run.keys()

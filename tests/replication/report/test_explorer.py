@@ -116,6 +116,12 @@ def test_what_no_majority_says_is_always_said():
     ]
 
 
+def test_a_family_may_have_no_form():
+    runs = [{"width": 2, "lambda": value, "replicate": 0} for value in (0.0, 1.0)]
+    found = explorer.Group("toy", [make_record(Run("toy", run), {}, {}, 1.0, {}) for run in runs])
+    assert [found.variant(run) for run in runs] == ["unguided", "guided"] and found.unguided() == [None, 0]
+
+
 def test_networks_in_words():
     assert explorer.network({"width": 60}) == "width 60"
     assert explorer.network({"blocks": 1, "width": 32}) == "1 block of width 32"
