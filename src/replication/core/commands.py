@@ -325,6 +325,7 @@ def train(
             workers=options.workers,
             manifest=paths.manifest(family.scale, role_of(family.name)),
             cluster=cluster,
+            size_of=family.size_of,
         )
     print(f"{name} at scale {family.scale}: {outcome}")
     if outcome.interrupted:
