@@ -1,4 +1,4 @@
-"""What a family's trainings need, estimated from their settings before the first one starts; refused if it is not there.
+"""What trainings need, estimated from their settings before the first one starts; refused where it is not there.
 
 The estimates are lower bounds: what torch's libraries and the data take comes on top.
 """
@@ -45,16 +45,16 @@ def check(runs: Sequence[Run], size_of: SizeOf, *, memory: int | None, store: Pa
         run, largest = max(sizes, key=lambda pair: memory_of(*pair))
         if (needed := memory_of(run, largest)) > memory:
             raise UserError(
-                f"{run.family}: a training with {_said(run)} needs about {size(needed)} of memory ({largest.parameters:,} "
-                f"parameters; batches of {run['batch_size']:,} images, {largest.activations:,} activations each). There "
-                f"are {size(memory)}: choose smaller ones"
+                f"{run.family}: a training with {_said(run)} needs about {size(needed)} of memory "
+                f"({largest.parameters:,} parameters; batches of {run['batch_size']:,} images, "
+                f"{largest.activations:,} activations each). There are {size(memory)}: choose smaller ones"
             )
     needed = disk_of(runs, sizes if checkpoints else [])
     free = free_disk(existing(store))
     if needed > free:
         raise UserError(
-            f"{runs[0].family}: {len(runs):,} runs need about {size(needed)} of disk in {store}, and it has {size(free)} "
-            "left. Free some space, or choose fewer runs"
+            f"{runs[0].family}: {len(runs):,} runs need about {size(needed)} of disk in {store}, and it has "
+            f"{size(free)} left. Free some space, or choose fewer runs"
         )
 
 
