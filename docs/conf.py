@@ -18,6 +18,7 @@ exclude_patterns = [
     "paper-scale.md",
     "pipeline.md",
     "reproducibility.md",
+    "setting-up.md",
 ]  # read in the repository
 html_theme = "furo"
 html_title = f"entropy_guidance {__version__}"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from replication.autoencoder import grid
 from replication.autoencoder.settings import AutoencoderSettings, read
+from replication.autoencoder.size import size_of
 from replication.core import late, paths
 from replication.core.family import Calibration, Family, Part, Room, Stage
 from replication.core.settings import Parameters
@@ -22,6 +23,7 @@ def family(parameters: Parameters, name: str) -> Family[AutoencoderSettings]:
         grid_of=grid.grid,
         needed_by=grid.needed,
         trainer=f"{HERE}.training.train",
+        size_of=size_of,
         statistics_of=late.function(f"{HERE}.statistics.findings:statistics"),
         calibration=Calibration(
             grid=grid.calibration_grid,

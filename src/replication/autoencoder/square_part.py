@@ -14,8 +14,7 @@ from torch import Tensor
 from replication import data
 from replication.autoencoder.record import NAME
 from replication.autoencoder.settings import read as read_settings
-from replication.core import paths, strict_json
-from replication.core.files import write_text
+from replication.core import paths, strict_json, studies
 from replication.core.settings import Parameters
 from replication.data.images import ImageSet, pixels
 
@@ -31,7 +30,7 @@ def write(parameters: Parameters) -> Path:
         assert isinstance(images, ImageSet)
         record[family] = seen(pixels(images.train_images), grid.widths).to_dict("records")
     path = paths.record(parameters.scale, NAME)
-    write_text(path, strict_json.dumps(record, indent=1) + "\n")
+    studies.write(path, strict_json.dumps(record, indent=1) + "\n")
     return path
 
 

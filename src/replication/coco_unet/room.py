@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from replication.coco_unet import grid
 from replication.coco_unet.settings import UNetSettings, read
+from replication.coco_unet.size import size_of
 from replication.core import late, paths
 from replication.core.family import Family, Part, Room
 from replication.core.settings import Parameters
@@ -22,6 +23,7 @@ def family(parameters: Parameters, name: str) -> Family[UNetSettings]:
         settings=None if dataset is None else read(parameters, name),
         grid_of=grid.grid,
         trainer=f"{HERE}.training.train:TRAINER",
+        size_of=size_of,
         statistics_of=late.function(f"{HERE}.statistics.findings:statistics"),
         builds_on=("profiles",),
         also_from=(paths.PUBLISHED / "table3.csv",),

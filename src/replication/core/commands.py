@@ -8,7 +8,7 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-from replication.core import clearing, finished, merging, paths, records, room_for, strict_json
+from replication.core import clearing, finished, merging, paths, records, room_for, strict_json, studies
 from replication.core import sources as stage_sources
 from replication.core.errors import UserError
 from replication.core.family import (
@@ -204,8 +204,14 @@ def runs_check(options: argparse.Namespace) -> int:
         with reading(path, "restore it with git, or delete it"):
             texts[str(path)] = path.read_text(errors="backslashreplace")
     held, parsed = checks.read(texts)
-    kept = records.read_digests(paths.RUNS / parameters.scale)
-    outcomes = [parsed, *checks.check(held), checks.digests(held, kept)]
+    folder = paths.RUNS / parameters.scale
+    found = {path.name: studies.digest(path) for path in studies.files(folder)}
+    outcomes = [
+        parsed,
+        *checks.check(held),
+        checks.digests(held, records.read_digests(folder)),
+        checks.studies(found, studies.read_digests(folder)),
+    ]
     print(*outcomes, sep="\n")
     for outcome in outcomes:
         for finding in outcome.findings:
@@ -243,7 +249,7 @@ def runs_merge(options: argparse.Namespace) -> int:
 
 
 def runs_seal(options: argparse.Namespace) -> None:
-    """Note the digests of the records in a scale's tables that carry none; what is noted already stays."""
+    """Note the digests of records that carry none, in a scale's tables and of its studies; what is noted stays."""
     parameters = load(options.scale)
     folder = paths.RUNS / parameters.scale
     noted = dict(records.read_digests(folder))
@@ -257,6 +263,11 @@ def runs_seal(options: argparse.Namespace) -> None:
     if without:
         write_text(folder / records.DIGESTS, strict_json.dumps(noted, indent=0, sort_keys=True) + "\n")
     print(f"{len(without)} digests added to {folder / records.DIGESTS}, {len(noted) - len(without)} were there")
+    there = studies.read_digests(folder)
+    new = {path.name: studies.digest(path) for path in studies.files(folder) if path.name not in there}
+    if new:
+        studies.note(folder, new)
+    print(f"{len(new)} digests added to {folder / studies.DIGESTS}, {len(there)} were there")
 
 
 def runs_clear(options: argparse.Namespace) -> None:
@@ -314,6 +325,7 @@ def train(
             workers=options.workers,
             manifest=paths.manifest(family.scale, role_of(family.name)),
             cluster=cluster,
+            size_of=family.size_of,
         )
     print(f"{name} at scale {family.scale}: {outcome}")
     if outcome.interrupted:

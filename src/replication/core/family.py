@@ -21,6 +21,7 @@ from replication.core.runs import Record, Run, of_grid, read_current
 from replication.core.schema import mistake, shown
 from replication.core.settings import Parameters, load, package_of, role_of
 from replication.core.suggest import suggestion
+from replication.core.training_size import SizeOf
 from replication.core.verdict import Hypothesis, Verdict
 from replication.data import STAND_INS, catalogue, is_there, unknown
 
@@ -86,6 +87,7 @@ class Family(Generic[S]):
     trainer: str  # module, or MODULE:NAME, of the `Trainer`; imported when something is trained
     statistics_of: Callable[["Family[S]", S], Findings]
     calibration: Calibration[S] | None = None
+    size_of: SizeOf | None = None  # of one training, as far as its settings tell
     needed_by: Callable[[str, S], list[Run]] | None = None  # the runs that a claim rests on; None: the whole grid
     also_from: tuple[Path, ...] = ()  # what else the statistics read: files under data/published, say
     builds_on: tuple[str, ...] = ()  # other rooms whose code they use

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from replication.core import strict_json
+from replication.core import measured, strict_json
 from replication.core.files import reading
 
 COMPACT = (",", ":")  # JSON without spaces
@@ -105,6 +105,8 @@ def parse(text: bytes, latest: int, digests: Mapping[str, str]) -> dict[str, Any
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ValueError(f"not JSON: {error}") from None
     _check(declared, latest)
+    if declared.version == latest:  # an older version may have measured other things
+        measured.check(declared.family, declared.metrics, declared.history)
     if b"null" in text:
         content = strict_json.leaves(lambda leaf: math.nan if leaf is None else leaf, content)
     _check_digest(text, content, digests)

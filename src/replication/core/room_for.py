@@ -18,8 +18,8 @@ def check_runs(runs: int, where: str) -> None:
     Raises:
         UserError: so many runs fit into no memory or onto no disk here; says the estimate.
     """
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    disk = shutil.disk_usage(".").free
+    memory = host_memory()
+    disk = free_disk(Path())
     if runs * RUN_MEMORY > memory or runs * RUN_DISK > disk:
         raise UserError(
             f"params.yaml, {where} are at least {runs:,} runs, which need about {size(runs * RUN_MEMORY)} of memory "
@@ -33,7 +33,7 @@ def check_disk(folder: Path, needed: int) -> None:
     Raises:
         UserError: says how much is needed and how much there is.
     """
-    free = shutil.disk_usage(existing(folder)).free
+    free = free_disk(existing(folder))
     if needed > free:
         raise UserError(
             f"cannot write {folder}: it needs {size(needed)}, and the disk has {size(free)} left. Nothing was changed. "
@@ -82,6 +82,16 @@ def check_writable(folder: Path) -> None:
 def existing(folder: Path) -> Path:
     """The folder, or the nearest one above it that exists."""
     return next(path for path in [folder, *folder.absolute().parents] if path.exists())
+
+
+def host_memory() -> int:
+    """Bytes of this machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def free_disk(folder: Path) -> int:
+    """Bytes that are left there."""
+    return shutil.disk_usage(folder).free
 
 
 def size(number: int) -> str:

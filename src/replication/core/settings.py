@@ -113,7 +113,7 @@ def load(scale: str | None = None, path: Path = paths.PARAMS) -> Parameters:
         UserError: the file is missing or is not YAML, or a parameter is unknown or missing.
     """
     raw = read(path)
-    families = _families(raw)
+    families = families_of(raw)
     sections = {name for room in set(families.values()) for name in sections_of(room)}
     check_keys(raw, SHARED | sections | (OPTIONAL & raw.keys()), "top level")
     scales = mapping(raw["scales"], "scales")
@@ -183,19 +183,33 @@ def package_of(room: str) -> str:
 def sections_of(room: str) -> tuple[str, ...]:
     """The sections of params.yaml that a room owns.
 
-    The room is not imported for it: its package's own module is run apart, and that imports nothing.
+    Raises:
+        UserError: there is no such room.
+    """
+    module = _own_module(room)
+    if not hasattr(module, "SECTIONS"):
+        raise mistake("families", f"{room} is no room: its package does not name the SECTIONS that are its own")
+    return tuple(module.SECTIONS)
+
+
+def measured_by(room: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Metrics and histories that every record of a room's runs has; none where the room names none.
 
     Raises:
         UserError: there is no such room.
     """
+    module = _own_module(room)
+    return frozenset(getattr(module, "METRICS", ())), frozenset(getattr(module, "HISTORIES", ()))
+
+
+def _own_module(room: str) -> Any:
+    """The module of a room's package, run apart: the room is not imported for it, and it imports nothing itself."""
     spec = _found(package_of(room))
     if spec is None or spec.loader is None:
         raise mistake("families", f"no room {shown(room)}: it is a package beside replication.core, or one of your own")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    if not hasattr(module, "SECTIONS"):
-        raise mistake("families", f"{room} is no room: its package does not name the SECTIONS that are its own")
-    return tuple(module.SECTIONS)
+    return module
 
 
 def _found(package: str) -> Any:
@@ -205,7 +219,12 @@ def _found(package: str) -> Any:
         return None
 
 
-def _families(raw: dict[str, Any]) -> dict[str, str]:
+def families_of(raw: dict[str, Any]) -> dict[str, str]:
+    """By family, its room.
+
+    Raises:
+        UserError: the section is missing, or a name is none.
+    """
     if "families" not in raw:
         raise mistake("top level", "missing parameter families")
     if isinstance(raw["families"], str | list):

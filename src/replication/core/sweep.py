@@ -17,7 +17,7 @@ import torch
 from tqdm import tqdm
 
 from replication import data as datasets
-from replication.core import executors, finished
+from replication.core import executors, finished, room_for, training_size
 from replication.core.claims import Claims
 from replication.core.cores import workers as processes
 from replication.core.end_with_dvc import end_with_dvc
@@ -26,8 +26,9 @@ from replication.core.executors import OutOfTime, Stack
 from replication.core.finished import Outcome
 from replication.core.records import sealed
 from replication.core.runs import Run, Store
+from replication.core.training_size import SizeOf
 from replication.data.verify import verified
-from replication.training.trainer import Epoch, Trainer, find
+from replication.training.trainer import Epoch, Trainer, checkpoints, find
 
 if TYPE_CHECKING:
     from replication.core.ray_executor import RayExecutor
@@ -71,6 +72,7 @@ def sweep(
     manifest: Path | None = None,
     order: Order | None = None,
     cluster: "RayExecutor | None" = None,
+    size_of: SizeOf | None = None,
 ) -> Outcome:
     """Train the runs that neither the store nor the table has, then write the table: the selected runs, no others.
 
@@ -86,6 +88,10 @@ def sweep(
         manifest: of the runs' data, which are compared with it.
         order: by default replicate by replicate, long runs first, waiting for what another sweep trains.
         cluster: who trains, in place of this machine.
+        size_of: of one training; without it nothing is estimated.
+
+    Raises:
+        UserError: a training does not fit into memory, or what they leave not onto the disk.
     """
     known = finished.known(runs, table, store)
     wanted = [run for run in runs if all(setting(run, name) in values for name, values in (only or {}).items())]
@@ -101,6 +107,9 @@ def sweep(
     trained: set[str] = set()
     interrupted = False
     if share and minutes != 0:  # zero minutes write the table, and need no data
+        if size_of is not None:
+            memory = _memory(device) if cluster is None else None
+            training_size.check(share, size_of, memory=memory, store=store.folder, checkpoints=checkpoints(trainer))
         data = _verified(share, manifest)
         # miniters=0: an epoch within a run is news too, though the count of runs stands still. smoothing=0: runs end in
         # bursts, several workers' or a stack's at once, and only the mean over all says how much time is left.
@@ -182,6 +191,11 @@ def _not_finished(runs: Sequence[Run], claims: Claims) -> list[Run]:
     """Those that nobody has finished, and that were not trained here in vain."""
     done = claims.store.keys() | claims.held | claims.finished
     return [run for run in runs if run.key not in done]
+
+
+def _memory(device: torch.device) -> int:
+    """Bytes of a device's memory."""
+    return torch.cuda.mem_get_info(device)[1] if device.type == "cuda" else room_for.host_memory()
 
 
 @contextmanager

@@ -11,10 +11,9 @@ from torch.nn import functional as F
 
 from entropy_guidance import selection
 from replication import data
-from replication.core import strict_json
+from replication.core import strict_json, studies
 from replication.core.errors import UserError
 from replication.core.family import find
-from replication.core.files import write_text
 from replication.core.profiled_weights import OTHERS
 from replication.core.settings import Parameters
 from replication.corner_zeros.record import Row, record_path, recorded
@@ -48,7 +47,7 @@ def write(parameters: Parameters) -> list[str]:
         messages.append(f"{network}, {weights}: {said}")
         if rows:
             found.append({"network": network, "weights": weights, "rows": rows})
-    write_text(record_path(parameters.scale), strict_json.dumps(found, indent=1) + "\n")
+    studies.write(record_path(parameters.scale), strict_json.dumps(found, indent=1) + "\n")
     return messages
 
 

@@ -7,6 +7,7 @@ from replication.core.family import Family, Part, Room, Stage, Study
 from replication.core.settings import Parameters
 from replication.imagenette import grid
 from replication.imagenette.settings import ImagenetteSettings, read
+from replication.imagenette.size import size_of
 
 NAME = "imagenette"
 HERE = f"replication.{NAME}"
@@ -25,6 +26,7 @@ def family(parameters: Parameters, name: str) -> Family[ImagenetteSettings]:
         grid_of=grid.grid,
         planned_of=grid.planned,
         trainer=f"{HERE}.training.train:TRAINER",
+        size_of=size_of,
         statistics_of=late.function(f"{HERE}.statistics.findings:statistics"),
         builds_on=BUILDS_ON,
     )

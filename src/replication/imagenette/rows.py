@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from replication.core import paths
-from replication.core.files import reading, write_text
+from replication.core import paths, studies
+from replication.core.files import reading
 from replication.core.schema import Struct, Whole, shown
 
 EMPIRICAL, PRE_SKIP = "empirical", "pre-skip"
@@ -97,4 +97,4 @@ def read_record(path: Path, network: str) -> Mapping[str, Chosen]:
 
 def write_record(path: Path, rows: Mapping[str, Chosen]) -> None:
     record = msgspec.json.encode(Record(rows=dict(rows)))
-    write_text(path, msgspec.json.format(record, indent=1).decode() + "\n")
+    studies.write(path, msgspec.json.format(record, indent=1).decode() + "\n")

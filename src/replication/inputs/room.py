@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from replication.autoencoder.size import size_of
 from replication.core import late, paths
 from replication.core.family import Family, Part, Room, Stage
 from replication.core.settings import Parameters
@@ -22,6 +23,7 @@ def family(parameters: Parameters, name: str) -> Family[InputsSettings]:
         settings=read(parameters, name),
         grid_of=grid.grid,
         trainer="replication.autoencoder.training.train",
+        size_of=size_of,
         statistics_of=late.function(f"{HERE}.statistics.findings:statistics"),
         also_from=(paths.record(parameters.scale, RECORD),),
         builds_on=("autoencoder",),

@@ -7,6 +7,7 @@ from replication.core.family import Family, Part, Room
 from replication.core.settings import Parameters
 from replication.norms import grid
 from replication.norms.settings import NormsSettings, read
+from replication.norms.size import size_of
 
 HERE = "replication.norms"
 
@@ -21,6 +22,7 @@ def family(parameters: Parameters, name: str) -> Family[NormsSettings]:
         settings=read(parameters, name),
         grid_of=grid.grid,
         trainer=f"{HERE}.training.train",
+        size_of=size_of,
         statistics_of=late.function(f"{HERE}.statistics.findings:statistics"),
     )
 

@@ -10,10 +10,9 @@ from torch import nn
 
 from entropy_guidance import conv_entropy_change, profile, selection
 from replication import data as datasets
-from replication.core import paths, strict_json
+from replication.core import paths, strict_json, studies
 from replication.core.errors import UserError
 from replication.core.family import find
-from replication.core.files import write_text
 from replication.core.runs import Store
 from replication.core.schema import mistake, shown
 from replication.core.settings import Parameters
@@ -65,7 +64,7 @@ def write(parameters: Parameters, network: str) -> list[str]:
     if not any(layers.values()):
         raise UserError("nothing could be profiled. " + " ".join(messages))
     lines = [strict_json.dumps(layer) for weights in chosen.weights for layer in layers[weights]]
-    write_text(path, "".join(line + "\n" for line in lines))
+    studies.write(path, "".join(line + "\n" for line in lines))
     return messages
 
 

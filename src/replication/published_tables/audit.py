@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from replication.core import paths, published, strict_json
-from replication.core.files import reading, write_text
+from replication.core import paths, published, strict_json, studies
+from replication.core.files import reading
 from replication.core.settings import Parameters
 from replication.statistics import power, selection_effects
 from replication.statistics.t_tests import ALPHA, holm, paired_difference
@@ -31,7 +31,7 @@ Part = dict[str, Any]
 def write(parameters: Parameters) -> Path:
     """Write data/runs/<scale>/published-audit.json, atomically; the path."""
     path = paths.record(parameters.scale, NAME)
-    write_text(path, strict_json.dumps(audit(), indent=1) + "\n")
+    studies.write(path, strict_json.dumps(audit(), indent=1) + "\n")
     return path
 
 

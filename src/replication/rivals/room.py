@@ -7,6 +7,7 @@ from replication.core.family import Family, Part, Room
 from replication.core.settings import Parameters
 from replication.rivals import grid
 from replication.rivals.settings import RivalsSettings, read
+from replication.small_cnn.size import size_of
 
 HERE = "replication.rivals"
 
@@ -21,6 +22,7 @@ def family(parameters: Parameters, name: str) -> Family[RivalsSettings]:
         settings=read(parameters, name),
         grid_of=grid.grid,
         trainer=f"{HERE}.training.train",
+        size_of=size_of,
         statistics_of=late.function(f"{HERE}.statistics.findings:statistics"),
         also_from=(paths.BENCHMARKS / "rivals.csv", paths.BENCHMARKS / "rivals-training.csv"),
         builds_on=("small_cnn",),

@@ -7,6 +7,7 @@ from replication.core.family import Calibration, Family, Part, Room
 from replication.core.settings import Parameters
 from replication.small_cnn import grid
 from replication.small_cnn.settings import CIFAR10, CnnSettings, read
+from replication.small_cnn.size import size_of
 
 HERE = "replication.small_cnn"
 
@@ -26,6 +27,7 @@ def family(parameters: Parameters, name: str) -> Family[CnnSettings]:
         grid_of=grid.grid,
         needed_by=grid.needed,
         trainer=f"{HERE}.training.train",
+        size_of=size_of,
         statistics_of=late.function(f"{HERE}.statistics.findings:statistics"),
         calibration=calibration if name == CIFAR10 else None,
         also_from=(paths.PUBLISHED / "table1.csv",),

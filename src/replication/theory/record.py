@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from replication.core import paths
-from replication.core.files import reading, write_text
+from replication.core import paths, studies
+from replication.core.files import reading
 
 NAME = "theory"
 TABLES = ("layers", "witness", "filters")
@@ -22,7 +22,7 @@ def save(record: dict[str, list[Row]], path: Path) -> None:
     for name, rows in record.items():
         lines = ",\n".join(f"  {json.dumps(_map(_rounded, row), allow_nan=False)}" for row in rows)
         tables.append(f' "{name}": [\n{lines}\n ]')
-    write_text(path, "{\n" + ",\n".join(tables) + "\n}\n")
+    studies.write(path, "{\n" + ",\n".join(tables) + "\n}\n")
 
 
 def read(scale: str) -> dict[str, list[Row]]:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from replication.core import measured
 from replication.core.files import reading, write_whole
 from replication.core.runs import Run
 
@@ -37,6 +38,7 @@ def load(path: Path, run: Run) -> dict[str, Any]:
         history = state["history"]
         if len({len(values) for values in history.values()}) != 1:
             raise ValueError("its histories differ in their epochs")
+        measured.check_history(run.family, history)
         if not 0 < len(history["monitored"]) < run["max_epochs"]:
             raise ValueError(f"it has {len(history['monitored'])} epochs, and the run ends with {run['max_epochs']}")
     return state

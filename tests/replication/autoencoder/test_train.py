@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from replication import autoencoder
 from replication.autoencoder.training import train as trainer
 from replication.autoencoder.training.penalised import penalised_change
 from replication.core.errors import UserError
@@ -266,6 +267,7 @@ def test_metrics_describe_the_history(make_run, images):
     run = make_run(lambda_=0.1)
     record = train([run], images)[run.key]
     history, metrics = record["history"], record["metrics"]
+    assert metrics.keys() == set(autoencoder.METRICS) and history.keys() == set(autoencoder.HISTORIES)
     assert metrics["stopping_epoch"] == len(history["validation_mse"]) == len(history["entropy_change"])
     assert metrics["validation_mse"] == pytest.approx(history["validation_mse"][-1])
     assert metrics["best_validation_mse"] == pytest.approx(min(history["validation_mse"]))

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from entropy_guidance import EntropyGuidance
+from replication import small_cnn
 from replication.core.runs import Run
 from replication.data.images import ImageSet
 from replication.small_cnn.geometry import anchor
@@ -161,6 +162,8 @@ def test_runs_that_differ_in_guidance_alone_share_weights_and_batches(make_cnn_r
     """A penalty without any slope leaves the trajectory of the unguided run."""
     free = make_cnn_run()
     records = finished([free], colours)
+    record = records[free.key]
+    assert record["metrics"].keys() == set(small_cnn.METRICS) and record["history"].keys() == set(small_cnn.HISTORIES)
     for changes in ({"anchor": "center"}, {"form": "decay"}, {"form": "exact"}, {"placement": "all"}):
         guided = make_cnn_run(lambda_=1e-300, **changes)
         assert guided.key != free.key

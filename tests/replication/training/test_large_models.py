@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from replication import coco_unet
 from replication.coco_unet.training import masks, task
 from replication.coco_unet.training.model import UNet
 from replication.coco_unet.training.train import TRAINER
@@ -276,6 +277,7 @@ def test_the_record_tells_every_image(data):
     """Counts and metrics from the saved weights, with numpy alone."""
     run = make_run()
     record = finish(run, data)
+    assert record["metrics"].keys() == set(coco_unet.METRICS) and record["history"].keys() == set(coco_unet.HISTORIES)
     model = UNet([2, 3, 4], run["dropout"]).double().eval()
     model.load_state_dict({name: t.double() for name, t in load_file(Store(paths.store()).weights(run.key)).items()})
     with torch.no_grad():

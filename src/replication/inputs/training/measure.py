@@ -14,8 +14,7 @@ from replication import data
 from replication.autoencoder.training import guided_inputs
 from replication.autoencoder.training.guided_inputs import Seen
 from replication.autoencoder.training.train import initial_weights, train_again
-from replication.core import paths, strict_json
-from replication.core.files import write_text
+from replication.core import paths, strict_json, studies
 from replication.core.runs import Record, Run, read_current
 from replication.core.settings import Parameters
 from replication.data.images import ImageSet, pixels
@@ -50,7 +49,7 @@ def write(parameters: Parameters) -> Path:
         }
     torch.set_num_threads(threads)
     path = paths.record(parameters.scale, NAME)
-    write_text(path, strict_json.dumps(record) + "\n")
+    studies.write(path, strict_json.dumps(record) + "\n")
     return path
 
 

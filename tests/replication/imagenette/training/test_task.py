@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 from torchvision.models import resnet50, vgg16
 
+from replication import imagenette
 from replication.core import paths
 from replication.core.errors import UserError
 from replication.core.runs import Run, Store
@@ -226,6 +227,8 @@ def test_the_record_is_what_the_saved_weights_do(data):
         scores = model(data.validation_images.double().permute(0, 3, 1, 2) / 255).numpy()
     accuracy = (scores.argmax(1) == data.validation_targets.numpy()).mean()
     assert record["metrics"]["accuracy"] == accuracy == pytest.approx(record["history"]["accuracy"][-1])
+    assert record["metrics"].keys() == set(imagenette.METRICS)
+    assert record["history"].keys() >= set(imagenette.HISTORIES)
     assert record["metrics"]["images_per_second"] > 0 and record["environment"]["data"].startswith("11 + 6 images")
     # the profile from which layers can be chosen
     kernels = [m.weight.detach().numpy() for m in model.modules() if isinstance(m, torch.nn.Conv2d)]

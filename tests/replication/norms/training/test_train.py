@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from replication import norms
 from replication.core.runs import Run
 from replication.data.images import ImageSet
 from replication.norms.training import train
@@ -51,6 +52,7 @@ def test_an_unguided_run_is_plain_training(colours):
     loss = F.cross_entropy(logits, colours.validation_labels.long()).item()
     assert record["metrics"]["validation_loss"] == pytest.approx(loss, rel=1e-8)
     assert len(record["history"]["validation_accuracy"]) == 2
+    assert record["metrics"].keys() == set(norms.METRICS) and record["history"].keys() == set(norms.HISTORIES)
 
 
 def test_guided_runs_share_the_seeds_and_differ(colours):

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from entropy_guidance import exact_conv_entropy_change, renyi
+from replication import rivals
 from replication.core.runs import Run
 from replication.data.images import ImageSet
 from replication.rivals.training import measure, train
@@ -216,6 +217,8 @@ def test_every_form_equals_the_plain_loop(colours, form, lambda_, changes):
     for name, value in metrics.items():
         assert found["metrics"][name] == pytest.approx(value, rel=1e-8), name
     assert history["train_loss"][-1] < history["train_loss"][0]
+    assert found["metrics"].keys() - {"kl"} == set(rivals.METRICS)
+    assert found["history"].keys() - {"lost", "significant"} == set(rivals.HISTORIES)
     assert ("kl" in found["metrics"]) == (form == "bottleneck")
 
 

@@ -1,0 +1,60 @@
+"""Which metrics and histories a record of a family has: its room names them, and params.yaml names its room."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from replication.core import paths, settings
+from replication.core.errors import UserError
+
+SHOWN = 3  # names that a message lists
+
+
+def check(family: str, metrics: Mapping[str, Any], history: Mapping[str, Any]) -> None:
+    """What every record of the family has is there. A trainer may add more; of a family without names nothing is asked.
+
+    Raises:
+        ValueError: something is missing; the message is for the user.
+    """
+    needed = _families().get(family)
+    if needed is None:
+        return
+    if missing := needed[0] - metrics.keys():
+        raise ValueError(f"it lacks {_listed(missing)}, which every record of {family} has among its metrics")
+    check_history(family, history)
+
+
+def check_history(family: str, history: Mapping[str, Any]) -> None:
+    """As `check`, of the histories alone: an unfinished run has no metrics.
+
+    Raises:
+        ValueError: one is missing.
+    """
+    needed = _families().get(family)
+    if needed is not None and (missing := needed[1] - history.keys()):
+        raise ValueError(f"it lacks {_listed(missing)}, which every record of {family} has among its histories")
+
+
+def _listed(names: frozenset[str]) -> str:
+    """The first few, in the order of the alphabet."""
+    first = sorted(names)[:SHOWN]
+    return ", ".join(first) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def _families() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+    """Names of metrics and of histories by family, as params.yaml stands."""
+    try:
+        found = paths.PARAMS.stat()
+    except OSError:
+        return {}
+    return _read(found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=4)
+def _read(*_file: int) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+    """Once for each state of the file. One with a mistake names no families: whoever uses its settings says which."""
+    try:
+        families = settings.families_of(settings.read(paths.PARAMS))
+        return {family: settings.measured_by(room) for family, room in families.items()}
+    except UserError:
+        return {}
