@@ -33,7 +33,7 @@ from torchvision.transforms import v2
 
 from entropy_guidance import selection
 from replication.core.cores import cores
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.data import imagenette
 from replication.data.mapped import MappedSet
 from replication.imagenette.training import model as networks

@@ -35,7 +35,7 @@ from replication import data as datasets
 from replication.autoencoder import grid
 from replication.autoencoder.settings import read
 from replication.autoencoder.training import train as trainer
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.core.settings import load
 from replication.data.images import ImageSet
 

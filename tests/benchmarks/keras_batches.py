@@ -24,7 +24,8 @@ from replication import data
 from replication.autoencoder.statistics.replay import keras_mean, replayed_epoch
 from replication.autoencoder.training import train
 from replication.core import paths
-from replication.core.runs import Record, Run, read_current
+from replication.core.run import Run
+from replication.core.runs import Record, read_current
 from replication.training.stopping import EarlyStopping, stopping_epoch
 
 FAMILY = "autoencoder-mnist"

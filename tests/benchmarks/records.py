@@ -27,7 +27,9 @@ EPOCHS = 31  # of a record: 2.3 kB
 def make(folder: Path, number: int) -> int:
     """Write a store and a table; bytes of a record."""
     from replication.core.records import sealed  # only here: the commit before has no such module
-    from replication.core.runs import Run, Store, make_record, write_table
+    from replication.core.run import Run
+    from replication.core.runs import make_record, write_table
+    from replication.core.store import Store
 
     rng = random.Random(0)
     shared = {
@@ -57,7 +59,8 @@ def make(folder: Path, number: int) -> int:
 def read(folder: Path) -> None:
     """In a process of its own, with the code of either commit: print the seconds for store and table."""
     try:
-        from replication.core.runs import Store, read_table
+        from replication.core.runs import read_table
+        from replication.core.store import Store
     except ModuleNotFoundError:
         from replication.runs import Store, read_table  # type: ignore[no-redef]  # as it was at BEFORE
 

@@ -16,7 +16,7 @@ import torch
 from engine import OUT, about
 
 from replication.core.executors import keep_freed_memory
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.core.settings import load
 from replication.data.images import ImageSet
 from replication.rivals.grid import make_run

@@ -17,7 +17,8 @@ import torch
 
 from replication.core import executors, paths, repeats
 from replication.core.family import find
-from replication.core.runs import Run, read_current
+from replication.core.run import Run
+from replication.core.runs import read_current
 from replication.core.settings import load
 
 FAMILY = "unet-coco-sample"

@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from replication.coco_unet.training import task
 from replication.core.cores import cores
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.data import mapped
 from replication.data.mapped import Example, MappedSet
 from replication.training.large_models import _Training

@@ -29,7 +29,7 @@ from replication.coco_unet import settings as unet_settings
 from replication.core import executors, settings
 from replication.core.cores import cores
 from replication.core.family import find
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.data.images import ImageSet
 from replication.data.mapped import MappedSet
 from replication.small_cnn import grid as small_cnn

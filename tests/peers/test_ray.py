@@ -19,7 +19,9 @@ from replication.core import ray_executor, ray_worker, sweep
 from replication.core.errors import UserError
 from replication.core.ray_cluster import joined
 from replication.core.ray_executor import RayExecutor, Share
-from replication.core.runs import Run, Store, read_table, same_numbers
+from replication.core.run import Run
+from replication.core.runs import read_table, same_numbers
+from replication.core.store import Store
 
 ray = pytest.importorskip("ray", reason="ray is not installed: make test-peers")
 psutil = pytest.importorskip("psutil", reason="psutil is not installed: make test-peers")

@@ -16,7 +16,9 @@ from replication.core import findings, paths, tables
 from replication.core.errors import UserError
 from replication.core.findings import Findings
 from replication.core.records import DIGESTS, FIELDS, line, sealed
-from replication.core.runs import TRAINING_VERSION, Run, Store, make_record
+from replication.core.run import TRAINING_VERSION, Run
+from replication.core.runs import make_record
+from replication.core.store import Store
 from replication.corner_zeros import record as corner_zeros
 from replication.data.verify import SEEN, verified
 from replication.imagenette import rows

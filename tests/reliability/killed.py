@@ -26,7 +26,8 @@ from replication.__main__ import main
 from replication.core import executors, paths
 from replication.core.errors import UserError
 from replication.core.records import line
-from replication.core.runs import CLOCKS, Store, read_table
+from replication.core.runs import CLOCKS, read_table
+from replication.core.store import Store
 
 FAMILIES = ("autoencoder-mnist", "unet-coco")
 STEPS = {"open", "os.rename", "os.remove", "os.mkdir", "os.listdir", "os.scandir"}

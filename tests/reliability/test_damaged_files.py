@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from replication.core import tables
 from replication.core.errors import UserError
 from replication.core.records import FIELDS, line, sealed
-from replication.core.runs import TRAINING_VERSION, Run, Store, make_record, write_table
+from replication.core.run import TRAINING_VERSION, Run
+from replication.core.runs import make_record, write_table
+from replication.core.store import Store
 from replication.training import checkpoints
 
 MADE = [

@@ -7,7 +7,7 @@ import torch
 
 from replication.core.errors import UserError
 from replication.core.files import write_bytes, write_text
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.data.images import ImageSet
 from replication.training import checkpoints
 

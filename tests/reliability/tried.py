@@ -9,7 +9,7 @@ from pathlib import Path
 from malformed import Malformed
 
 from replication.__main__ import main
-from replication.core.runs import Store
+from replication.core.store import Store
 
 LONGEST = 1000  # characters of a message
 SCALES = ("demo", "paper")  # a value counts at one of them at least

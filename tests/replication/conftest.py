@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.data.images import ImageSet
 
 

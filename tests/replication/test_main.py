@@ -13,8 +13,9 @@ from replication.core.commands import _only
 from replication.core.errors import UserError
 from replication.core.family import calibration_name, find
 from replication.core.records import line
-from replication.core.runs import Store, make_record, read_table, write_table
+from replication.core.runs import make_record, read_table, write_table
 from replication.core.settings import load
+from replication.core.store import Store
 
 ROOT = Path(__file__).parents[2]
 FAMILY = "autoencoder-mnist"

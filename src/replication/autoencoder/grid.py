@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from replication.autoencoder.settings import AutoencoderSettings, described
-from replication.core.runs import Record, Run, table_of, unique, without_unused
+from replication.core.run import Run, unique, without_unused
+from replication.core.runs import Record, table_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import asdict
 
 from replication.coco_unet.settings import UNetSettings
-from replication.core.runs import Record, Run, table_of, unique, without_unused
+from replication.core.run import Run, unique, without_unused
+from replication.core.runs import Record, table_of
 
 if TYPE_CHECKING:
     import pandas as pd

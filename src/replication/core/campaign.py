@@ -12,7 +12,7 @@ from itertools import groupby
 from statistics import mean
 from typing import Any
 
-from replication.core.runs import PAIRED_SETTINGS, Run
+from replication.core.run import PAIRED_SETTINGS, Run
 
 RULE = (
     "Runs of a claim without a verdict come first, then those of families whose hypotheses have none, then those of "

@@ -8,7 +8,7 @@ from replication.core import paths, published
 from replication.core.errors import UserError
 from replication.core.family import Family, find
 from replication.core.missing import coverage
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.core.settings import Parameters, load
 from replication.core.suggest import suggestion
 

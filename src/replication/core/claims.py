@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 
 from replication.core.files import OURS, lives
-from replication.core.runs import Run, Store
+from replication.core.run import Run
+from replication.core.store import Store
 
 BEAT = 10.0  # seconds between touches
 STALE = 60.0  # seconds after which a claim that is not touched is nobody's

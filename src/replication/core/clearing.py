@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from replication.core.family import find
-from replication.core.runs import Store, read_table
+from replication.core.runs import read_table
 from replication.core.settings import Parameters
+from replication.core.store import Store
 
 
 @dataclass(frozen=True)

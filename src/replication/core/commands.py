@@ -22,16 +22,11 @@ from replication.core.family import (
     findings_of,
 )
 from replication.core.files import write_text
-from replication.core.runs import (
-    Record,
-    Run,
-    Store,
-    read_current,
-    read_table,
-    write_table,
-)
+from replication.core.run import Run
+from replication.core.runs import Record, read_current, read_table, write_table
 from replication.core.schema import named, shown
 from replication.core.settings import Parameters, load, role_of
+from replication.core.store import Store
 
 
 def sources(options: argparse.Namespace) -> None:

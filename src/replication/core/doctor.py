@@ -20,8 +20,10 @@ from replication.core.cores import cores
 from replication.core.family import Family, find
 from replication.core.forecast import Forecast, measure
 from replication.core.paces import Paces
-from replication.core.runs import Record, Run, Store, read_current
+from replication.core.run import Run
+from replication.core.runs import Record, read_current
 from replication.core.settings import Parameters, load
+from replication.core.store import Store
 from replication.data import presence
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from tqdm import tqdm
 from replication import data as datasets
 from replication.core.cores import cores
 from replication.core.errors import UserError
-from replication.core.runs import Record, Run
+from replication.core.run import Run
+from replication.core.runs import Record
 from replication.training.trainer import Epoch, find
 
 Stack = Sequence[Run]

@@ -17,7 +17,8 @@ from replication.core import findings, paths
 from replication.core.code import code_of
 from replication.core.errors import UserError
 from replication.core.findings import Findings
-from replication.core.runs import Record, Run, of_grid, read_current
+from replication.core.run import Run
+from replication.core.runs import Record, of_grid, read_current
 from replication.core.schema import mistake, shown
 from replication.core.settings import Parameters, load, package_of, role_of
 from replication.core.suggest import suggestion

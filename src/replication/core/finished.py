@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from replication.core import room_for
-from replication.core.runs import Record, Run, Store, read_current, write_table
+from replication.core.run import Run
+from replication.core.runs import Record, read_current, write_table
+from replication.core.store import Store
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from replication.core.cores import workers
 from replication.core.errors import UserError
 from replication.core.family import Family
 from replication.core.paces import Paces, network
-from replication.core.runs import Record, Run
+from replication.core.run import Run
+from replication.core.runs import Record
 from replication.data import catalogue
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from replication.core.provenance import NOT_RECORDED, recorded
-from replication.core.runs import PAIRED_SETTINGS, Record
+from replication.core.run import PAIRED_SETTINGS
+from replication.core.runs import Record
 
 ALIKE = ("processor", "threads", "torch")  # with any of these else, sums are rounded in another order
 

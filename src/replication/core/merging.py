@@ -7,8 +7,10 @@ from pathlib import Path
 from replication.core import paths, tables
 from replication.core.errors import UserError
 from replication.core.records import is_key
-from replication.core.runs import TRAINING_VERSION, Record, Store, current, read_current, same_numbers
+from replication.core.run import TRAINING_VERSION
+from replication.core.runs import Record, current, read_current, same_numbers
 from replication.core.schema import named
+from replication.core.store import Store
 
 TABLES = (".jsonl", ".jsonl.gz")
 

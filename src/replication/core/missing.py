@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from replication.core.family import Family
-from replication.core.runs import Run
+from replication.core.run import Run
 
 SIZE = ("dataset", "network", "blocks", "width", "widths", "divisor")  # settings that tell networks apart
 

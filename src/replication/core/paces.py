@@ -12,7 +12,8 @@ from replication.core import code, provenance, strict_json
 from replication.core.cores import cores
 from replication.core.files import bytes_of, write_text
 from replication.core.missing import SIZE
-from replication.core.runs import Run, Store
+from replication.core.run import Run
+from replication.core.store import Store
 
 if TYPE_CHECKING:
     import torch

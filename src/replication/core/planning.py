@@ -14,8 +14,10 @@ from replication.core.campaign import Block, Times
 from replication.core.family import Family
 from replication.core.forecast import Forecast, measure
 from replication.core.paces import Paces
-from replication.core.runs import Run, Store, read_current
+from replication.core.run import Run
+from replication.core.runs import read_current
 from replication.core.settings import Parameters
+from replication.core.store import Store
 from replication.core.sweep import choose_device
 from replication.data import presence
 from replication.training import trainer

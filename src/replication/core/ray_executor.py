@@ -24,7 +24,7 @@ from replication.core import paths, ray_worker
 from replication.core.errors import UserError
 from replication.core.executors import Failed, OutOfTime, Stack, Task, returned
 from replication.core.files import write_text
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.data.images import ImageSet
 from replication.training.trainer import Epoch, checkpoints, find
 

@@ -16,7 +16,7 @@ from replication import data as datasets
 from replication.core import code, provenance
 from replication.core.errors import UserError
 from replication.core.executors import Failed, keep_freed_memory, no_memory
-from replication.core.runs import TRAINING_VERSION, Run
+from replication.core.run import TRAINING_VERSION, Run
 from replication.data.images import ImageSet
 from replication.training.trainer import Epoch, find
 

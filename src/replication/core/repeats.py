@@ -13,7 +13,8 @@ from replication import data as datasets
 from replication.core import executors
 from replication.core.cores import workers
 from replication.core.family import find
-from replication.core.runs import Record, Run, current
+from replication.core.run import Run
+from replication.core.runs import Record, current
 from replication.core.settings import Parameters
 from replication.training import trainer
 

@@ -19,8 +19,8 @@ from replication.core.errors import UserError
 from replication.core.family import Family, check_there, find
 from replication.core.files import write_text
 from replication.core.room_for import check_writable
-from replication.core.runs import Store
 from replication.core.settings import Parameters, load, role_of
+from replication.core.store import Store
 
 if TYPE_CHECKING:
     import torch

@@ -25,7 +25,8 @@ from replication.core.errors import UserError
 from replication.core.executors import OutOfTime, Stack
 from replication.core.finished import Outcome
 from replication.core.records import sealed
-from replication.core.runs import Run, Store
+from replication.core.run import Run
+from replication.core.store import Store
 from replication.core.training_size import SizeOf
 from replication.data.verify import verified
 from replication.training.trainer import Epoch, Trainer, checkpoints, find

@@ -18,7 +18,7 @@ from replication.core.executors import keep_freed_memory
 from replication.core.paces import Pace
 from replication.core.provenance import environment
 from replication.core.repeats import own_store
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.data.catalogue import Known
 from replication.data.images import ImageSet
 from replication.data.mapped import MappedSet

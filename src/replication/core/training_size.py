@@ -9,7 +9,7 @@ from pathlib import Path
 
 from replication.core.errors import UserError
 from replication.core.room_for import RUN_DISK, existing, free_disk, size
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.data.catalogue import Known, known
 
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 4}  # of a number; weights stay float32 beside bfloat16

@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import asdict
 
 from replication.core.errors import UserError
-from replication.core.runs import PAIRED_SETTINGS
+from replication.core.run import PAIRED_SETTINGS
 from replication.core.schema import (
     Lambdas,
     Number,

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
 
-from replication.core.runs import Record, Run, table_of, unique, without_unused
+from replication.core.run import Run, unique, without_unused
+from replication.core.runs import Record, table_of
 from replication.imagenette import rows
 from replication.imagenette.rows import Chosen
 from replication.imagenette.settings import ImagenetteSettings

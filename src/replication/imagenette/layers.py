@@ -20,8 +20,10 @@ from replication.core.commands import leave_out
 from replication.core.errors import UserError
 from replication.core.family import Family, find
 from replication.core.finished import Outcome
-from replication.core.runs import Record, Run, Store, read_current
+from replication.core.run import Run
+from replication.core.runs import Record, read_current
 from replication.core.settings import load
+from replication.core.store import Store
 from replication.imagenette import grid, rows
 from replication.imagenette.rows import EMPIRICAL, Chosen
 from replication.imagenette.settings import ImagenetteSettings

@@ -1,6 +1,6 @@
 """How large VGG16 and ResNet-50 with ten classes are; needs no torch."""
 
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.core.training_size import TrainingSize
 from replication.data.catalogue import Known
 

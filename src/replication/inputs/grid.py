@@ -5,7 +5,7 @@ size does it (H10).
 from msgspec.structs import fields
 
 from replication.autoencoder.settings import described
-from replication.core.runs import Run, unique, without_unused
+from replication.core.run import Run, unique, without_unused
 from replication.inputs.settings import Arm, InputsSettings
 
 OWN = ("inputs", "rate_factor", "weight_factor")  # settings that the published runs do not have

@@ -2,7 +2,7 @@
 
 from msgspec.structs import asdict
 
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.norms.settings import GUIDED, Form, NormsSettings
 
 

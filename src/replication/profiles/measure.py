@@ -13,9 +13,9 @@ from replication import data as datasets
 from replication.core import paths, strict_json, studies
 from replication.core.errors import UserError
 from replication.core.family import find
-from replication.core.runs import Store
 from replication.core.schema import mistake, shown
 from replication.core.settings import Parameters
+from replication.core.store import Store
 from replication.data.images import ImageSet
 from replication.profiles.record import Layer, read_record, record_path
 from replication.profiles.settings import Profiled

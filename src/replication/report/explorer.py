@@ -12,7 +12,8 @@ from scipy import stats
 
 from replication.core import strict_json
 from replication.core.family import Family, Part, calibration_name
-from replication.core.runs import CLOCKS, PAIRED_SETTINGS, Record
+from replication.core.run import PAIRED_SETTINGS
+from replication.core.runs import CLOCKS, Record
 
 # An unguided run says these, too: a guided run is compared with the unguided one that was trained alike.
 TRAINED_ALIKE = {"precision", "patience", "min_delta", "max_epochs", "epochs", "adam"}

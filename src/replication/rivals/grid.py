@@ -2,7 +2,7 @@
 
 from msgspec.structs import asdict
 
-from replication.core.runs import Run, unique
+from replication.core.run import Run, unique
 from replication.rivals.settings import FEEDBACKS, Arm, RivalsSettings
 
 GUIDANCE = ("form", "epsilon", "anchor")  # of the small CNNs' settings: only some forms use them

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from replication.core.runs import Run
+from replication.core.run import Run
 
 FILTER = 3
 POOL = 2

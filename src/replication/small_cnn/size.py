@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.core.training_size import TrainingSize
 from replication.data.catalogue import Known
 from replication.small_cnn.geometry import FILTER, feature_sides

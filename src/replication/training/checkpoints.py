@@ -10,7 +10,7 @@ from torch import Tensor
 
 from replication.core import measured
 from replication.core.files import reading, write_whole
-from replication.core.runs import Run
+from replication.core.run import Run
 
 
 def save(path: Path, run: Run, state: dict[str, Any]) -> None:

@@ -24,7 +24,9 @@ from replication.core import paths
 from replication.core.errors import Damaged
 from replication.core.files import reading, set_aside, write_whole
 from replication.core.provenance import environment
-from replication.core.runs import Record, Run, Store, make_record
+from replication.core.run import Run
+from replication.core.runs import Record, make_record
+from replication.core.store import Store
 from replication.data.mapped import MappedSet
 from replication.training import checkpoints
 from replication.training.stopping import EarlyStopping

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from replication.core.runs import Record, Run
+from replication.core.run import Run
+from replication.core.runs import Record
 
 GPU_MEMORY_SHARE = 0.5  # of what is free, for one stack
 

@@ -14,7 +14,8 @@ from replication.autoencoder.report import hypotheses as report
 from replication.autoencoder.statistics import comparisons, pairs
 from replication.core import paths
 from replication.core.family import find, findings_of
-from replication.core.runs import Run, of_grid, read_table, write_table
+from replication.core.run import Run
+from replication.core.runs import of_grid, read_table, write_table
 from replication.core.settings import load
 
 FAMILIES = (FAMILY, "autoencoder-cifar10")

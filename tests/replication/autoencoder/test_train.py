@@ -13,7 +13,8 @@ from replication import autoencoder
 from replication.autoencoder.training import train as trainer
 from replication.autoencoder.training.penalised import penalised_change
 from replication.core.errors import UserError
-from replication.core.runs import Run, read_table
+from replication.core.run import Run
+from replication.core.runs import read_table
 from replication.data import mnist
 from replication.data.images import pixels
 from replication.training.stopping import stopping_epoch

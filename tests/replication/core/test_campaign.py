@@ -4,7 +4,7 @@ import pytest
 
 from replication.core import campaign
 from replication.core.campaign import Need, Times, Wanted, blocks, rows, wanted
-from replication.core.runs import Run
+from replication.core.run import Run
 
 SECONDS = {"small": 10.0, "wide": 100.0, "huge": 5000.0}
 EPOCHS = {"huge": 50.0}

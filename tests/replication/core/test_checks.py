@@ -14,8 +14,10 @@ from replication.core.checks import Held
 from replication.core.executors import in_process
 from replication.core.records import sealed
 from replication.core.repeats import CPU, cheapest, repeat
-from replication.core.runs import Run, Store, make_record, read_table, write_table
+from replication.core.run import Run
+from replication.core.runs import make_record, read_table, write_table
 from replication.core.settings import load
+from replication.core.store import Store
 
 ROOT = Path(__file__).parents[3]
 PARAMETERS = load("demo", ROOT / "params.yaml")

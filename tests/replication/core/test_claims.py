@@ -9,7 +9,8 @@ import pytest
 from replication.core import claims
 from replication.core.claims import Claims
 from replication.core.files import OURS
-from replication.core.runs import Store, make_record
+from replication.core.runs import make_record
+from replication.core.store import Store
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import pytest
 from replication.__main__ import main
 from replication.core import clearing, commands, paths
 from replication.core.family import find
-from replication.core.runs import Store, make_record, read_table, write_table
+from replication.core.runs import make_record, read_table, write_table
 from replication.core.settings import load
+from replication.core.store import Store
 
 FAMILY = "autoencoder-mnist"
 

@@ -11,8 +11,9 @@ import torch
 from replication.__main__ import main
 from replication.core import doctor, paths, traps
 from replication.core.family import find
-from replication.core.runs import Store, make_record, write_table
+from replication.core.runs import make_record, write_table
 from replication.core.settings import load
+from replication.core.store import Store
 from replication.data import imagenette, presence
 
 

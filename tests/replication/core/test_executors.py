@@ -16,7 +16,7 @@ from replication import data as datasets
 from replication.core import executors
 from replication.core.errors import UserError
 from replication.core.executors import OutOfTime, in_process, local_workers
-from replication.core.runs import Run
+from replication.core.run import Run
 
 FOREVER = float("inf")
 TRAINER = "replication.autoencoder.training.train"

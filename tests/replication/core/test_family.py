@@ -13,8 +13,9 @@ from replication.core import family as family_module
 from replication.core import paths
 from replication.core.errors import UserError
 from replication.core.family import find, room_names
-from replication.core.runs import Store, read_table
+from replication.core.runs import read_table
 from replication.core.settings import load, sections_of
+from replication.core.store import Store
 
 ROOT = Path(__file__).parents[3]
 PARAMS = ROOT / "params.yaml"

@@ -2,7 +2,8 @@
 
 from replication.core import finished
 from replication.core.finished import Outcome
-from replication.core.runs import Store, make_record, read_table, write_table
+from replication.core.runs import make_record, read_table, write_table
+from replication.core.store import Store
 
 
 def record(run):

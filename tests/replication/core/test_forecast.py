@@ -10,7 +10,9 @@ from replication.core import forecast, paces, timing
 from replication.core.errors import UserError
 from replication.core.forecast import Forecast, Left, measure
 from replication.core.paces import Pace, Paces, network
-from replication.core.runs import Run, Store, make_record
+from replication.core.run import Run
+from replication.core.runs import make_record
+from replication.core.store import Store
 
 CPU = torch.device("cpu")
 

@@ -9,8 +9,10 @@ import pytest
 from replication import inputs, rivals, small_cnn
 from replication.core import merging, paths
 from replication.core.records import line, sealed
-from replication.core.runs import Run, Store, make_record, read_table
+from replication.core.run import Run
+from replication.core.runs import make_record, read_table
 from replication.core.settings import load, measured_by
+from replication.core.store import Store
 
 HERE = Path(__file__).parents[3]
 FAMILIES = load("paper", HERE / "params.yaml").families

@@ -11,8 +11,9 @@ from replication.__main__ import main
 from replication.core import paths
 from replication.core.family import find
 from replication.core.records import line
-from replication.core.runs import Store, make_record, read_table, write_table
+from replication.core.runs import make_record, read_table, write_table
 from replication.core.settings import load
+from replication.core.store import Store
 from replication.core.tables import refused_file
 
 ROOT = Path(__file__).parents[3]

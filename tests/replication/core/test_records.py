@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from replication.core import records, runs
+from replication.core import records
 from replication.core.records import key_of, line, parse, read_digests, sealed
-from replication.core.runs import Run, make_record, read_table, write_table
+from replication.core.run import TRAINING_VERSION, Run
+from replication.core.runs import make_record, read_table, write_table
 
 RUNS = Path(__file__).parents[3] / "data" / "runs" / "paper"
 TABLES = sorted(path for path in RUNS.glob("*.jsonl") if not path.stem.startswith("profile-"))
@@ -40,7 +41,7 @@ def text(record):
 
 
 def again(record, digests=None):
-    return parse(text(record), runs.TRAINING_VERSION, digests or {})
+    return parse(text(record), TRAINING_VERSION, digests or {})
 
 
 @given(made())

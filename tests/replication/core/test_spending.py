@@ -12,8 +12,9 @@ from replication.core.campaign import RULE
 from replication.core.errors import UserError
 from replication.core.family import find
 from replication.core.paces import Pace
-from replication.core.runs import Store, read_table
+from replication.core.runs import read_table
 from replication.core.settings import load
+from replication.core.store import Store
 from replication.core.sweep import Order, Outcome
 
 QUICK = Pace(epoch=0.01, once=0.0, estimate=False, alone=False)

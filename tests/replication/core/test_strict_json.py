@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from replication.core import board, strict_json
-from replication.core.runs import Store, make_record, read_table, write_table
+from replication.core.runs import make_record, read_table, write_table
+from replication.core.store import Store
 
 ROOT = Path(__file__).parents[3]
 TABLES = sorted((ROOT / "data/runs/paper").glob("*-*.jsonl"))

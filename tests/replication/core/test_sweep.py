@@ -9,7 +9,8 @@ from replication.core import executors, sweep
 from replication.core.claims import Claims
 from replication.core.executors import OutOfTime
 from replication.core.records import sealed
-from replication.core.runs import Store, make_record, read_table, write_table
+from replication.core.runs import make_record, read_table, write_table
+from replication.core.store import Store
 from replication.training.trainer import Epoch
 
 CPU = torch.device("cpu")

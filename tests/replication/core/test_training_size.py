@@ -12,7 +12,7 @@ from replication.autoencoder.training.model import Autoencoders
 from replication.coco_unet.training.model import UNet
 from replication.core import family, paths, room_for, training_size
 from replication.core.errors import UserError
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.core.settings import load
 from replication.core.training_size import TrainingSize
 from replication.data.catalogue import known

@@ -9,8 +9,9 @@ from replication.__main__ import main
 from replication.core import paths
 from replication.core.family import find
 from replication.core.finished import Outcome
-from replication.core.runs import Store, make_record, read_table, write_table
+from replication.core.runs import make_record, read_table, write_table
 from replication.core.settings import load
+from replication.core.store import Store
 from replication.imagenette import grid, rows
 
 FAMILY = "resnet50-imagenette"

@@ -12,7 +12,7 @@ from replication.core.errors import UserError
 from replication.core.family import findings_of, parts_of, room
 from replication.core.paths import PARAMS
 from replication.core.profiled_weights import OTHERS
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.core.settings import load
 from replication.profiles import measure, record, trained_networks, zoo
 from replication.profiles.statistics import claims

@@ -7,8 +7,8 @@ from unet_runs import made_up
 from replication.coco_unet.training import task
 from replication.core import paths
 from replication.core.family import find
-from replication.core.runs import Store
 from replication.core.settings import load
+from replication.core.store import Store
 from replication.profiles import measure, record
 from replication.profiles.zoo import glorot_uniform_
 

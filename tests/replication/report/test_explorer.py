@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from replication.core.family import parts_of, room_names
-from replication.core.runs import Run, make_record
+from replication.core.run import Run
+from replication.core.runs import make_record
 from replication.core.settings import load
 from replication.report import explorer
 

@@ -1,6 +1,6 @@
 import pytest
 
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.small_cnn.geometry import anchor, feature_sides
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from entropy_guidance import EntropyGuidance
 from replication import small_cnn
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.data.images import ImageSet
 from replication.small_cnn.geometry import anchor
 from replication.small_cnn.training import train as trainer

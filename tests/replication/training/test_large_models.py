@@ -19,7 +19,8 @@ from replication.coco_unet.training.model import UNet
 from replication.coco_unet.training.train import TRAINER
 from replication.core import paths
 from replication.core.errors import UserError
-from replication.core.runs import Run, Store
+from replication.core.run import Run
+from replication.core.store import Store
 from replication.data.mapped import MappedSet
 from replication.profiles.zoo import glorot_uniform_
 from replication.training import checkpoints, large_models

@@ -9,7 +9,8 @@ import pandas as pd
 from replication.autoencoder import grid
 from replication.autoencoder.settings import AutoencoderSettings
 from replication.autoencoder.statistics.replay import keras_mean, plain_sum, replayed_epoch
-from replication.core.runs import Record, Run
+from replication.core.run import Run
+from replication.core.runs import Record
 from replication.training.stopping import best_epoch
 
 PUBLISHED, BASE = "published", "base"  # names of the paper's protocol and of its control among the variants

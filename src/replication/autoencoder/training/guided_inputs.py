@@ -13,7 +13,7 @@ from torch import Tensor
 
 from replication.autoencoder.inputs import DEAD_ONLY, LEADING, MOST_VARIABLE, RAREST
 from replication.core.errors import UserError
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.data.images import ImageSet, pixels
 
 CHUNK = 2000  # images held as numbers

@@ -27,7 +27,8 @@ from replication.autoencoder.training.backpropagation import Backpropagation
 from replication.autoencoder.training.model import Autoencoders
 from replication.autoencoder.training.penalised import SCALE, Penalised, penalised_change
 from replication.core.provenance import environment
-from replication.core.runs import Record, Run, make_record
+from replication.core.run import Run
+from replication.core.runs import Record, make_record
 from replication.data.images import ImageSet, pixels
 from replication.training.fused_adam import FusedAdam, keras_step
 from replication.training.stopping import EarlyStopping, best_epoch

@@ -15,7 +15,7 @@ from replication.coco_unet.layer_numbers import SKIP_FEEDING, layers_by_number, 
 from replication.coco_unet.training.masks import encode_image, encode_mask
 from replication.coco_unet.training.model import Sigmoid, UNet
 from replication.core.errors import UserError
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.data.mapped import MappedSet
 from replication.profiles.zoo import glorot_uniform_
 from replication.training.stopping import best_epoch

@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from entropy_guidance import profile, selection
 from replication.core.errors import UserError
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.data.mapped import MappedSet
 from replication.imagenette.training import model as networks
 from replication.imagenette.training.augmentation import augment as augmented

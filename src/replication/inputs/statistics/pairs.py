@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 import pandas as pd
 
 from replication.autoencoder.statistics.pairs import epochs_to_reach
-from replication.core.runs import Record, Run
+from replication.core.run import Run
+from replication.core.runs import Record
 
 UNGUIDED, LEADING, VARIABLE, NORM, EXACT = "unguided", "leading", "most-variable", "norm", "exact"  # as params.yaml
 RATES, WEIGHTS = "rate-", "weights-"  # names the arms; those of unguided controls begin so

@@ -15,7 +15,8 @@ from replication.autoencoder.training import guided_inputs
 from replication.autoencoder.training.guided_inputs import Seen
 from replication.autoencoder.training.train import initial_weights, train_again
 from replication.core import paths, strict_json, studies
-from replication.core.runs import Record, Run, read_current
+from replication.core.run import Run
+from replication.core.runs import Record, read_current
 from replication.core.settings import Parameters
 from replication.data.images import ImageSet, pixels
 from replication.inputs.grid import arms

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from entropy_guidance import EntropyGuidance, selection
-from replication.core.runs import Run
+from replication.core.run import Run
 
 FLOOR = 0.01  # log(|c11| + floor): what keeps a step at a small weight from being a leap
 EXAMPLE = (1, 3, 32, 32)

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from replication.core.provenance import environment
-from replication.core.runs import Record, Run, make_record
+from replication.core.run import Run
+from replication.core.runs import Record, make_record
 from replication.data.images import ImageSet
 from replication.norms.training.network import initial
 from replication.norms.training.steps import action_of, guided_layers

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from replication.core.runs import Record, Run
+from replication.core.run import Run
+from replication.core.runs import Record
 from replication.rivals.record import PER_NAT
 from replication.rivals.settings import UNGUIDED
 from replication.statistics.t_tests import t_interval

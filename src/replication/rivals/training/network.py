@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from entropy_guidance.bottleneck import VariationalBottleneck
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.small_cnn.geometry import FILTER, POOL, Padding
 from replication.small_cnn.training.model import CLASSES, Product, SmallCNNs
 

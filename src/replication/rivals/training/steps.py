@@ -14,7 +14,7 @@ from entropy_guidance import EntropyGuidance
 from entropy_guidance.bottleneck import bottleneck_loss
 from entropy_guidance.outputs import ConfidencePenalty
 from entropy_guidance.transfer_entropy import TransferEntropyFeedback, null_probability
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.rivals.settings import FEEDBACKS
 from replication.rivals.training.network import Network
 from replication.small_cnn.geometry import anchor

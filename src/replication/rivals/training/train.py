@@ -17,7 +17,8 @@ from torch.nn import functional as F
 
 from entropy_guidance import outputs
 from replication.core.provenance import environment
-from replication.core.runs import Record, Run, make_record, nine_digits
+from replication.core.run import Run
+from replication.core.runs import Record, make_record, nine_digits
 from replication.data.images import ImageSet
 from replication.rivals.record import EPOCHS, IMAGES, PER_NAT
 from replication.rivals.settings import FEEDBACKS

@@ -11,7 +11,8 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from replication.core.runs import Record, Run, of_grid
+from replication.core.run import Run
+from replication.core.runs import Record, of_grid
 from replication.small_cnn import grid
 from replication.small_cnn.grid import REPLICATES
 from replication.small_cnn.settings import CnnSettings

@@ -25,7 +25,8 @@ from torch.nn import functional as F
 
 from entropy_guidance import penalty
 from replication.core.provenance import environment
-from replication.core.runs import Record, Run, make_record
+from replication.core.run import Run
+from replication.core.runs import Record, make_record
 from replication.data.images import ImageSet
 from replication.small_cnn.geometry import FILTER, anchor, feature_sides
 from replication.small_cnn.training.model import SmallCNNs

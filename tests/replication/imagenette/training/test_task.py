@@ -11,7 +11,8 @@ from torchvision.models import resnet50, vgg16
 from replication import imagenette
 from replication.core import paths
 from replication.core.errors import UserError
-from replication.core.runs import Run, Store
+from replication.core.run import Run
+from replication.core.store import Store
 from replication.data.mapped import MappedSet
 from replication.imagenette.training import augmentation, task
 from replication.imagenette.training import model as networks

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from entropy_guidance import EntropyGuidance
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.norms.training.network import SmallResNet, initial
 from replication.norms.training.steps import FLOOR, action_of, guided_layers
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from replication import norms
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.data.images import ImageSet
 from replication.norms.training import train
 from replication.norms.training.network import initial

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from entropy_guidance import exact_conv_entropy_change, renyi
 from replication import rivals
-from replication.core.runs import Run
+from replication.core.run import Run
 from replication.data.images import ImageSet
 from replication.rivals.training import measure, train
 from replication.rivals.training.measure import Measurement
