@@ -72,13 +72,17 @@ def _word(claims: Sequence[Mapping[str, Any]]) -> str:
     return "Mostly not." if 2 * len(stand) < len(decided) else "In part." if len(stand) < len(claims) else "Yes."
 
 
+def _are(number: int) -> str:
+    return f"{number} {'is' if number == 1 else 'are'}"
+
+
 def _lead(claims: Sequence[Mapping[str, Any]], by_id: Mapping[str, Mapping[str, Any]]) -> str:
     found = dict(counts(claims))
     open_ = found.get("inconclusive", 0) + found.get("not tested", 0)
     said = (
         "The paper adds a penalty to a network's loss, so that chosen layers keep entropy; we call them guided. "
-        f"Of its {len(claims)} claims {found.get('reproduced', 0)} is reproduced, {found.get('partly', 0)} are in part "
-        f"and {found.get('not reproduced', 0)} are not; {open_} wait for runs."
+        f"Of its {len(claims)} claims {_are(found.get('reproduced', 0))} reproduced, {_are(found.get('partly', 0))} in "
+        f"part and {_are(found.get('not reproduced', 0))} not; {open_} wait for runs."
     )
     epochs = by_id["C4"]
     if epochs["control"] == "does not survive" and epochs["ours"] and epochs["after_control"]:
