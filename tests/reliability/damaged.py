@@ -12,7 +12,7 @@ import torch
 
 from replication import data as datasets
 from replication.autoencoder import record as square_part
-from replication.core import findings, paths, tables
+from replication.core import checks, findings, paths, studies, tables
 from replication.core.errors import UserError
 from replication.core.findings import Findings
 from replication.core.records import DIGESTS, FIELDS, line, sealed
@@ -35,6 +35,7 @@ CHECKPOINT, STORE, IMAGES = Path("checkpoint.pt"), Path(".runs"), paths.prepared
 MAPS = paths.prepared() / "drawings"
 LAYERS = rows.record_path(SCALE, "resnet50-imagenette")
 FOUND = Path("findings.json")
+STUDIES = ("theory.json", "guided-inputs.json", "profile-unet.jsonl")
 
 
 def made(number: int) -> list[dict[str, Any]]:
@@ -112,6 +113,15 @@ def _as_before(read: Callable[[], Any]) -> Callable[[], bool]:
     return same
 
 
+def _studies() -> bool:
+    """As `runs check` looks at them."""
+    folder = paths.RUNS / SCALE
+    found = {path.name: studies.digest(path) for path in studies.files(folder)}
+    for finding in checks.studies(found, studies.read_digests(folder)).findings:
+        raise UserError(str(finding))
+    return True
+
+
 @dataclass(frozen=True)
 class Kind:
     """Files of one kind, and whether their reader gives what was written."""
@@ -126,6 +136,8 @@ def kinds() -> dict[str, Kind]:
     record = paths.record
     return {
         "tables": Kind((TABLE,), _table),
+        "studies, by their digests": Kind(tuple(paths.RUNS / SCALE / name for name in STUDIES), _studies),
+        "digests of studies": Kind((paths.RUNS / SCALE / studies.DIGESTS,), _studies),
         "digests of tables": Kind((TABLE.parent / DIGESTS,), _table),
         "records of the store": Kind(tuple(Store(STORE).path(one["key"]) for one in RECORDS[:4]), _stored),
         "checkpoints": Kind((CHECKPOINT,), _checkpoint),

@@ -23,7 +23,7 @@ def kinds(tmp_path_factory):
 NAMES = (
     *("tables", "digests of tables", "records of the store", "checkpoints", "images", "memory maps", "manifests"),
     *("descriptions of memory maps", "layers", "findings", "theory", "audit", "zeros", "inputs", "square parts"),
-    "profiles",
+    *("profiles", "studies, by their digests", "digests of studies"),
 )
 
 

@@ -6,6 +6,6 @@ from replication.data.catalogue import Known
 
 
 def size_of(run: Run, about: Known) -> TrainingSize:
-    """Two dense layers; of an image the latent values and the output are kept, before and behind their activations."""
+    """Two dense layers; of an image the latent values and the output are kept."""
     pixels, width = about.inputs, run["width"]
-    return TrainingSize(2 * pixels * width + width + pixels, 2 * (width + pixels))
+    return TrainingSize(2 * pixels * width + width + pixels, width + pixels)

@@ -8,7 +8,7 @@ from replication.data.catalogue import Known
 
 
 def size_of(run: Run, about: Known) -> TrainingSize | None:
-    """Of each convolution its output is kept before and behind ReLU. None of a network of a package's."""
+    """Of each 3 x 3 convolution its output is kept, and what is joined. None of a network of a package's."""
     if run["network"] != "unet":
         return None
     *encoder, bottleneck = map(int, run["widths"].split("-"))
@@ -18,8 +18,8 @@ def size_of(run: Run, about: Known) -> TrainingSize | None:
     parameters += sum(4 * below * width + width + _block(2 * width, width) for below, width in up)
     parameters += encoder[0] + 1
     pixels = [about.side**2 // 4**level for level in range(len(encoder) + 1)]
-    activations = sum(4 * width * count for width, count in zip([*encoder, bottleneck], pixels, strict=True))
-    activations += sum((1 + 2 + 4) * width * count for width, count in zip(encoder, pixels, strict=False))
+    activations = sum(2 * width * count for width, count in zip([*encoder, bottleneck], pixels, strict=True))
+    activations += sum((2 + 2) * width * count for width, count in zip(encoder, pixels, strict=False))
     return TrainingSize(parameters, activations)
 
 

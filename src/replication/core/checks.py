@@ -131,7 +131,7 @@ def digests(held: Sequence[Held], kept: Mapping[str, str]) -> Outcome:
 def studies(found: Mapping[str, str], noted: Mapping[str, str]) -> Outcome:
     """The record of a study has the digest that was noted when it was written; both by name of file."""
     judged = found.keys() & noted.keys()
-    what = "its content was changed: it has another digest than was noted. Restore it with git, or do the study again"
+    what = "has another digest than studies.json notes: one of them was changed. Restore both, or do the study again"
     findings = [Finding(name, noted[name][:12], what) for name in sorted(judged) if found[name] != noted[name]]
     return Outcome("studies", f"{_count(len(found), 'file')} ({len(judged)} with a digest)", findings)
 

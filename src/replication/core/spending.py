@@ -116,6 +116,7 @@ def _train(asked: _Campaign, plan: "Plan", block: Block, seconds: float) -> tupl
         manifest=paths.manifest(family.scale, role_of(family.name)),
         order=sweep.Order({run.key: place for place, run in enumerate(block.runs)}, plan.times.fits),
         cluster=asked.cluster,
+        size_of=family.size_of,
     )
     return outcome.trained, outcome.interrupted
 

@@ -14,14 +14,17 @@ DIGESTS = "studies.json"  # in the records' folder: SHA-256 by name of file
 
 
 def write(path: Path, text: str) -> None:
-    """Write a study's record, and note its digest. Two studies that end at once both have theirs noted.
+    """Write a study's record, and note its digest where digests are noted, which `runs seal` begins.
+
+    Two studies that end at once both have theirs noted. At other scales records change with every experiment.
 
     Raises:
         UserError: a file cannot be written, or the noted digests are damaged.
     """
     write_text(path, text)
-    with alone(paths.store() / "studies.lock", "notes a digest"):
-        note(path.parent, {path.name: digest(path)})
+    if (path.parent / DIGESTS).exists():
+        with alone(paths.store() / "studies.lock", "notes a digest"):
+            note(path.parent, {path.name: digest(path)})
 
 
 def note(folder: Path, found: Mapping[str, str]) -> None:

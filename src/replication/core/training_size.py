@@ -13,8 +13,6 @@ from replication.core.run import Run
 from replication.data.catalogue import Known, known
 
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 4}  # of a number; weights stay float32 beside bfloat16
-STATE = 4  # numbers of a parameter: weight, gradient, Adam's two moments
-CHECKPOINT = 3  # of them a checkpoint keeps all but the gradient
 
 
 @dataclass(frozen=True)
@@ -23,6 +21,7 @@ class TrainingSize:
 
     parameters: int
     activations: int
+    moments: int = 2  # of the optimiser, for each parameter: Adam's
 
 
 SizeOf = Callable[[Run, Known], TrainingSize | None]  # None: nobody knows
@@ -59,15 +58,16 @@ def check(runs: Sequence[Run], size_of: SizeOf, *, memory: int | None, store: Pa
 
 
 def memory_of(run: Run, found: TrainingSize) -> int:
-    """Bytes of one training: parameters, gradients, Adam's moments; a batch's activations and their gradients."""
-    numbers = STATE * found.parameters + 2 * run["batch_size"] * found.activations
+    """Bytes of one training, at least: parameters, their gradients and moments, and a batch's activations."""
+    numbers = (2 + found.moments) * found.parameters + run["batch_size"] * found.activations
     return BYTES[run["precision"]] * numbers
 
 
 def disk_of(runs: Sequence[Run], kept: Sequence[tuple[Run, TrainingSize]]) -> int:
     """Bytes that runs leave: records, weights of unguided ones, and a checkpoint beside the one that it replaces."""
     weights = sum(BYTES[run["precision"]] * found.parameters for run, found in kept if run["lambda"] == 0)
-    checkpoint = max((2 * CHECKPOINT * BYTES[run["precision"]] * found.parameters for run, found in kept), default=0)
+    states = (BYTES[run["precision"]] * (1 + found.moments) * found.parameters for run, found in kept)
+    checkpoint = 2 * max(states, default=0)
     return len(runs) * RUN_DISK + weights + checkpoint
 
 

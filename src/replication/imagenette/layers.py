@@ -27,6 +27,7 @@ from replication.core.store import Store
 from replication.imagenette import grid, rows
 from replication.imagenette.rows import EMPIRICAL, Chosen
 from replication.imagenette.settings import ImagenetteSettings
+from replication.imagenette.size import size_of
 from replication.profiles import record as profiles
 
 
@@ -120,4 +121,5 @@ def train(run: Run, trainer: str, store: Store, options: argparse.Namespace) -> 
             device=choose_device(options.device),
             minutes=options.minutes,
             workers=options.workers,
+            size_of=size_of,
         )

@@ -10,7 +10,7 @@ SIDE = 224
 
 
 def size_of(run: Run, about: Known) -> TrainingSize:
-    """With a fraction of the channels, about its square of the parameters; outputs are kept before and behind ReLU."""
+    """With a fraction of the channels, about its square of the parameters. SGD with momentum."""
     parameters, outputs = WHOLE[run["network"]]
     divisor = run["divisor"]
-    return TrainingSize(parameters // divisor**2, 2 * outputs * about.side**2 // (SIDE**2 * divisor))
+    return TrainingSize(parameters // divisor**2, outputs * about.side**2 // (SIDE**2 * divisor), moments=1)

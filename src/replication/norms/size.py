@@ -8,7 +8,7 @@ CLASSES = 10
 
 
 def size_of(run: Run, about: Known) -> TrainingSize:
-    """Of each convolution its output, normalised and rectified, is kept: at whole, half and a quarter of the side."""
+    """Of each convolution its output is kept, at whole, half and a quarter of the side. SGD without momentum."""
     width, pixels = run["width"], about.side**2
     kernels = 9 * width * (about.colours + 2 * width)  # the stem and the first block
     kernels += (9 * (2 + 4) + 2) * width**2  # the second, and its skip
@@ -16,4 +16,4 @@ def size_of(run: Run, about: Known) -> TrainingSize:
     norms = 2 * width * (1 + 2 + 3 * 2 + 3 * 4)
     dense = CLASSES * (4 * width + 1)
     outputs = width * pixels * (1 + 2) + 3 * 2 * width * pixels // 4 + 3 * 4 * width * pixels // 16
-    return TrainingSize(kernels + norms + dense, 3 * outputs)
+    return TrainingSize(kernels + norms + dense, outputs, moments=0)

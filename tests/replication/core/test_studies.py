@@ -57,6 +57,14 @@ def test_a_study_done_again_is_noted_again(folder, monkeypatch):
     assert main(["runs", "check", "--scale", "paper"]) == 0
 
 
+def test_where_nothing_is_noted_a_study_notes_nothing(folder, monkeypatch):
+    monkeypatch.setattr(audit, "audit", dict)
+    (folder / studies.DIGESTS).unlink()
+    audit.write(load("paper"))
+    assert not (folder / studies.DIGESTS).exists()
+    assert main(["runs", "check", "--scale", "paper"]) == 0
+
+
 def test_sealing_notes_what_is_not_noted_and_nothing_else(folder, capsys):
     noted = json.loads((folder / studies.DIGESTS).read_text())
     del noted["theory.json"]
