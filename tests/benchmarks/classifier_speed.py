@@ -72,7 +72,7 @@ class Files(Dataset):
 
 def decoded(files: list[Path], size: int) -> MappedSet:
     """The same files as the trainer wants them; two of them are the validation split."""
-    examples = list(imagenette._examples(files, sorted({file.parent.name for file in files}), size))
+    examples = list(imagenette._examples(files, sorted({file.parent.name for file in files}), size, "pillow"))
     images = torch.from_numpy(np.stack([example.image for example in examples]))
     labels = torch.from_numpy(np.stack([example.target for example in examples]))
     return MappedSet(images, labels, images[:2], labels[:2], about={})

@@ -221,7 +221,7 @@ def test_a_fresh_store_is_filled_from_the_table(clone):
 KILLED = """
 import os, sys
 from replication.__main__ import main
-from replication.core.runs import Store
+from replication.core.store import Store
 
 def put_and_die_after_two(store, record):
     put(store, record)

@@ -27,7 +27,8 @@ def autoencoders(times):
 
 def small_cnns(times):
     three = small_cnn_runs.three("cnn-cifar10")
-    settings = with_grid(three, replicates=25 * times, smallest_replicates=30 * times)
+    growing = tuple(name for name in three.grid.variants if three.variants[name].replicates is None)
+    settings = with_grid(three, replicates=25 * times, smallest_replicates=30 * times, variants=growing)
     return settings, small_cnn_runs.made(settings, small_cnn_runs.strong)
 
 

@@ -103,7 +103,7 @@ def test_a_deadline_ends_the_workers(digits):
 MANY = """
 import sys
 from replication.core.executors import OutOfTime, local_workers
-from replication.core.runs import Run
+from replication.core.run import Run
 
 if __name__ == "__main__":
     try:

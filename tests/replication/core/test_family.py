@@ -92,7 +92,7 @@ TOY = {
 
         from replication.core import late
         from replication.core.family import Family, Room
-        from replication.core.runs import Run
+        from replication.core.run import Run
         from replication.core.schema import Lambdas, Positive, Struct, Whole
 
 
