@@ -36,6 +36,7 @@ def test_every_page_with_a_template_is_here():
         "docs/paper-scale.md",
         "docs/pipeline.md",
         "docs/reproducibility.md",
+        "docs/setting-up.md",
     }
     assert {page.as_posix() for page in PAGES} == expected
 
