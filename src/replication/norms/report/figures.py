@@ -4,7 +4,9 @@ from typing import Any
 
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from replication.norms.statistics.findings import MARGIN
 from replication.report.figures import ORANGE, house_style
@@ -15,8 +17,10 @@ DASHES = ("--", "-", ":", "-.")  # of the lambda, the smallest first
 
 @house_style()
 def arms(along: pd.DataFrame, differences: pd.DataFrame) -> Figure:
-    """(a) Accuracy, and (b) how much longer the guided filters are, after each epoch; (c) paired differences."""
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13.5, 4.2), layout="constrained")
+    """(a) Accuracy, and (b) how much longer the guided filters are, after each epoch; (c) differences of pairs."""
+    known = differences[differences["n"] > 0].reset_index(drop=True)
+    panels = 2 if known.empty else 3
+    figure, (left, middle, *others) = plt.subplots(1, panels, figsize=(4.5 * panels, 4.2), layout="constrained")
     values = sorted(set(along["lambda"]) - {0.0})
     for (arm, lambda_), rows in along.groupby(["arm", "lambda"], sort=False):
         dash = "-" if lambda_ == 0 else DASHES[values.index(lambda_) % len(DASHES)]
@@ -27,7 +31,13 @@ def arms(along: pd.DataFrame, differences: pd.DataFrame) -> Figure:
     left.set(xlabel="epoch", ylabel="validation accuracy", title="(a) accuracy")
     left.legend(fontsize=7)
     middle.set(xlabel="epoch", ylabel="nats", title="(b) growth of the guided filters' lengths")
-    known = differences[differences["n"] > 0].reset_index(drop=True)
+    for right in others:
+        _pairs(right, known)
+    return figure
+
+
+def _pairs(right: Axes, known: pd.DataFrame) -> None:
+    """Differences with their intervals, over the margin of the rule."""
     for place, row in known.iterrows():
         arm = row["difference"].partition(" ")[0]
         right.plot(row["mean"], place, "o", color=COLOURS[arm])
@@ -38,4 +48,4 @@ def arms(along: pd.DataFrame, differences: pd.DataFrame) -> Figure:
     right.axvspan(-MARGIN, MARGIN, color="lightgrey", zorder=0)
     right.axvline(0, color="grey", linewidth=1)
     right.set(xlabel="difference in validation accuracy", title="(c) pairs")
-    return figure
+    right.xaxis.set_major_locator(MaxNLocator(5))
