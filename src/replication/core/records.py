@@ -150,13 +150,16 @@ def _check_digest(text: bytes, content: dict[str, Any], digests: Mapping[str, st
         raise ValueError(f"its content was changed: its digest is {found[:12]}, and {carried[:12]} was recorded")
 
 
-def read_digests(folder: Path) -> Mapping[str, str]:
+def read_digests(folder: Path, name: str = DIGESTS) -> Mapping[str, str]:
     """By key, the digests of records in a folder's tables that were made before records carried one.
+
+    Args:
+        name: of another file of digests in the folder.
 
     Raises:
         UserError: the file is damaged.
     """
-    path = folder / DIGESTS
+    path = folder / name
     if not path.exists():
         return {}
     with reading(path, "restore it with git"):

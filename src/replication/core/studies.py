@@ -4,11 +4,8 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-
 from replication.core import paths, records, strict_json
 from replication.core.files import alone, reading, write_text
-from replication.core.records import Digest
 
 DIGESTS = "studies.json"  # in the records' folder: SHA-256 by name of file
 
@@ -39,11 +36,7 @@ def read_digests(folder: Path) -> Mapping[str, str]:
     Raises:
         UserError: the file is damaged.
     """
-    path = folder / DIGESTS
-    if not path.exists():
-        return {}
-    with reading(path, "restore it with git"):
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Digest])
+    return records.read_digests(folder, DIGESTS)
 
 
 def files(folder: Path) -> list[Path]:

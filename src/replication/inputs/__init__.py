@@ -1,20 +1,8 @@
 """Which inputs the guided block reads: hypotheses H9 and H10."""
 
+from replication.training import recorded
+
 SECTIONS = ()  # of params.yaml: it has none of its own
 
 # What every record of its runs has; tests compare with what is trained.
-METRICS = (
-    "stopping_epoch",
-    "stopped_early",
-    "validation_mse",
-    "train_mse",
-    "best_validation_mse",
-    "best_epoch",
-    "initial_entropy_change",
-    "entropy_change",
-)
-HISTORIES = (
-    "train_mse",
-    "validation_mse",
-    "entropy_change",
-)
+METRICS, HISTORIES = recorded.AUTOENCODER_METRICS, recorded.AUTOENCODER_HISTORIES

@@ -7,7 +7,7 @@ Shape legend: B batch, N training images, V validation images.
 
 import math
 import time
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -19,24 +19,12 @@ from replication.core.runs import Record, make_record
 from replication.data.images import ImageSet
 from replication.norms.training.network import initial
 from replication.norms.training.steps import action_of, guided_layers
+from replication.training.singly import on_device, one_thread, stack_key, stack_size
 from replication.training.trainer import Epoch, Orders, prepare
 
 __all__ = ["cost", "one_thread", "stack_key", "stack_size", "train"]
 
 VALIDATION_PART = 500  # images
-
-
-def stack_key(run: Run) -> Hashable:
-    """Any of them can follow another."""
-    return run.family
-
-
-def stack_size(run: Run, data: ImageSet, device: torch.device) -> int:  # noqa: ARG001
-    return 1
-
-
-def one_thread(run: Run) -> bool:  # noqa: ARG001
-    return True
 
 
 def cost(run: Run) -> float:
@@ -63,12 +51,9 @@ class _Training:
         prepare(device)
         self.run, self.device, self.dtype = run, device, getattr(torch, run["precision"])
         self.environment = environment(device, 1)
-        self.train_NHWC, self.validation_VHWC = (
-            i.movedim(1, -1).contiguous().to(device) for i in (images.train_images, images.validation_images)
-        )
-        self.train_labels_N, self.validation_labels_V = (
-            labels.long().to(device) for labels in (images.train_labels, images.validation_labels)
-        )
+        data = on_device(images, device)
+        self.train_NHWC, self.validation_VHWC = data.train_NHWC, data.validation_VHWC
+        self.train_labels_N, self.validation_labels_V = data.train_labels_N, data.validation_labels_V
         colours = images.train_images.shape[1]
         self.network = initial(colours, run["width"], run.seed("weights")).to(
             device,

@@ -8,7 +8,7 @@ Shape legend: B batch, N training images, V validation images, K classes.
 """
 
 import time
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -28,6 +28,7 @@ from replication.rivals.training.network import Network, images_of
 from replication.rivals.training.steps import action_of, loss_of
 from replication.small_cnn.training.train import VALIDATION_PART, cost
 from replication.training.fused_adam import FusedAdam
+from replication.training.singly import on_device, one_thread, stack_key, stack_size
 from replication.training.trainer import Epoch, Orders, prepare
 
 __all__ = ["cost", "one_thread", "stack_key", "stack_size", "train"]
@@ -36,19 +37,6 @@ SCORED = 10_000  # training images on which a finished network is scored
 PREDICTED = 1_000  # validation images whose predictions an unguided run's record keeps: for ensembles
 OUTPUTS = ("loss", "accuracy", "entropy", "confidence", "ece", "brier")  # of the validation images
 MONITORED = {"loss": "nll"}  # where the monitor has another name
-
-
-def stack_key(run: Run) -> Hashable:
-    """Any of them can follow another."""
-    return run.family
-
-
-def stack_size(run: Run, data: ImageSet, device: torch.device) -> int:  # noqa: ARG001
-    return 1
-
-
-def one_thread(run: Run) -> bool:  # noqa: ARG001
-    return True
 
 
 def train(runs: Sequence[Run], data: ImageSet, device: torch.device) -> Iterator[Epoch]:
@@ -70,12 +58,9 @@ class _Training:
         prepare(device)
         self.run, self.device, self.dtype = run, device, getattr(torch, run["precision"])
         self.environment = environment(device, 1)
-        self.train_NHWC, self.validation_VHWC = (
-            i.movedim(1, -1).contiguous().to(device) for i in (images.train_images, images.validation_images)
-        )
-        self.train_labels_N, self.validation_labels_V = (
-            labels.long().to(device) for labels in (images.train_labels, images.validation_labels)
-        )
+        data = on_device(images, device)
+        self.train_NHWC, self.validation_VHWC = data.train_NHWC, data.validation_VHWC
+        self.train_labels_N, self.validation_labels_V = data.train_labels_N, data.validation_labels_V
         channels, height, width = images.train_images.shape[1:]
         self.network = Network.initial(run, (channels, height, width)).to(device)
         parameters = list(self.network.parameters())
