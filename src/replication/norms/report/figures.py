@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from replication.norms.statistics.findings import MARGIN
-from replication.report.figures import ORANGE, house_style
+from replication.report.figures import ORANGE, count_epochs, house_style
 
 COLOURS = {"unguided": "black", "guided": "tab:red", "scale": "tab:blue", "rate": ORANGE}
 DASHES = ("--", "-", ":", "-.")  # of the lambda, the smallest first
@@ -31,6 +31,8 @@ def arms(along: pd.DataFrame, differences: pd.DataFrame) -> Figure:
     left.set(xlabel="epoch", ylabel="validation accuracy", title="(a) accuracy")
     left.legend(fontsize=7)
     middle.set(xlabel="epoch", ylabel="nats", title="(b) growth of the guided filters' lengths")
+    for axes in (left, middle):
+        count_epochs(axes.xaxis)
     for right in others:
         _pairs(right, known)
     return figure
