@@ -16,6 +16,7 @@ from replication.profiles.file_layer import FileLayer
 
 KERAS = (".h5", ".hdf5")
 ONNX = ".onnx"
+SAFETENSORS = ".safetensors"
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # what is packed in 8 bits is no weight yet
 # Keras's layout to torch's: kernels (p, q, I, O) become (O, I, p, q), matrices (I, O) become (O, I). Of a transposed
 # convolution Keras stores (p, q, O, I), which becomes (I, O, p, q) by the same step.
@@ -57,6 +58,8 @@ def layers(path: Path) -> dict[str, FileLayer]:
 
 def notes(path: Path) -> list[str]:
     """What a reader of the file's profile should know of it."""
+    if path.suffix == SAFETENSORS:
+        return ["A .safetensors file keeps no order of its tensors: layers are sorted by their names and numbers"]
     if path.suffix == ONNX:
         from replication.profiles import onnx_file
 
@@ -71,11 +74,17 @@ def is_keras(path: Path) -> bool:
 def state_dict(path: Path) -> dict[str, Any]:
     """What a state dict holds, or the one under `state_dict` in a checkpoint; `module.` before a name is left out.
 
+    Of a .safetensors file, which is sorted by types and letters, by the numbers in its names.
+
     Raises:
         UserError: it cannot be read as one.
     """
     try:
-        loaded: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        loaded: Any
+        if path.suffix == SAFETENSORS:
+            loaded = dict(sorted(load_file(path).items(), key=lambda item: _natural(item[0])))
+        else:
+            loaded = torch.load(path, "cpu", weights_only=True)
         return {name.removeprefix("module."): tensor for name, tensor in loaded.get("state_dict", loaded).items()}
     except Exception as error:
         reason = str(error).partition("\n")[0]

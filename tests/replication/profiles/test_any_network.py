@@ -49,6 +49,16 @@ def test_a_state_dict_has_the_profile_of_its_network(tmp_path, suffix):
         np.testing.assert_allclose(table[column], expected[column], rtol=1e-6)
 
 
+def test_a_safetensors_file_has_its_layers_by_their_numbers(tmp_path, capsys):
+    """Its own order is that of types and letters: 10 before 2, and double precision first."""
+    net = nn.Sequential(*(nn.Conv2d(1, 1, 1) for _ in range(11)))
+    net[10].double()
+    save_file(net.state_dict(), tmp_path / "weights.safetensors")
+    assert main(["profile", str(tmp_path / "weights.safetensors"), "--output", str(tmp_path / "summary.csv")]) == 0
+    assert pd.read_csv(tmp_path / "summary.csv")["name"].tolist() == [f"{number}.weight" for number in range(11)]
+    assert "keeps no order of its tensors" in capsys.readouterr().out
+
+
 def test_a_keras_file_with_dense_layers(tmp_path, capsys):
     rng = np.random.default_rng(0)
     layers = keras_arrays({"block_conv": (4, 3, 3, 3)}) | {"fc.1": (rng.normal(size=(7, 5)), rng.normal(size=5))}
