@@ -292,12 +292,12 @@ def _may_go(path: Path_, name: str) -> bool:
     """Whether a name may be left out of a mapping: a scale need not change calibration, nor an arm every setting."""
     of_scale = path[2:3] if path[0] == "scales" else ()
     return (
-        (len(path) == 2 and name in CHANGED_BY_SCALES)
+        (len(path) == 2 and name in {*CHANGED_BY_SCALES, "variants"})
         or bool({*of_scale} & CHANGED_BY_SCALES)
         or "candidates" in path
         or path[-1] == "rows"  # of several networks one may go
         or ("arms" in path and name in OF_ARMS and not ("inputs-mnist" in path and name == "lambdas"))
-        or (path[0] in ("variants", "cnn_variants") and name != "lambdas")
+        or (bool({"variants", "cnn_variants"} & {*path}) and name != "lambdas")
     )
 
 
