@@ -1,8 +1,4 @@
-"""The runs of the narrow classifiers: each network's row of Table 2, seed by seed.
-
-The trainer is that of the full networks. With a patience, and one of the schedule, as long as the training itself
-nothing stops it, and its learning rate stays.
-"""
+"""The runs of the narrow classifiers: each network's row of Table 2, seed by seed. Their trainer is the full ones'."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -38,9 +34,6 @@ def make_run(settings: NarrowSettings, network: str, lambda_: float, replicate: 
         "replicate": replicate,
         "layers": "-".join(map(str, layers.numbers)),
         **asdict(settings.training),
-        "min_delta": 0.0,
-        "patience": chosen.epochs,
-        "schedule_patience": chosen.epochs,
         "precision": chosen.precision,
         "batch_size": chosen.batch_size,
         "max_epochs": chosen.epochs,

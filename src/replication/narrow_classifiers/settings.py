@@ -2,6 +2,8 @@
 
 from typing import Annotated, Literal
 
+from msgspec.structs import replace
+
 from replication.core.guided_settings import GuidedSettings, check_baseline, check_fits
 from replication.core.schema import Lambdas, Some, Struct, Whole, mistake, named
 from replication.core.settings import Parameters
@@ -26,7 +28,7 @@ class Grid(Struct, frozen=True, kw_only=True):
 class NarrowSettings(GuidedSettings, frozen=True, kw_only=True):
     """Everything that params.yaml says of one of these families, at one scale."""
 
-    training: Training  # that of Table 2's networks, but for when it stops and how its learning rate falls
+    training: Training  # that of Table 2's networks, but that nothing stops it and its learning rate stays
     grid: Grid
 
 
@@ -38,15 +40,21 @@ def read(parameters: Parameters, family: str) -> NarrowSettings | None:
     """
     if parameters.of_scale[family] is None:
         return None
+    grid = parameters.grid(Grid, family)
     settings = NarrowSettings(
         family=family,
         scale=parameters.scale,
         lambda_override=parameters.lambdas(family),
-        training=parameters.read(Training, "imagenette"),
-        grid=parameters.grid(Grid, family),
+        training=_unstopped(parameters.read(Training, "imagenette"), grid.epochs),
+        grid=grid,
     )
     _check(settings, parameters.where(family))
     return settings
+
+
+def _unstopped(training: Training, epochs: int) -> Training:
+    """With a patience, and one of the schedule, as long as the training itself neither of them acts."""
+    return replace(training, patience=epochs, schedule_patience=epochs, min_delta=0.0)
 
 
 def _check(settings: NarrowSettings, where: str) -> None:
