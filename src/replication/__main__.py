@@ -134,7 +134,9 @@ def _parser() -> argparse.ArgumentParser:
     _weights(add("weights", None, scale=False))
     prepare = add("prepare", commands.prepare)
     prepare.add_argument(
-        "role", metavar="DATA", help="mnist, cifar10, imagenette, coco or coco-sample; at demo scale its stand-in"
+        "role",
+        metavar="DATA",
+        help="mnist, cifar10, imagenette, imagenette-64, coco or coco-sample; at demo scale its stand-in",
     )
     sweep = add("sweep", commands.sweep)
     _training_options(sweep)

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 RIGHT = YAML(typ="safe").load(ROOT / "params.yaml")
 MNIST, CIFAR10, CNN = "autoencoder-mnist", "autoencoder-cifar10", "cnn-cifar10"
 INPUTS, VGG, RESNET, UNET = "inputs-mnist", "vgg16-imagenette", "resnet50-imagenette", "unet-coco"
+NARROW = "classifiers-imagenette-64"
 REMOVED = object()  # in place of a value: the key is not there
 Path_ = tuple[str, ...]
 
@@ -178,6 +179,14 @@ CASES = {
     "a row of a layer that is not there": grid(VGG, "rows", ["14"]),
     "a row that is none": grid(RESNET, "rows", ["first"]),
     "a row in another order": grid(RESNET, "rows", ["5+1"]),
+    "narrow networks without rows": grid(NARROW, "rows", {}, "paper"),
+    "a narrow network that is none": grid(NARROW, "rows", {"vgg61": "1"}, "paper"),
+    "a row that a narrow network lacks": grid(NARROW, "rows", {"vgg16": "pre-skip"}, "paper"),
+    "a row that a narrow network has no profile for": grid(NARROW, "rows", {"resnet50": "empirical"}, "paper"),
+    "narrow networks without a channel": grid(NARROW, "divisor", 65, "paper"),
+    "narrow networks on small images": grid(NARROW, "dataset", "cifar10", "paper"),
+    "narrow networks on COCO": grid(NARROW, "dataset", "coco-320-60", "paper"),
+    "narrow networks without the baseline": grid(NARROW, "lambdas", [0.1], "paper"),
     "profiles of weights that are none": grid(RESNET, "profiles", ["imagenett"]),
     # numbers
     "momentum 5": training(VGG, "imagenette", "momentum", 5),
@@ -201,6 +210,9 @@ CASES = {
     ),
     "a billion U-Nets": Malformed(
         sweep(UNET), ((("scales", "demo", UNET, "unguided_replicates"), 10**9),), "unguided_replicates"
+    ),
+    "a billion narrow networks": Malformed(
+        sweep(NARROW, "paper"), ((("scales", "paper", NARROW, "replicates"), 10**9),), "rows x lambdas x replicates"
     ),
     "a billion classifiers": Malformed(sweep(VGG), ((("scales", "demo", VGG, "replicates"), 10**9),), "replicates"),
     "a billion of an arm": Malformed(sweep(INPUTS), ((("scales", "demo", INPUTS, "replicates"), 10**9),), "replicates"),
@@ -280,11 +292,12 @@ def _may_go(path: Path_, name: str) -> bool:
     """Whether a name may be left out of a mapping: a scale need not change calibration, nor an arm every setting."""
     of_scale = path[2:3] if path[0] == "scales" else ()
     return (
-        (len(path) == 2 and name in CHANGED_BY_SCALES)
+        (len(path) == 2 and name in {*CHANGED_BY_SCALES, "variants"})
         or bool({*of_scale} & CHANGED_BY_SCALES)
         or "candidates" in path
+        or path[-1] == "rows"  # of several networks one may go
         or ("arms" in path and name in OF_ARMS and not ("inputs-mnist" in path and name == "lambdas"))
-        or (path[0] in ("variants", "cnn_variants") and name != "lambdas")
+        or (bool({"variants", "cnn_variants"} & {*path}) and name != "lambdas")
     )
 
 

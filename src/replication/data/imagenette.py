@@ -9,6 +9,7 @@ tells its split in the first version, whatever the folder it lies in today.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -34,6 +35,7 @@ FOLDERS = {"train": "train", "validation": "val"}  # of the second version
 COUNTS = {"v1": {"train": 12_894, "validation": 500}, "v2": {"train": 9_469, "validation": 3_925}}
 V1_VALIDATION = "ILSVRC2012_val_"
 SUFFIXES = {".jpeg", ".jpg", ".png"}
+SEVERAL = "several sizes"
 
 
 def prepare(
@@ -71,14 +73,15 @@ def prepare(
             f"{counts[version]['train']} + {counts[version]['validation']}. Add what is missing; or move the folder "
             "away, and the official one is fetched"
         )
+    notes: dict[str, Any] = {"classes": classes, "size": size, "resizing": resizing, "version": version}
     mapped.write(
         folder,
         image_shape=(size, size, 3),
         target_shape=(),
         counts=found,
-        examples={split: _examples(chosen[split], classes, size, resizing) for split in SPLITS},
+        examples={split: _examples(chosen[split], classes, size, resizing, notes) for split in SPLITS},
         summarise=lambda labels: {"per_class": np.bincount(labels, minlength=len(classes)).tolist()},
-        notes={"classes": classes, "size": size, "resizing": resizing, "version": version},
+        notes=notes,
     )
 
 
@@ -96,7 +99,7 @@ def first_images(number: int, raw: Path | None = None) -> np.ndarray:
             "`python -m replication prepare imagenette --scale paper` fetches them"
         )
     classes = sorted({file.parent.name for file in files})
-    return np.stack([example.image for example in _examples(files, classes, SIZE, "pillow")])
+    return np.stack([example.image for example in _examples(files, classes, SIZE, "pillow", {})])
 
 
 def _unpacked() -> Path:
@@ -123,14 +126,18 @@ def _by_name(file: Path) -> tuple[str, str]:
     return file.parent.name, file.name
 
 
-def _examples(files: Sequence[Path], classes: Sequence[str], size: int, resizing: Resizing) -> Iterator[Example]:
-    """Decoded images, in order."""
+def _examples(
+    files: Sequence[Path], classes: Sequence[str], size: int, resizing: Resizing, notes: dict[str, Any]
+) -> Iterator[Example]:
+    """Decoded images, in order. `notes` gets `files`, the size that they have: resized copies make other pixels."""
 
     def load(file: Path) -> Example:
         with (
             reading(file, "put a whole one there; or move the folder away, and all are fetched"),
             Image.open(file) as opened,
         ):
+            own = f"{opened.width} x {opened.height} pixels"
+            notes["files"] = own if notes.get("files", own) == own else SEVERAL
             image = resized(opened.convert("RGB"), size, resizing)
         label = np.array(classes.index(file.parent.name), dtype=np.uint8)
         return Example(f"{file.parent.name}/{file.name}", image, label)

@@ -58,9 +58,10 @@ class MappedSet:
         return splits | {name: value for name, value in self.about.items() if name not in SPLITS}
 
     def describe(self) -> str:
-        """Which data these are: how many images, and the hashes of their content."""
+        """Which data these are: how many images, the hashes of their content, and the files' size where it is known."""
         counts = " + ".join(str(self.count(split)) for split in SPLITS)
-        return f"{counts} images, content {' + '.join(self.about[split]['content'][:12] for split in SPLITS)}"
+        said = f"{counts} images, content {' + '.join(self.about[split]['content'][:12] for split in SPLITS)}"
+        return f"{said}, from files of {self.about['files']}" if "files" in self.about else said
 
     def count(self, split: str) -> int:
         return len(self._split(split)[0])

@@ -29,10 +29,11 @@ def t_interval(values: ArrayLike, tests: int = 1) -> tuple[float, float]:
     return float(sample.mean() - half), float(sample.mean() + half)
 
 
-def mean_over_groups(samples: Sequence[Sequence[float]]) -> tuple[float, float, float]:
+def mean_over_groups(samples: Sequence[Sequence[float]], tests: int = 1) -> tuple[float, float, float]:
     """Mean of the groups' means with its 95 % t-interval, (mean, low, high), for groups that are no random choice.
 
-    The interval comes from the spread within groups, pooled; NaN where no group has two values.
+    The interval comes from the spread within groups, pooled; NaN where no group has two values. `tests` as in
+    `t_interval`.
 
     >>> mean_over_groups([[1.0, 1.0], [3.0, 3.0]])
     (2.0, 2.0, 2.0)
@@ -44,7 +45,7 @@ def mean_over_groups(samples: Sequence[Sequence[float]]) -> tuple[float, float, 
         return mean, float("nan"), float("nan")
     variance = sum(((group - group.mean()) ** 2).sum() for group in groups) / freedom
     error = np.sqrt(variance * sum(1 / len(group) for group in groups)) / len(groups)
-    half = float(stats.t.isf(ALPHA / 2, freedom) * error)
+    half = float(stats.t.isf(ALPHA / tests / 2, freedom) * error)
     return mean, mean - half, mean + half
 
 

@@ -74,7 +74,7 @@ def test_a_family_that_is_not_there():
 
 def test_the_rooms_of_a_report():
     assert room_names(DEMO) == [
-        *("autoencoder", "inputs", "small_cnn", "imagenette", "coco_unet", "rivals", "norms"),
+        *("autoencoder", "inputs", "small_cnn", "imagenette", "narrow_classifiers", "coco_unet", "rivals", "norms"),
         *("theory", "profiles", "cost", "published_tables", "corner_zeros"),
     ]
 

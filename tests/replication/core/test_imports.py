@@ -71,6 +71,7 @@ def test_help_waits_for_nothing(tmp_path, arguments):
         ("statistics", "inputs-mnist"),
         ("statistics", "cnn-cifar10"),
         ("statistics", "vgg16-imagenette"),
+        ("statistics", "classifiers-imagenette-64"),
         ("statistics", "unet-coco"),
         ("statistics", "rivals-cifar10"),
         ("statistics", "norms-cifar10"),

@@ -153,6 +153,13 @@ def test_a_damaged_image_is_named(raw, tmp_path):
     assert not (tmp_path / "v1").exists()
 
 
+def test_a_record_says_what_size_the_files_have(raw, tmp_path):
+    assert read(raw, tmp_path / "v1").describe().endswith(", from files of 30 x 20 pixels")
+    Image.new("L", (30, 21)).save(raw / "val" / "n01" / "n01_4.JPEG")
+    data = read(raw, tmp_path / "several")
+    assert data.manifest()["files"] == "several sizes" and data.describe().endswith(", from files of several sizes")
+
+
 def test_a_damaged_prepared_folder_is_named(raw, tmp_path):
     read(raw, tmp_path / "v1")
     about = json.loads((tmp_path / "v1" / "about.json").read_text())
