@@ -136,7 +136,8 @@ class TransferCounter:
         if leaving:
             counts -= self._transitions(series[..., : leaving + 1], sources)
         self.images, self.counts = images - leaving, counts
-        self._kept = series[..., -1:] if self.window is None else series[..., leaving:]
+        keeping = leaving if self.window is not None else series.shape[-1] - 1
+        self._kept = series[..., keeping:] if keeping else series
 
     def _transitions(self, series: Tensor, sources: int) -> Tensor:
         return self._places(series.shape, sources, series.device).transitions(series)
@@ -171,8 +172,8 @@ def _binary_bits(counts: Tensor, transitions: int) -> Tensor:
 
     The sum cancels to some 1e-14 bits where T is 0: that is cut off.
     """
-    marginal = counts.view(-1, 8) @ _SUMS.to(counts.device)
-    nats = (torch.xlogy(marginal, marginal) @ _SIGNS.to(counts.device)).view(counts.shape[:-3])
+    marginal = counts.view(-1, 8).mm(_SUMS.to(counts.device))
+    nats = torch.xlogy(marginal, marginal).mv(_SIGNS.to(counts.device)).view(counts.shape[:-3])
     return torch.threshold(nats.div_(transitions * math.log(2)), ROUNDING, 0.0)
 
 
@@ -188,7 +189,9 @@ class _Places:
     def __init__(self, shape: torch.Size, sources: int, device: torch.device) -> None:
         *models, series, images = shape
         targets, transitions = series - sources, images - 1
-        one_hot = torch.empty(*models, series, 2, images, device=device)  # float32: sums of ones are exact to 16,777,216
+        one_hot = torch.empty(
+            *models, series, 2, images, device=device
+        )  # float32: sums of ones are exact to 16,777,216
         self.zeros, self.ones = one_hot.unbind(-2)
         target = one_hot[..., sources:, :, :]
         self.next, self.present = target[..., 1:].unsqueeze(-2), target[..., :-1].unsqueeze(-3)
@@ -292,7 +295,6 @@ class TransferEntropyFeedback:
         if module.training:
             self._logits.append(logits.detach())
 
-    @torch.no_grad()
     def __call__(self) -> Tensor | None:
         """Count the batch and act; call it between `backward` and the optimiser's step.
 
@@ -305,10 +307,10 @@ class TransferEntropyFeedback:
         weight: Tensor = self.layer.weight  # type: ignore[assignment]
         if logits.shape[-1] != weight.shape[-2] or logits.shape[:-2] != weight.shape[:-2]:
             raise ValueError(f"logits {tuple(logits.shape)} do not fit the weight {tuple(weight.shape)}")
-        if not math.isfinite(logits.sum()):
+        if not math.isfinite(logits.sum().item()):
             raise ValueError("logits must be finite: the sum of these is not")
-        changed = weight if self.target == "weights" else weight.grad
-        if changed is None:
+        acted_on = weight if self.target == "weights" else weight.grad
+        if acted_on is None:
             raise ValueError("the weight has no gradient: call the feedback after backward")
         self.counter.take(self._symbols_of(logits), logits.shape[-1])
         self._seen += logits.shape[-2]
@@ -322,6 +324,7 @@ class TransferEntropyFeedback:
             strength = strength * self._acting.to(strength)
         if self.placebo == "diagonal":
             strength = strength.mean((-2, -1), keepdim=True) * torch.eye(strength.shape[-1]).to(strength)
+        changed = acted_on.detach()
         changed.sub_(strength.mT.to(changed) @ changed)
         return strength
 
