@@ -17,4 +17,4 @@ def _seeded():
 @pytest.fixture(autouse=True)
 def _records_in_part(monkeypatch):
     """Made-up records hold what their test looks at, and need not hold all that a training measures."""
-    monkeypatch.setattr(measured, "_families", dict)
+    monkeypatch.setattr(measured, "families", dict)

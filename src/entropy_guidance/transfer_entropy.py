@@ -11,6 +11,7 @@ of two binary series of N transitions is 1 / (N ln 2) bits in the mean.
 import itertools
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from types import TracebackType
 from typing import Literal, Self, get_args
 
@@ -98,6 +99,11 @@ class TransferCounter:
         if window is not None and (not isinstance(window, int) or window < 2):
             raise ValueError(f"a window must be a whole number of images, two at least; got {window!r}")
         self.window = window
+        self._places = lru_cache(maxsize=4)(_Places)  # of the shapes that come: few
+        self.clear()
+
+    def clear(self) -> None:
+        """Start again, without any image."""
         self.images = 0
         self.counts = torch.zeros(())
         self._kept: Tensor | None = None  # symbols of the window's images, or of the last one
@@ -114,20 +120,27 @@ class TransferCounter:
                 f"source and target must be booleans (..., series, images), of the same images; got {source.dtype} "
                 f"{tuple(source.shape)} and {target.dtype} {tuple(target.shape)}"
             )
-        sources, images = source.shape[-2:]
-        series = torch.cat((source, target), -2)
+        self.take(torch.cat((source, target), -2), source.shape[-2])
+
+    def take(self, series: Tensor, sources: int) -> None:
+        """`add` of sources and targets (..., S + T, B) that are known to be booleans of the same images."""
+        images = series.shape[-1]
         if self._kept is None:
-            counts = _transitions(series, sources)
+            counts = self._transitions(series, sources)
         else:
             border = self._kept.shape[-1] - 1  # the transition over the border is counted too
             series = torch.cat((self._kept, series), -1)
-            counts = _transitions(series[..., border:], sources) + self.counts
+            counts = self._transitions(series[..., border:], sources).add_(self.counts)
         images += self.images
         leaving = 0 if self.window is None else max(0, images - self.window)
         if leaving:
-            counts -= _transitions(series[..., : leaving + 1], sources)
+            counts -= self._transitions(series[..., : leaving + 1], sources)
         self.images, self.counts = images - leaving, counts
-        self._kept = series[..., -1:] if self.window is None else series[..., leaving:]
+        keeping = leaving if self.window is not None else series.shape[-1] - 1
+        self._kept = series[..., keeping:] if keeping else series
+
+    def _transitions(self, series: Tensor, sources: int) -> Tensor:
+        return self._places(series.shape, sources, series.device).transitions(series)
 
     def bits(self) -> Tensor:
         """Transfer entropy from each source to each target: (..., S, T).
@@ -159,8 +172,8 @@ def _binary_bits(counts: Tensor, transitions: int) -> Tensor:
 
     The sum cancels to some 1e-14 bits where T is 0: that is cut off.
     """
-    marginal = counts.flatten(-3) @ _SUMS.to(counts.device)
-    nats = torch.xlogy(marginal, marginal) @ _SIGNS.to(counts.device)
+    marginal = counts.view(-1, 8).mm(_SUMS.to(counts.device))
+    nats = torch.xlogy(marginal, marginal).mv(_SIGNS.to(counts.device)).view(counts.shape[:-3])
     return torch.threshold(nats.div_(transitions * math.log(2)), ROUNDING, 0.0)
 
 
@@ -168,17 +181,33 @@ def _without_series(values: Tensor) -> tuple[int, ...]:
     return (*values.shape[:-2], *values.shape[-1:])
 
 
-def _transitions(series: Tensor, sources: int) -> Tensor:
-    """Counts (..., S, T, 2, 2, 2) of the transitions within series (..., S + T, B), booleans, sources first.
-
-    One matrix product. Sums of ones are exact in float32 up to 16,777,216 images.
+class _Places:
+    """Where transitions within series (..., S + T, B) are counted: tensors that the next batch of the shape uses again,
+    and their views, each of which would take as long as an addition.
     """
-    one_hot = torch.stack((~series, series), -2).float()  # (..., S + T, 2, B)
-    source, target = one_hot[..., :sources, :, :-1], one_hot[..., sources:, :, :]
-    changes = target[..., 1:].unsqueeze(-2) * target[..., :-1].unsqueeze(-3)  # (..., T, next, present, B - 1)
-    counts = source.flatten(-3, -2) @ changes.flatten(-4, -2).mT
-    counts = counts.view(*series.shape[:-2], sources, 2, -1, 2, 2)  # (..., S, j, T, next, present)
-    return counts.movedim(-4, -1).to(torch.float64, memory_format=torch.contiguous_format)
+
+    def __init__(self, shape: torch.Size, sources: int, device: torch.device) -> None:
+        *models, series, images = shape
+        targets, transitions = series - sources, images - 1
+        one_hot = torch.empty(
+            *models, series, 2, images, device=device
+        )  # float32: sums of ones are exact to 16,777,216
+        self.zeros, self.ones = one_hot.unbind(-2)
+        target = one_hot[..., sources:, :, :]
+        self.next, self.present = target[..., 1:].unsqueeze(-2), target[..., :-1].unsqueeze(-3)
+        self.changes = torch.empty(*models, targets, 2, 2, transitions, device=device)
+        self.left = one_hot[..., :sources, :, :-1].flatten(-3, -2)
+        self.right = self.changes.flatten(-4, -2).mT
+        self.products = torch.empty(*models, 2 * sources, 4 * targets, device=device)
+        self.counts = self.products.view(*models, sources, 2, targets, 2, 2).movedim(-4, -1)
+
+    def transitions(self, series: Tensor) -> Tensor:
+        """Counts (..., S, T, 2, 2, 2), float64, of booleans, sources first: one matrix product."""
+        self.ones.copy_(series)
+        torch.logical_not(series, out=self.zeros)
+        torch.mul(self.next, self.present, out=self.changes)
+        torch.matmul(self.left, self.right, out=self.products)
+        return self.counts.to(torch.float64, memory_format=torch.contiguous_format)
 
 
 class TransferEntropyFeedback:
@@ -247,9 +276,10 @@ class TransferEntropyFeedback:
         self._logits: list[Tensor] = []
         self._hook: RemovableHandle | None = None
         self._seen = 0
+        self._compared = lru_cache(maxsize=4)(_to_compare)
 
     def __enter__(self) -> Self:
-        self.counter = TransferCounter(self.window)
+        self.counter.clear()
         self._before, self._seen = None, 0
         self._logits.clear()
         self._hook = self.layer.register_forward_hook(self._listen)
@@ -265,7 +295,6 @@ class TransferEntropyFeedback:
         if module.training:
             self._logits.append(logits.detach())
 
-    @torch.no_grad()
     def __call__(self) -> Tensor | None:
         """Count the batch and act; call it between `backward` and the optimiser's step.
 
@@ -278,16 +307,12 @@ class TransferEntropyFeedback:
         weight: Tensor = self.layer.weight  # type: ignore[assignment]
         if logits.shape[-1] != weight.shape[-2] or logits.shape[:-2] != weight.shape[:-2]:
             raise ValueError(f"logits {tuple(logits.shape)} do not fit the weight {tuple(weight.shape)}")
-        if not math.isfinite(logits.sum()):
+        if not math.isfinite(logits.sum().item()):
             raise ValueError("logits must be finite: the sum of these is not")
-        changed = weight if self.target == "weights" else weight.grad
-        if changed is None:
+        acted_on = weight if self.target == "weights" else weight.grad
+        if acted_on is None:
             raise ValueError("the weight has no gradient: call the feedback after backward")
-        series = logits.mT.contiguous()  # (..., K, B): along the images torch is faster
-        source = series.abs() >= SOURCE
-        if self.placebo == "permuted":
-            source = source[..., torch.randperm(source.shape[-1], generator=self._generator).to(source.device)]
-        self.counter.add(source, series.softmax(-2) >= SURE)
+        self.counter.take(self._symbols_of(logits), logits.shape[-1])
         self._seen += logits.shape[-2]
         if self._seen < self.window:
             return None
@@ -299,8 +324,30 @@ class TransferEntropyFeedback:
             strength = strength * self._acting.to(strength)
         if self.placebo == "diagonal":
             strength = strength.mean((-2, -1), keepdim=True) * torch.eye(strength.shape[-1]).to(strength)
+        changed = acted_on.detach()
         changed.sub_(strength.mT.to(changed) @ changed)
         return strength
+
+    def _symbols_of(self, logits: Tensor) -> Tensor:
+        """Of source and target, booleans. Shape: (..., B, K) -> (..., 2 K, B): along the images torch is faster."""
+        series = logits.mT.contiguous()
+        both, sizes, confidences, thresholds = self._compared(series.shape, series.dtype, series.device)
+        torch.abs(series, out=sizes)
+        torch.softmax(series, -2, out=confidences)
+        symbols: Tensor = both >= thresholds
+        if self.placebo == "permuted":
+            order = torch.randperm(series.shape[-1], generator=self._generator).to(series.device)
+            sources = series.shape[-2]
+            symbols[..., :sources, :] = symbols[..., :sources, order]
+        return symbols
+
+
+def _to_compare(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Room for what symbols are told from (..., 2 K, B), its two halves, and what each row is compared with."""
+    *models, classes, images = shape
+    both = torch.empty(*models, 2 * classes, images, dtype=dtype, device=device)
+    thresholds = torch.tensor((SOURCE, SURE), dtype=dtype, device=device).repeat_interleave(classes)[:, None]
+    return both, both[..., :classes, :], both[..., classes:, :], thresholds
 
 
 def _drawn(classes: int, share: float, generator: torch.Generator) -> Tensor | None:

@@ -183,7 +183,7 @@ def test_merging_writes_and_deletes_nothing_outside_the_store(tmp_path, capsys):
     theirs = tmp_path / "theirs.jsonl"
     theirs.write_text(line(make_record(run, {}, {}, 1, {}) | {"key": "../../checkpoints/mine"}) + "\n")
     assert main(["runs", "merge", str(theirs)]) == 0
-    assert "line 1: not a run record: Expected `str` matching regex" in capsys.readouterr().err
+    assert "line 1: its key is ../../checkpoints/mine, and its settings give" in capsys.readouterr().err
     assert victim.read_text() == "mine" and Store(paths.store()).keys() == set()
 
 

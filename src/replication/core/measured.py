@@ -1,6 +1,5 @@
 """Which metrics and histories a record of a family has: its room names them, and params.yaml names its room."""
 
-import os
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -10,14 +9,19 @@ from replication.core.errors import UserError
 
 SHOWN = 3  # names that a message lists
 
+Names = Mapping[str, tuple[frozenset[str], frozenset[str]]]  # by family, of metrics and of histories
 
-def check(family: str, metrics: Mapping[str, Any], history: Mapping[str, Any]) -> None:
+
+def check(family: str, metrics: Mapping[str, Any], history: Mapping[str, Any], names: Names) -> None:
     """What every record of the family has is there. A trainer may add more; of a family without names nothing is asked.
+
+    Args:
+        names: `families()`, which many records at once need only once.
 
     Raises:
         ValueError: something is missing; the message is for the user.
     """
-    if (needed := _families().get(family)) is not None:
+    if (needed := names.get(family)) is not None:
         _check_all(family, needed[0], metrics, "metrics")
         _check_all(family, needed[1], history, "histories")
 
@@ -28,7 +32,7 @@ def check_history(family: str, history: Mapping[str, Any]) -> None:
     Raises:
         ValueError: one is missing.
     """
-    if (needed := _families().get(family)) is not None:
+    if (needed := families().get(family)) is not None:
         _check_all(family, needed[1], history, "histories")
 
 
@@ -45,20 +49,20 @@ def _listed(names: frozenset[str]) -> str:
     return ", ".join(first) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
-def _families() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+def families() -> Names:
     """Names of metrics and of histories by family, as params.yaml stands."""
     try:
-        found = os.stat(str(paths.PARAMS))  # noqa: PTH116 - of every record: a Path takes twice as long
+        found = paths.PARAMS.stat()
     except OSError:
         return {}
     return _read(found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 @lru_cache(maxsize=4)
-def _read(*_file: int) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+def _read(*_file: int) -> Names:
     """Once for each state of the file. One with a mistake names no families: whoever uses its settings says which."""
     try:
-        families = settings.families_of(settings.read(paths.PARAMS))
-        return {family: settings.measured_by(room) for family, room in families.items()}
+        rooms = settings.families_of(settings.read(paths.PARAMS))
+        return {family: settings.measured_by(room) for family, room in rooms.items()}
     except UserError:
         return {}

@@ -9,15 +9,16 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from replication.core import measured, strict_json
+from replication.core import measured, quick_keys, strict_json
 from replication.core.files import reading
+from replication.core.schema import named
 
 COMPACT = (",", ":")  # JSON without spaces
 KEY = re.compile("[0-9a-f]{16}")
@@ -43,22 +44,30 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     family: Name
     version: Annotated[int, Meta(ge=0)]
     run: dict[Name, int | float | str]
-    metrics: dict[Name, Measured]
-    history: dict[Name, list[Measured]]  # by epoch
+    metrics: Mapping[Name, Measured]
+    history: Mapping[Name, Sequence[Measured]]  # by epoch
     seconds: Annotated[int, Meta(ge=0)] | Annotated[float, Meta(ge=0)]
     environment: dict[Name, str]
     data: dict[Name, str] | msgspec.UnsetType = msgspec.UNSET  # hashes of what it was trained on
     digest: Digest | msgspec.UnsetType = msgspec.UNSET
 
 
-class Alone(Declared, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
-    """A record without fields of its trainer's: most are, and are read in one pass."""
+class Plain(Declared, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """A record without fields of its trainer's whose numbers are finite: most are, and are read in one pass.
+
+    Key and digest need no pattern of their own: they are compared with what they have to be.
+    """
+
+    key: str
+    metrics: Mapping[Name, int | float]
+    history: Mapping[Name, Sequence[int | float]]
+    digest: str | msgspec.UnsetType = msgspec.UNSET
 
 
 FIELDS = tuple(field.name for field in msgspec.structs.fields(Declared))
 LAST = ("data", "digest")  # in a record's text, behind what a trainer adds
 FIRST = tuple(name for name in FIELDS if name not in LAST)
-_DECODER = msgspec.json.Decoder(Alone)
+_DECODER = msgspec.json.Decoder(Plain)
 
 
 def key_of(family: str, version: int, settings: Mapping[str, Any]) -> str:
@@ -88,12 +97,13 @@ def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
     return content | {"digest": _sha256(line(content).encode())}
 
 
-def parse(text: bytes, latest: int, digests: Mapping[str, str]) -> dict[str, Any]:
+def parse(text: bytes, latest: int, digests: Mapping[str, str], names: measured.Names | None = None) -> dict[str, Any]:
     """The record in a text, checked; null is NaN.
 
     Args:
         latest: the highest version of the training code that is known.
         digests: by key, of records that carry none.
+        names: `measured.families()`, from whoever reads many.
 
     Raises:
         ValueError: it is not a record, or not what it says; the message is for the user.
@@ -106,29 +116,34 @@ def parse(text: bytes, latest: int, digests: Mapping[str, str]) -> dict[str, Any
         raise ValueError(f"not JSON: {error}") from None
     _check(declared, latest)
     if declared.version == latest:  # an older version may have measured other things
-        measured.check(declared.family, declared.metrics, declared.history)
-    if b"null" in text:
-        content = strict_json.leaves(lambda leaf: math.nan if leaf is None else leaf, content)
+        measured.check(
+            declared.family, declared.metrics, declared.history, measured.families() if names is None else names
+        )
     _check_digest(text, content, digests)
     return content
 
 
 def _decoded(text: bytes) -> tuple[Declared, dict[str, Any]]:
-    """The declared fields, and all there are as a mapping."""
+    """The declared fields, and all there are as a mapping, in which null is NaN."""
     try:
-        alone = _DECODER.decode(text)
+        plain = _DECODER.decode(text)
     except msgspec.ValidationError:
         content = msgspec.json.decode(text)
-        return msgspec.convert(content, Declared), content
-    return alone, {name: value for name in FIELDS if (value := getattr(alone, name)) is not msgspec.UNSET}
+        declared = msgspec.convert(content, Declared)
+        return declared, strict_json.leaves(lambda leaf: math.nan if leaf is None else leaf, content)
+    content = msgspec.structs.asdict(plain)
+    for name in LAST:
+        if content[name] is msgspec.UNSET:
+            del content[name]
+    return plain, content
 
 
 def _check(record: Declared, latest: int) -> None:
     if record.version > latest:
         raise ValueError(f"made by version {record.version} of the training code, and this is version {latest}")
-    if (key := key_of(record.family, record.version, record.run)) != record.key:
-        raise ValueError(f"its key is {record.key}, and its settings give the key {key}")
-    lengths = {len(values) for values in record.history.values()}
+    if (key := quick_keys.key_of(record.family, record.version, record.run)) != record.key:
+        raise ValueError(f"its key is {named(record.key)}, and its settings give the key {key}")
+    lengths = {*map(len, record.history.values())}
     if len(lengths) > 1:
         raise ValueError(f"its histories have {' and '.join(map(str, sorted(lengths)))} epochs")
     for asked in (record.metrics.get("stopping_epoch"), record.run.get("epochs")):
@@ -138,8 +153,8 @@ def _check(record: Declared, latest: int) -> None:
 
 def _check_digest(text: bytes, content: dict[str, Any], digests: Mapping[str, str]) -> None:
     if (carried := content.get("digest")) is not None:
-        signed = text[-SIGNED:] == f',"digest":"{carried}"}}'.encode()  # as `line` wrote it
-        unchanged = signed and carried == _sha256(text[:-SIGNED] + b"}")
+        found = _sha256(text[:-SIGNED] + b"}")  # of what `line` wrote before
+        unchanged = carried == found and text.endswith(f',"digest":"{found}"}}'.encode())
     elif (carried := digests.get(content["key"])) is not None:
         unchanged = carried == _sha256(text)
     elif strange := content.keys() - {*FIELDS, *ADDED_UNSIGNED}:
@@ -147,7 +162,7 @@ def _check_digest(text: bytes, content: dict[str, Any], digests: Mapping[str, st
     else:
         return
     if not unchanged and carried != (found := sealed(content)["digest"]):  # the same record, laid out otherwise
-        raise ValueError(f"its content was changed: its digest is {found[:12]}, and {carried[:12]} was recorded")
+        raise ValueError(f"its content was changed: its digest is {found[:12]}, and {named(carried[:12])} was recorded")
 
 
 def read_digests(folder: Path, name: str = DIGESTS) -> Mapping[str, str]:

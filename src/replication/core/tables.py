@@ -6,10 +6,11 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from replication.core import records
+from replication.core import measured, records
 from replication.core.files import reading, write_text
 
 SHOWN = 10  # refused lines that one message names
@@ -41,11 +42,11 @@ def split(path: Path, latest: int) -> tuple[list[dict[str, Any]], list[Refused]]
     if not path.exists():
         return [], []
     with reading(path, "restore it with git"):
-        lines = path.read_bytes().split(b"\n")
-    found, refused = _parsed(path, _without_marks(lines), latest)
-    if conflict := [number for number, line in enumerate(lines, 1) if line.startswith(MARKS)]:
+        text = path.read_bytes()
+    found, refused, conflict = _parsed(path, text, latest)
+    if conflict is not None:
         remedy = f"`python -m replication runs merge {path}` keeps the runs of both sides, then `git add {path}`"
-        refused.insert(0, Refused(path, conflict[0], f"git left a conflict here: {remedy}", ""))
+        refused.insert(0, Refused(path, conflict, f"git left a conflict here: {remedy}", ""))
     return found, refused
 
 
@@ -57,7 +58,7 @@ def split_theirs(path: Path, latest: int) -> tuple[list[dict[str, Any]], list[Re
     """
     with reading(path, "it stays as it is; ask for it again"):
         text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return _parsed(path, _without_marks(text.split(b"\n")), latest)
+    return _parsed(path, text, latest)[:2]
 
 
 def resolve(path: Path, latest: int) -> bool:
@@ -72,34 +73,32 @@ def resolve(path: Path, latest: int) -> bool:
         lines = path.read_bytes().split(b"\n")
     if not any(line.startswith(MARKS) for line in lines):
         return False
-    kept = dict.fromkeys(filter(None, _without_marks(lines)))  # some lines stand on both sides
+    kept = dict.fromkeys(line for line in lines if line and not line.startswith(MARKS))  # some stand on both sides
     write_text(path, "".join(f"{line.decode(errors='backslashreplace')}\n" for line in kept))
     write(path, split(path, latest)[0], latest)
     return True
 
 
-def _without_marks(lines: Sequence[bytes]) -> list[bytes]:
-    """As many lines, those of git empty."""
-    return [b"" if line.startswith(MARKS) else line for line in lines]
-
-
-def _parsed(path: Path, lines: Sequence[bytes], latest: int) -> tuple[list[dict[str, Any]], list[Refused]]:
-    digests = records.read_digests(path.parent)
-    found, refused = [], []
+def _parsed(path: Path, text: bytes, latest: int) -> tuple[list[dict[str, Any]], list[Refused], int | None]:
+    """Records, lines that are refused, and the number of the first line with a mark of a conflict, if there is one."""
+    digests, names = records.read_digests(path.parent), measured.families()
+    found, refused, conflict = [], [], None
     seen: dict[str, int] = {}
     with no_collecting():
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
+        for number, ended in enumerate(BytesIO(text), 1):  # `split` would make all lines before the first is read
+            line = ended.removesuffix(b"\n")
             try:
-                record = records.parse(line, latest, digests)
+                record = records.parse(line, latest, digests, names)
                 if (first := seen.setdefault(record["key"], number)) != number:
                     raise ValueError(f"the run of line {first} once more")
             except ValueError as error:
-                refused.append(Refused(path, number, str(error), line.decode(errors="backslashreplace")))
+                if line.startswith(MARKS):
+                    conflict = conflict or number
+                elif line.strip():
+                    refused.append(Refused(path, number, str(error), line.decode(errors="backslashreplace")))
                 continue
             found.append(record)
-    return found, refused
+    return found, refused, conflict
 
 
 @contextmanager
