@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from importlib import import_module
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from entropy_guidance import constants
 from replication.training import graphs
 
 META, CUDA = torch.device("meta"), torch.device("cuda")
@@ -58,7 +59,9 @@ class Device(TorchDispatchMode):
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         result = operation(*args, **(kwargs or {}))
-        read, made = ([t for t in tree_leaves(each) if isinstance(t, torch.Tensor)] for each in ((args, kwargs), result))
+        read, made = (
+            [t for t in tree_leaves(each) if isinstance(t, torch.Tensor)] for each in ((args, kwargs), result)
+        )
         moves = operation in TO_DEVICE
         places = {t.device.type for t in read if t.ndim}
         assert moves or len(places) < 2, f"{operation} has tensors on {' and '.join(sorted(places))}"
@@ -74,7 +77,7 @@ class Device(TorchDispatchMode):
         """One number of a tensor's type, for who may read it."""
         assert not self.within, "a step reads a value, which waits for the device"
         self.reads += 1
-        return self.numbers.random() if like.is_floating_point() else self.numbers.randrange(10)
+        return self.numbers.random() if like.is_floating_point() else self.numbers.randrange(1, 10)
 
 
 class CalledReplay:
@@ -103,7 +106,8 @@ def _nested(tensor, draw):
 def device(monkeypatch, *steps):
     """A `Device`. Args: steps, pairs of a class and the name of its method that makes one step."""
     found = Device()
-    item, tolist, cpu = torch.Tensor.item, torch.Tensor.tolist, torch.Tensor.cpu
+    names = ("item", "__float__", "__int__", "tolist", "cpu")
+    item, to_float, to_int, tolist, cpu = (getattr(torch.Tensor, name) for name in names)
 
     def drawn(tensor):
         found.value(tensor)
@@ -112,6 +116,8 @@ def device(monkeypatch, *steps):
 
     patches = {
         "item": lambda tensor: found.value(tensor) if without_values(tensor) else item(tensor),
+        "__float__": lambda tensor: float(found.value(tensor)) if without_values(tensor) else to_float(tensor),
+        "__int__": lambda tensor: int(found.value(tensor)) if without_values(tensor) else to_int(tensor),
         "tolist": lambda tensor: _nested(tensor, found.value) if without_values(tensor) else tolist(tensor),
         "cpu": lambda tensor: drawn(tensor) if without_values(tensor) else cpu(tensor),
     }
@@ -120,6 +126,8 @@ def device(monkeypatch, *steps):
     optimizer = import_module("torch.optim.optimizer")
     kinds = optimizer._get_fused_kernels_supported_devices
     monkeypatch.setattr(optimizer, "_get_fused_kernels_supported_devices", lambda: [*kinds(), "meta"])
+    # Constants of the library are made once, as without a mode; among fake tensors they would leave the mode.
+    monkeypatch.setattr(constants, "_transformed", lambda: torch._C._len_torch_dispatch_stack() > 1)
     monkeypatch.setattr(graphs, "Replay", type("Replay", (CalledReplay,), {"device": found}))
     for kind, name in steps:
         step = getattr(kind, name)
@@ -142,6 +150,17 @@ def fake_cuda(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "fake")
     with FakeTensorMode(allow_non_fake_inputs=True):
         yield
+
+
+def built_with_values(monkeypatch, owner, name):
+    """A function that makes a network gives a real one among fake tensors: torch moves no fake module to a device."""
+    build = getattr(owner, name)
+
+    def built(*args, **options):
+        with unset_fake_temporarily():
+            return build(*args, **options)
+
+    monkeypatch.setattr(owner, name, built)
 
 
 def no_backward(monkeypatch, parameters):

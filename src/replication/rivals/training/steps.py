@@ -109,7 +109,8 @@ class Feedback:
 
     def __enter__(self) -> Self:
         self.feedback.__enter__()
-        self.steps, self.lost = 0, 0.0
+        self.steps = 0
+        self.sum_of_shares = torch.zeros((), dtype=torch.float64)
         self.found: list[Tensor] = []
         return self
 
@@ -120,11 +121,15 @@ class Feedback:
         strength = self.feedback()
         self.steps += 1
         if strength is not None:
-            self.lost += strength.diagonal().mean().item()
+            self.sum_of_shares = self.sum_of_shares.to(strength.device) + strength.diagonal().mean().double()
         if self.steps % self.batches == 0:
             counter = self.feedback.counter
             probability = null_probability(counter.bits(), counter.images - 1)
             self.found.append((probability < SIGNIFICANT).double().mean())
+
+    @property
+    def lost(self) -> float:
+        return self.sum_of_shares.item()  # read once an epoch: a GPU's step would have to be waited for
 
     @property
     def significant(self) -> float:

@@ -112,9 +112,8 @@ class _Stack:
             self.dtype,
             padding=first["padding"],
             negative_slope=first["negative_slope"],
-        )
+        ).to(device)
         for tensor in self.models.tensors():
-            tensor.data = tensor.to(device)
             tensor.requires_grad_()
         self.gradients = [torch.zeros_like(tensor) for tensor in self.models.tensors()]
         for tensor, gradient in zip(self.models.tensors(), self.gradients, strict=True):
