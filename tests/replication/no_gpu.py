@@ -58,18 +58,16 @@ class Device(TorchDispatchMode):
             self.steps += 1
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        result = operation(*args, **(kwargs or {}))
-        read, made = (
-            [t for t in tree_leaves(each) if isinstance(t, torch.Tensor)] for each in ((args, kwargs), result)
-        )
-        moves = operation in TO_DEVICE
-        places = {t.device.type for t in read if t.ndim}
+        read, moves = _tensors((args, kwargs)), operation in TO_DEVICE
+        places = {each.device.type for each in read if each.ndim}
         assert moves or len(places) < 2, f"{operation} has tensors on {' and '.join(sorted(places))}"
-        if moves and len({t.device.type for t in (*read, *made)}) > 1 and self.within:
+        result = operation(*args, **(kwargs or {}))
+        all_ = [*read, *_tensors(result)]
+        if moves and self.within and len({each.device.type for each in all_}) > 1:
             self.copies += 1
             assert "captured" not in self.within, f"a captured step copies to the device: {operation}"
         if "captured" in self.within:
-            host = [t for t in (*read, *made) if t.ndim and t.device.type == "cpu"]
+            host = [each for each in all_ if each.ndim and each.device.type == "cpu"]
             assert not host, f"a captured step works on the host: {operation}"
         return result
 
@@ -92,6 +90,10 @@ class CalledReplay:
         before_capture()
         with self.device.step("captured"):
             step()
+
+
+def _tensors(nested):
+    return [each for each in tree_leaves(nested) if isinstance(each, torch.Tensor)]
 
 
 def without_values(tensor):

@@ -29,6 +29,7 @@ from replication.core.run import Run
 from replication.core.store import Store
 from replication.core.training_size import SizeOf
 from replication.data.verify import verified
+from replication.training import precision
 from replication.training.trainer import Epoch, Trainer, checkpoints, find
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def sweep(
     trained: set[str] = set()
     interrupted = False
     if share and minutes != 0:  # zero minutes write the table, and need no data
+        precision.check(share, device)
         if size_of is not None:
             memory = _memory(device) if cluster is None else None
             training_size.check(share, size_of, memory=memory, store=store.folder, checkpoints=checkpoints(trainer))

@@ -29,6 +29,7 @@ from replication.core.runs import Record, make_record
 from replication.core.store import Store
 from replication.data.mapped import MappedSet
 from replication.training import checkpoints
+from replication.training.precision import dtype_of, low_precision
 from replication.training.stopping import EarlyStopping
 from replication.training.trainer import Epoch, free_memory, prepare
 
@@ -123,11 +124,11 @@ class LargeModels:
 
 class _Training:
     def __init__(self, run: Run, data: MappedSet, device: torch.device, task: Task) -> None:
-        prepare(device)
+        prepare(device, run)
         self.run = run
         self.task = task
         self.device = device
-        self.dtype = torch.float64 if run["precision"] == "float64" else torch.float32
+        self.dtype = dtype_of(run)
         self.data = _place(data, device)
         self.model = task.build(run).to(device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.guidance = _guidance(self.model, task.guided_layers(self.model, run), run) if run["lambda"] != 0 else None
@@ -197,16 +198,19 @@ class _Training:
         order = torch.randperm(images, generator=generator).to(self.data.train_images.device)
         for rows in order.split(self.run["batch_size"]):
             inputs, targets = self.data.batch("train", rows, self.device, self.dtype)
-            inputs = self.task.augment(inputs, self.run, augmentation)
-            self.optimizer.zero_grad()
-            base = self.task.loss(self._forward(inputs), targets)
-            (base + self._penalty()).backward()
-            self.optimizer.step()
-            losses += base.detach().double() * len(rows)
+            losses += self._step(self.task.augment(inputs, self.run, augmentation), targets) * len(rows)
         return losses.item() / images
 
+    def _step(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """One step of the optimiser; the base loss before it, in double precision. Nothing is read from the device."""
+        self.optimizer.zero_grad()
+        base = self.task.loss(self._forward(inputs), targets)
+        (base + self._penalty()).backward()
+        self.optimizer.step()
+        return base.detach().double()
+
     def _forward(self, inputs: Tensor) -> Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.run["precision"] == "bfloat16"):
+        with low_precision(self.run, self.device):
             output: Tensor = self.model(inputs)
         return output.to(self.dtype)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from replication.core.run import Run
 from replication.core.runs import Record
+from replication.training import precision
 
 GPU_MEMORY_SHARE = 0.5  # of what is free, for one stack
 
@@ -60,13 +61,18 @@ def checkpoints(place: str) -> bool:
     return bool(getattr(find(place), "CHECKPOINTS", False))
 
 
-def prepare(device: torch.device) -> None:
-    """Tell a GPU's libraries what every trainer here needs; more than once does no harm."""
+def prepare(device: torch.device, run: Run) -> None:
+    """Tell a GPU's libraries what a trainer needs for a run; once for each stack.
+
+    Raises:
+        UserError: the device does not have the run's precision.
+    """
+    precision.check([run], device)
     if device.type == "cuda":
         # The other choice, MAGMA, waits for the device in the LU of a batch, which no CUDA graph can capture.
         torch.backends.cuda.preferred_linalg_library("cusolver")
-        torch.backends.cudnn.allow_tf32 = False  # float32 is float32 in a convolution too
         torch.backends.cudnn.benchmark = True
+        precision.choose_products(run)
 
 
 def shared_settings(run: Run, own: Set[str]) -> Hashable:
@@ -76,7 +82,7 @@ def shared_settings(run: Run, own: Set[str]) -> Hashable:
 
 def fitting(numbers: int, run: Run, device: torch.device) -> int:
     """How many models fit on a GPU, one at least, if each needs so many numbers in the run's precision."""
-    return max(1, int(GPU_MEMORY_SHARE * free_memory(device) / (numbers * getattr(torch, run["precision"]).itemsize)))
+    return max(1, int(GPU_MEMORY_SHARE * free_memory(device) / (numbers * precision.dtype_of(run).itemsize)))
 
 
 def free_memory(device: torch.device) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from no_gpu import CUDA, META, built_with_values, device, fake_cuda, no_backward
 from safetensors.torch import load_file
 from torch import nn
 
@@ -66,6 +67,17 @@ def make_run(lambda_=0.0, **changes):
         "max_epochs": 5,
     }
     return Run("unet-test", settings | changes)
+
+
+def bigger(data):
+    """Of twice the side: the other U-Net halves images five times."""
+    return MappedSet(
+        data.train_images.repeat(1, 2, 2, 1),
+        data.train_targets.repeat(1, 2, 2),
+        data.validation_images.repeat(1, 2, 2, 1),
+        data.validation_targets.repeat(1, 2, 2),
+        about=data.about,
+    )
 
 
 def finish(run, data, device=CPU):
@@ -346,17 +358,10 @@ def test_a_wrong_placement_is_a_users_mistake(data, placement, message):
 
 def test_the_other_unet_learns_and_is_guided_by_role(data):
     run = make_run(1e-6, network="smp-unet", placement="skip-feeding", precision="float32", max_epochs=1)
-    bigger = MappedSet(
-        data.train_images.repeat(1, 2, 2, 1),
-        data.train_targets.repeat(1, 2, 2),
-        data.validation_images.repeat(1, 2, 2, 1),
-        data.validation_targets.repeat(1, 2, 2),
-        about=data.about,
-    )
-    record = finish(run, bigger)
+    record = finish(run, bigger(data))
     assert np.isfinite(record["metrics"]["validation_loss"]) and record["metrics"]["penalty"] > 0
     with pytest.raises(UserError, match="are those of its own U-Net; choose skip-feeding"):
-        next(TRAINER.train([make_run(0.1, network="smp-unet")], bigger, CPU))
+        next(TRAINER.train([make_run(0.1, network="smp-unet")], bigger(data), CPU))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
@@ -390,3 +395,37 @@ def test_the_best_epoch_counts_from_1():
     found = task.best({"validation_loss": [0.3, 0.1, 0.2, 0.1]})
     assert found == {"best_epoch": 2, "best_validation_loss": 0.1}
     assert task.best({"validation_loss": [float("nan"), 0.3, 0.1]})["best_epoch"] == 3
+
+
+@pytest.mark.parametrize(
+    ("network", "precision", "free"), [("unet", "float32", 0), ("unet", "float64", 1 << 40), ("smp-unet", "float64", 0)]
+)
+def test_a_unet_trains_without_waiting_for_its_device(network, precision, free, data, monkeypatch):
+    """Whole epochs on tensors without values; with no memory free the data stay on the host."""
+    run = make_run(1e-3, network=network, placement="skip-feeding", precision=precision, max_epochs=2)
+    monkeypatch.setattr(large_models._Training, "_save_checkpoint", lambda _: None)
+    monkeypatch.setattr(large_models, "free_memory", lambda _: free)
+    with device(monkeypatch, (large_models._Training, "_step")) as watched:
+        training = large_models._Training(run, bigger(data), META, task)
+        assert [training.epoch().number for _ in range(2)] == [1, 2]
+    assert watched.steps == 2 * 3 and watched.copies <= 2  # 11 images in batches of 4; the guidance's constants
+
+
+@pytest.mark.parametrize("network", ["unet", "smp-unet"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_unet_on_fake_cuda_tensors(network, precision, data, monkeypatch):
+    """Forward pass, optimiser and validation; types as on a GPU, whose driver the backward pass needs."""
+    run = make_run(1e-3, network=network, placement="skip-feeding", precision=precision)
+    monkeypatch.setattr(large_models, "free_memory", lambda _: 1 << 40)
+    built_with_values(monkeypatch, task, "build")
+    seen = []
+    with device(monkeypatch, (large_models._Training, "_step")) as watched, fake_cuda(monkeypatch):
+        training = large_models._Training(run, bigger(data), CUDA, task)
+        parameters = list(training.model.parameters())
+        no_backward(monkeypatch, parameters)
+        convolution = next(m for m in training.model.modules() if isinstance(m, nn.Conv2d))
+        convolution.register_forward_hook(lambda *called: seen.append(called[-1].dtype))
+        training._train_epoch(1)
+        training._validate()
+    assert watched.steps == 3 and set(seen) == {getattr(torch, precision)}
+    assert {(tensor.device.type, tensor.dtype) for tensor in parameters} == {("cuda", torch.float32)}

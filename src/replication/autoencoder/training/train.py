@@ -32,6 +32,7 @@ from replication.core.runs import Record, make_record
 from replication.data.images import ImageSet, pixels
 from replication.training import graphs
 from replication.training.fused_adam import FusedAdam, keras_step
+from replication.training.precision import dtype_of, full_products
 from replication.training.stopping import EarlyStopping, best_epoch
 from replication.training.trainer import Epoch, Orders, fitting, prepare, shared_settings
 
@@ -98,8 +99,7 @@ def train_again(run: Run, data: ImageSet, device: torch.device) -> tuple[Record,
 def initial_weights(runs: Sequence[Run], data: ImageSet) -> Autoencoders:
     """What the training of one stack starts from, on the CPU."""
     first, seeds = runs[0], [run.seed("weights") for run in runs]
-    dtype = getattr(torch, first["precision"])
-    weights = Autoencoders.initial(data.train_images[0].numel(), first["width"], seeds, dtype)
+    weights = Autoencoders.initial(data.train_images[0].numel(), first["width"], seeds, dtype_of(first))
     weights.encoder_MLI.mul_(float(first.settings.get("weight_factor", 1.0)))
     return weights
 
@@ -167,9 +167,9 @@ class _Stack:
 
     def __init__(self, runs: Sequence[Run], images: ImageSet, device: torch.device) -> None:
         first = runs[0]
-        prepare(device)
+        prepare(device, first)
         self.device = device
-        self.dtype = getattr(torch, first["precision"])
+        self.dtype = dtype_of(first)
         self.output_activation: str = first["output_activation"]
         self.batch_size: int = first["batch_size"]
         self.keras_adam = first.settings.get("adam") == "keras"
@@ -262,7 +262,7 @@ class _Stack:
                 self._step(batch_MB)
 
         validation_M = self._mse(self.validation_VI)
-        with torch.no_grad():
+        with torch.no_grad(), full_products():
             change_M = dense_entropy_change(self.models.encoder_MLI)
             penalty_M = torch.zeros_like(change_M)
             guided_MLI = self._guided_weights()
@@ -301,7 +301,9 @@ class _Stack:
         # The models share no parameter, so the gradient of the sum is the gradient of each.
         loss = base_M.sum()
         for form, rows_G in self.guided.items():
-            loss = loss + self._penalty(_batched_change(form, self._guided_weights(), rows_G), form, rows_G).sum()
+            with full_products():
+                change_G = _batched_change(form, self._guided_weights(), rows_G)
+            loss = loss + self._penalty(change_G, form, rows_G).sum()
         loss.backward()
         if self.keras_adam:
             self.keras_steps += 1

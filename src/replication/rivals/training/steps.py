@@ -19,6 +19,7 @@ from replication.rivals.settings import FEEDBACKS
 from replication.rivals.training.network import Network
 from replication.small_cnn.geometry import anchor
 from replication.small_cnn.training.train import FREQUENCIES
+from replication.training.precision import full_products
 
 SIGNIFICANT = 0.05
 
@@ -37,7 +38,13 @@ def loss_of(run: Run, network: Network) -> Loss:
         bottleneck = network.bottleneck
         return lambda logits, labels: bottleneck_loss(logits, labels, bottleneck.kl, lambda_)
     penalty = _penalty_of(run, network)
-    return lambda logits, labels: F.cross_entropy(logits, labels) + penalty()
+
+    def guided(logits: Tensor, labels: Tensor) -> Tensor:
+        with full_products():
+            added = penalty()
+        return F.cross_entropy(logits, labels) + added
+
+    return guided
 
 
 def _penalty_of(run: Run, network: Network) -> Callable[[], Tensor | float]:

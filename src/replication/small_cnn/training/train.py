@@ -31,6 +31,7 @@ from replication.data.images import ImageSet
 from replication.small_cnn.geometry import FILTER, anchor, feature_sides
 from replication.small_cnn.training.model import SmallCNNs
 from replication.training.fused_adam import FusedAdam
+from replication.training.precision import dtype_of, full_products
 from replication.training.trainer import Epoch, Orders, fitting, prepare, shared_settings
 
 CPU_PART = 32  # images whose gradient is computed at once: their features stay near the cache
@@ -89,9 +90,9 @@ class _Stack:
 
     def __init__(self, runs: Sequence[Run], images: ImageSet, device: torch.device) -> None:
         first = runs[0]
-        prepare(device)
+        prepare(device, first)
         self.runs, self.device = runs, device
-        self.dtype: torch.dtype = getattr(torch, first["precision"])
+        self.dtype = dtype_of(first)
         self.batch_size: int = first["batch_size"]
         self.part = CPU_PART if device.type == "cpu" else self.batch_size
         self.environment = environment(device, len(runs))
@@ -165,8 +166,9 @@ class _Stack:
             # The models share no parameter, so the gradient of the sum is the gradient of each.
             (loss_M.sum() / batch_MB.shape[1]).backward()
             sums_M2 += torch.stack([loss_M.detach(), right_M], dim=1)
-        for kind, rows_G in self.guided.items():
-            self._add_penalty_gradient(*kind, rows_G)
+        with full_products():
+            for kind, rows_G in self.guided.items():
+                self._add_penalty_gradient(*kind, rows_G)
         self.adam.step()
         return sums_M2
 
