@@ -293,7 +293,7 @@ def test_the_first_step_that_decided_epsilon_and_reduction():
         with torch.no_grad():
             first.weight.fill_(corner)
         (gradient,) = torch.autograd.grad(
-            large_models._guidance(torch.nn.Sequential(first), ["0"], run)(), [first.weight]
+            large_models.layer_by_layer(torch.nn.Sequential(first), ["0"], run)(), [first.weight]
         )
         return 0.01 * gradient[0, 0, 0, 0].abs().item()
 
@@ -328,7 +328,7 @@ def test_gpu_agrees_with_cpu(data, network):
 def test_a_network_trains_without_waiting_for_its_device(network, training, data, monkeypatch):
     """Whole epochs on tensors without values."""
     run = make_run(0.1, network, training=training, precision="float32", momentum=0.9, max_epochs=2)
-    monkeypatch.setattr(large_models._Training, "_save_checkpoint", lambda _: None)
+    monkeypatch.setattr(large_models._Training, "_save_checkpoint", lambda *_: None)
     monkeypatch.setattr(large_models, "free_memory", lambda _: 1 << 40)
     with device(monkeypatch, (large_models._Training, "_step")) as watched:
         trained = large_models._Training(run, data, META, task)
@@ -350,7 +350,7 @@ def test_fake_cuda_tensors(network, precision, data, monkeypatch):
         no_backward(monkeypatch, parameters)
         convolution = next(m for m in trained.model.modules() if isinstance(m, torch.nn.Conv2d))
         convolution.register_forward_hook(lambda *called: seen.append(called[-1].dtype))
-        trained._train_epoch(1)
+        trained._train_epoch(1, 0.0)
         trained._validate()
     assert watched.steps == 3 and set(seen) == {getattr(torch, precision)}
     assert {(tensor.device.type, tensor.dtype) for tensor in parameters} == {("cuda", torch.float32)}
