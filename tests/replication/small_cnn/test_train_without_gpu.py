@@ -5,6 +5,7 @@ import torch
 from no_gpu import CUDA, META, device, fake_cuda, no_backward
 
 from replication.small_cnn.training import train as trainer
+from replication.training import trainer as trainer_module
 
 GUIDED = [
     {},
@@ -25,6 +26,25 @@ def test_a_stack_trains_without_waiting_for_its_device(precision, changes, make_
     assert len(last.finished) == len(runs)
     assert watched.steps == 4 * 3 and not watched.copies  # 70 images in batches of 24
     assert watched.reads == 4 * len(runs) * len(trainer.HISTORIES)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_a_stack_is_as_large_as_memory_allows(precision, make_cnn_run, colours, monkeypatch):
+    """What a step keeps for the backward pass, counted, and Adam's numbers; half of the memory is for a stack."""
+    run = make_cnn_run(blocks=2, padding="same", precision=precision)
+    monkeypatch.setattr(trainer_module, "free_memory", lambda _: 1 << 30)
+    size = trainer.stack_size(run, colours, META)
+    kept = []
+    stack = trainer._Stack([run], colours, torch.device("cpu"))
+    stack.part = run["batch_size"]
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.nbytes) or t, lambda t: t):
+        stack._step(torch.arange(run["batch_size"])[None])
+    needed = sum(kept) + 4 * sum(tensor.nbytes for tensor in stack.models.tensors())
+    assert size > 32 and needed < (1 << 29) / size < 2 * needed
+    monkeypatch.setattr(trainer_module, "free_memory", lambda _: 1 << 60)
+    assert trainer.stack_size(run, colours, META) * 24 * 5 * 13**2 < 2**31  # a batch's features after the first layer
+    monkeypatch.setattr(trainer_module, "free_memory", lambda _: 0)
+    assert trainer.stack_size(run, colours, META) == 1
 
 
 def test_fake_cuda_tensors(make_cnn_run, colours, monkeypatch):

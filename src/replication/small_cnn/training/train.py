@@ -29,14 +29,14 @@ from replication.core.run import Run
 from replication.core.runs import Record, make_record
 from replication.data.images import ImageSet
 from replication.small_cnn.geometry import FILTER, anchor, feature_sides
-from replication.small_cnn.training.model import SmallCNNs
+from replication.small_cnn.training.model import CLASSES, SmallCNNs
 from replication.training.fused_adam import FusedAdam
 from replication.training.precision import dtype_of, full_products
 from replication.training.trainer import Epoch, Orders, fitting, prepare, shared_settings
 
 CPU_PART = 32  # images whose gradient is computed at once: their features stay near the cache
 VALIDATION_PART = 500  # images
-LARGEST_STACK = 32  # on a GPU: its runs end together, and a killed sweep loses all of them
+INDEXED = 2**31 - 1  # numbers of one tensor on a GPU: what its kernels count in 32 bits
 FREQUENCIES = (8, 8)  # at which the exact form samples a filter's spectrum
 HISTORIES = (
     "train_loss",  # cross-entropy and accuracy while training, a mean over the epoch's batches, as Keras prints them
@@ -54,13 +54,22 @@ def stack_key(run: Run) -> Hashable:
 
 
 def stack_size(run: Run, data: ImageSet, device: torch.device) -> int:
-    """How many models like this one train together: on a CPU one, on a GPU LARGEST_STACK if so many fit."""
+    """How many models like this one train together: on a CPU one, on a GPU as many as fit.
+
+    They end together, and a killed sweep loses all of them.
+    """
     if device.type == "cpu":
         return 1
+    width, batch_size = run["width"], run["batch_size"]
     sides = feature_sides(data.train_images.shape[-1], run["blocks"], run["padding"])
     # Of each block: the convolution, its gradient, and at a quarter of the size places (int64), sums, activations
-    floats = sum(4 * run["width"] * side**2 for side in sides[:-1])
-    return min(LARGEST_STACK, fitting(max(run["batch_size"], VALIDATION_PART) * floats, run, device))
+    activations = sum(4 * width * side**2 for side in sides[:-1])
+    kernels = [
+        run["width"] * FILTER**2 * inputs for inputs in (data.train_images.shape[1], *[width] * (len(sides) - 2))
+    ]
+    weights = sum(kernels) + CLASSES * width * sides[-1] ** 2
+    largest = batch_size * width * sides[0] ** 2
+    return max(1, min(INDEXED // largest, fitting(batch_size * activations + 4 * weights, run, device)))
 
 
 def one_thread(run: Run) -> bool:  # noqa: ARG001
@@ -206,7 +215,8 @@ class _Stack:
     def _validate(self) -> Tensor:
         """Mean loss and accuracy on the validation images, (M, 2)."""
         sums_M2 = torch.zeros(len(self.runs), 2, dtype=torch.float64, device=self.device)
-        part = CPU_PART if self.device.type == "cpu" else VALIDATION_PART
+        # On a GPU as many as a step has, whose memory there is
+        part = CPU_PART if self.device.type == "cpu" else max(self.batch_size, VALIDATION_PART // len(self.runs))
         pairs = zip(self.validation_VHWC.split(part), self.validation_labels_V.split(part), strict=True)
         for images_VHWC, labels_V in pairs:
             x = self._images(images_VHWC.expand(len(self.runs), *images_VHWC.shape))
