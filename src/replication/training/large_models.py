@@ -177,11 +177,12 @@ class _Training:
             self.history.setdefault(name, []).append(value)
         stopped = self._take(row["monitored"])
         self.finished = stopped or self.epochs >= self.run["max_epochs"]
+        curves = {self.run.key: row}
         if self.finished:
-            return Epoch(self.epochs, 0, self._progress(), [self._record(counts, stopped)])
+            return Epoch(self.epochs, 0, self._progress(), [self._record(counts, stopped)], curves)
         if self.clock.due(within_epoch=False):
             self._save_checkpoint()
-        return Epoch(self.epochs, 1, self._progress(), [])
+        return Epoch(self.epochs, 1, self._progress(), [], curves)
 
     def _take(self, monitored: float) -> bool:
         """Tell stopping and schedule of one more epoch; whether training is to stop."""

@@ -4,8 +4,8 @@ A trainer knows nothing of the sweep: it gets runs and their data, and yields ep
 large models keeps checkpoints and weights beside the store's records.
 """
 
-from collections.abc import Hashable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -27,6 +27,12 @@ class Epoch:
     training: int  # models that go on
     progress: str  # for the user, for example "mse 0.0031"
     finished: list[Record]
+    curves: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by key: what it left of each run in it
+
+
+def latest(history: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The last value of each."""
+    return {name: values[-1] for name, values in history.items()}
 
 
 class Trainer(Protocol):

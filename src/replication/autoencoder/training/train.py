@@ -34,7 +34,7 @@ from replication.training import graphs
 from replication.training.fused_adam import FusedAdam, keras_step
 from replication.training.precision import dtype_of, full_products
 from replication.training.stopping import EarlyStopping, best_epoch
-from replication.training.trainer import Epoch, Orders, fitting, prepare, shared_settings
+from replication.training.trainer import Epoch, Orders, fitting, latest, prepare, shared_settings
 
 VALIDATION_CHUNK = 2000  # images
 LEAST_LU = 3  # matrices of a batch on a GPU: fewer go to cuSOLVER, which cannot be relied on in a CUDA graph
@@ -287,7 +287,8 @@ class _Stack:
         if records and len(self.runs) <= worthwhile * len(self.replicas):
             self._compact()
         mse = sum(row[1] for _, row in active) / len(active)
-        return Epoch(number, len(self.runs), f"mse {mse:.4f}", records)
+        curves = {replica.run.key: latest(replica.history) for replica, _ in active}
+        return Epoch(number, len(self.runs), f"mse {mse:.4f}", records, curves)
 
     def _step(self, batch_MB: Tensor) -> None:
         """One optimiser step of every model on its own batch."""

@@ -21,7 +21,7 @@ from replication.norms.training.network import initial
 from replication.norms.training.steps import action_of, guided_layers
 from replication.training.precision import dtype_of
 from replication.training.singly import on_device, one_thread, stack_key, stack_size
-from replication.training.trainer import Epoch, Orders, prepare
+from replication.training.trainer import Epoch, Orders, latest, prepare
 
 __all__ = ["cost", "one_thread", "stack_key", "stack_size", "train"]
 
@@ -41,7 +41,8 @@ def train(runs: Sequence[Run], data: ImageSet, device: torch.device) -> Iterator
             accuracy = training.epoch()
             ended = number == run["epochs"]
             finished = [training.finished()] if ended else []
-            yield Epoch(number, left + (not ended), f"accuracy {accuracy:.4f}", finished)
+            curves = {run.key: latest(training.history)}
+            yield Epoch(number, left + (not ended), f"accuracy {accuracy:.4f}", finished, curves)
 
 
 class _Training:

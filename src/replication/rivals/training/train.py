@@ -30,7 +30,7 @@ from replication.small_cnn.training.train import VALIDATION_PART, cost
 from replication.training.fused_adam import FusedAdam
 from replication.training.precision import dtype_of
 from replication.training.singly import on_device, one_thread, stack_key, stack_size
-from replication.training.trainer import Epoch, Orders, prepare
+from replication.training.trainer import Epoch, Orders, latest, prepare
 
 __all__ = ["cost", "one_thread", "stack_key", "stack_size", "train"]
 
@@ -48,7 +48,8 @@ def train(runs: Sequence[Run], data: ImageSet, device: torch.device) -> Iterator
             history = training.epoch(number)
             ended = number == run["epochs"]
             progress = f"accuracy {history['validation_accuracy'][-1]:.4f}"
-            yield Epoch(number, left + (not ended), progress, [training.finished()] if ended else [])
+            curves = {run.key: latest(history)}
+            yield Epoch(number, left + (not ended), progress, [training.finished()] if ended else [], curves)
 
 
 class _Training:

@@ -32,7 +32,7 @@ from replication.small_cnn.geometry import FILTER, anchor, feature_sides
 from replication.small_cnn.training.model import CLASSES, SmallCNNs
 from replication.training.fused_adam import FusedAdam
 from replication.training.precision import dtype_of, full_products
-from replication.training.trainer import Epoch, Orders, fitting, prepare, shared_settings
+from replication.training.trainer import Epoch, Orders, fitting, latest, prepare, shared_settings
 
 CPU_PART = 32  # images whose gradient is computed at once: their features stay near the cache
 VALIDATION_PART = 500  # images
@@ -161,7 +161,8 @@ class _Stack:
         ended = number == self.runs[0]["epochs"]
         accuracy = sum(history["validation_accuracy"][-1] for history in self.histories) / len(self.runs)
         records = [self._record(m) for m in range(len(self.runs))] if ended else []
-        return Epoch(number, 0 if ended else len(self.runs), f"accuracy {accuracy:.4f}", records)
+        curves = {run.key: latest(history) for run, history in zip(self.runs, self.histories, strict=True)}
+        return Epoch(number, 0 if ended else len(self.runs), f"accuracy {accuracy:.4f}", records, curves)
 
     def _step(self, batch_MB: Tensor) -> Tensor:
         """One optimiser step of every model on its own batch; summed losses and right answers, (M, 2)."""
