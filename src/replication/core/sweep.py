@@ -218,7 +218,7 @@ def _memory(device: torch.device) -> int:
 def alarm(deadline: float) -> Iterator[None]:
     """OutOfTime is raised within it at the deadline: an epoch of a large network may last hours.
 
-    Its checkpoint is that of its last whole epoch.
+    It goes on from its last checkpoint.
     """
 
     def ring(_number: int, _frame: FrameType | None) -> None:

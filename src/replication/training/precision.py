@@ -30,7 +30,8 @@ def check(runs: Iterable[Run], device: torch.device) -> None:
     Raises:
         UserError: tf32 on a CPU.
     """
-    if device.type == "cpu" and (wrong := next((run for run in runs if run["precision"] == TF32), None)) is not None:
+    wrong = next((run for run in runs if run.settings.get("precision") == TF32), None)
+    if wrong is not None and device.type == "cpu":
         raise UserError(
             f"{wrong.family}: precision tf32 is for GPUs, whose tensor cores round products, and no CPU has it. "
             "Choose --device cuda, or precision: float32 in params.yaml"

@@ -63,7 +63,7 @@ def find(place: str) -> Trainer:
 
 
 def checkpoints(place: str) -> bool:
-    """Whether a trainer goes on with unfinished runs from their last epoch: it says so by CHECKPOINTS = True."""
+    """Whether a trainer goes on with unfinished runs from a checkpoint: it says so by CHECKPOINTS = True."""
     return bool(getattr(find(place), "CHECKPOINTS", False))
 
 
