@@ -6,8 +6,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # What the library is tested beside: networks and trainers of others, then other estimators of information and calibration.
-# And what a sweep can use: a cluster.
-PEERS := transformers peft torchao lightning accelerate dit infomeasure netcal pyinform torchmetrics ray
+# And what a sweep can use: a cluster, and who shows its curves.
+PEERS := transformers peft torchao lightning accelerate dit infomeasure netcal pyinform torchmetrics ray dvclive tensorboard
 
 report = scale=$$(sed -n 's/^scale: *//p' params.yaml); page=reports/$$scale/report.html; \
 	test -f $$page && echo ">> The report: $$page" || echo ">> No report yet: \`make repro\` makes $$page"

@@ -156,7 +156,7 @@ class _Layout(NamedTuple):
 @made_once
 def _layout(sizes: tuple[int, ...], dtype: torch.dtype, device: torch.device, kind: Kind, offset: float) -> _Layout:
     counts = [-(-size // ROW) for size in sizes]
-    rows = torch.arange(len(sizes)).repeat_interleave(torch.tensor(counts)).to(device)
+    rows = torch.arange(len(sizes)).repeat_interleave(torch.tensor(counts), output_size=sum(counts)).to(device)
     nothing = 1 - offset if kind == "log" else math.inf  # log(1) and 1 / inf
     fills = [torch.full((-size % ROW,), nothing, dtype=dtype, device=device) for size in sizes]
     return _Layout(rows, rows[:, None], counts, fills)

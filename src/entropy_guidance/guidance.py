@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 
 from entropy_guidance.changes.conv import conv_entropy_change
 from entropy_guidance.changes.dense import dense_entropy_change
@@ -399,7 +400,7 @@ class EntropyGuidance(nn.Module):
                     yield Finding(name, "shared", message)
                 if not each.weight.requires_grad:
                     yield _without_gradient(name, each, module)
-                if not change.is_meta:
+                if not change.is_meta and not isinstance(change, FakeTensor):
                     yield from self._findings_of_value(name, each, change[(lambda_ != 0).expand_as(change)])
 
     def _findings_of_value(self, name: str, each: Map, change: Tensor) -> Iterator[Finding]:

@@ -307,7 +307,7 @@ class TransferEntropyFeedback:
         weight: Tensor = self.layer.weight  # type: ignore[assignment]
         if logits.shape[-1] != weight.shape[-2] or logits.shape[:-2] != weight.shape[:-2]:
             raise ValueError(f"logits {tuple(logits.shape)} do not fit the weight {tuple(weight.shape)}")
-        if not math.isfinite(logits.sum().item()):
+        if not logits.is_meta and not math.isfinite(logits.sum().item()):
             raise ValueError("logits must be finite: the sum of these is not")
         acted_on = weight if self.target == "weights" else weight.grad
         if acted_on is None:
@@ -323,7 +323,9 @@ class TransferEntropyFeedback:
         if self._acting is not None:
             strength = strength * self._acting.to(strength)
         if self.placebo == "diagonal":
-            strength = strength.mean((-2, -1), keepdim=True) * torch.eye(strength.shape[-1]).to(strength)
+            strength = strength.mean((-2, -1), keepdim=True) * torch.eye(
+                strength.shape[-1], dtype=strength.dtype, device=strength.device
+            )
         changed = acted_on.detach()
         changed.sub_(strength.mT.to(changed) @ changed)
         return strength

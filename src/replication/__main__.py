@@ -219,6 +219,7 @@ def _training_options(parser: argparse.ArgumentParser, *, family: bool = True) -
         metavar="NAME=VALUE[,VALUE]",
         help="train only these, for example width=100,260; may be repeated",
     )
+    parser.add_argument("--live", action="store_true", help="write curves into live/ while it trains, through DVCLive")
     _device_option(parser)
     _workers_option(parser)
 

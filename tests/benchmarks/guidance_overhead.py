@@ -13,6 +13,7 @@ import torch
 from torchvision.models import resnet50
 
 from entropy_guidance import EntropyGuidance, selection
+from replication.core.run import Run
 from replication.training.trainer import prepare
 
 
@@ -24,7 +25,7 @@ def main() -> None:
     options = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-    prepare(device)
+    prepare(device, Run("resnet50", {"precision": "float32"}))
     torch.manual_seed(0)
     model = resnet50(num_classes=10).to(device)
     convolutions = selection.convolutions(model)

@@ -17,7 +17,7 @@ class Training(Struct, frozen=True, kw_only=True):
     form: Literal["reciprocal", "log", "exact", "scale"]  # scale: a control of the exact form
     epsilon: Positive  # in units of |det W_sq|
     monitor: Literal["total", "base", "keras"]  # keras: the total as Keras's running mean rounds it
-    precision: Literal["float32", "float64"]
+    precision: Literal["float32", "float64", "tf32"]
     output_activation: Literal["sigmoid", "linear"]
     learning_rate: Positive
     adam: Literal["torch", "keras"] = "torch"  # whose epsilon: added after the bias correction, or before it

@@ -32,7 +32,7 @@ class Grid(Struct, frozen=True, kw_only=True):
     first_placements: Annotated[tuple[str, ...], Some] | None
     lambdas: Lambdas
     unguided_replicates: Whole  # seeds; guided runs have the first one's
-    precision: Literal["float32", "float64", "bfloat16"]
+    precision: Literal["float32", "float64", "bfloat16", "tf32"]
     batch_size: Whole  # images
     max_epochs: Whole
 

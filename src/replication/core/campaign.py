@@ -93,7 +93,7 @@ class Times:
     whole: Callable[[Run], float | None]  # seconds of a training
     clock: Callable[[Run], float | None]  # by which it lengthens a sweep of several processes
     epoch: Callable[[Run], float | None]  # of an epoch
-    resumes: Callable[[Run], bool]  # whether it can go on from its last epoch
+    resumes: Callable[[Run], bool]  # whether it can go on from its last checkpoint
 
     def finishes(self, runs: Sequence[Run], left: float) -> bool:
         """Whether a stack, which ends together, can be expected to end within so many seconds."""

@@ -20,6 +20,7 @@ from replication.core.made_apart import seed_of
 from replication.core.provenance import NOT_RECORDED, recorded
 from replication.core.records import FIRST, key_of, sealed
 from replication.core.runs import CLOCKS, Record, nine_digits
+from replication.training.precision import DTYPES
 from replication.training.stopping import best_epoch, stopping_epoch
 
 # Settings that say what stopping watches and when it stops, not how a step is made: runs that differ in these alone,
@@ -235,7 +236,7 @@ def watched(record: Record) -> list[float] | None:
         return list(base[0])
     if run["monitor"] != "total" or run["form"] not in ("reciprocal", "log") or "entropy_change" not in history:
         return None
-    dtype = getattr(torch, run["precision"])
+    dtype = DTYPES[run["precision"]]
     loss, change, lambda_, epsilon = (
         torch.tensor(values, dtype=dtype)
         for values in (base[0], history["entropy_change"], run["lambda"], run["epsilon"])

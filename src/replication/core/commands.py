@@ -321,6 +321,7 @@ def train(
             manifest=paths.manifest(family.scale, role_of(family.name)),
             cluster=cluster,
             size_of=family.size_of,
+            live=paths.live(name) if options.live else None,
         )
     print(f"{name} at scale {family.scale}: {outcome}")
     if outcome.interrupted:

@@ -15,6 +15,11 @@ def store() -> Path:
     return Path(named) if named else project() / ".runs"
 
 
+def live(family: str) -> Path:
+    """Curves of a family's runs, for who watches them."""
+    return project() / "live" / family
+
+
 def raw() -> Path:
     """Data sets as they were downloaded."""
     return _data("raw")

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,11 +24,13 @@ from replication.core.end_with_dvc import end_with_dvc
 from replication.core.errors import UserError
 from replication.core.executors import OutOfTime, Stack
 from replication.core.finished import Outcome
+from replication.core.live import Curves
 from replication.core.records import sealed
 from replication.core.run import Run
 from replication.core.store import Store
 from replication.core.training_size import SizeOf
 from replication.data.verify import verified
+from replication.training import precision
 from replication.training.trainer import Epoch, Trainer, checkpoints, find
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ def sweep(
     order: Order | None = None,
     cluster: "RayExecutor | None" = None,
     size_of: SizeOf | None = None,
+    live: Path | None = None,
 ) -> Outcome:
     """Train the runs that neither the store nor the table has, then write the table: the selected runs, no others.
 
@@ -90,9 +93,10 @@ def sweep(
         order: by default replicate by replicate, long runs first, waiting for what another sweep trains.
         cluster: who trains, in place of this machine.
         size_of: of one training; without it nothing is estimated.
+        live: folder for the curves of what is trained, while it is trained.
 
     Raises:
-        UserError: a training does not fit into memory, or what they leave not onto the disk.
+        UserError: a training does not fit into memory, or what they leave not onto the disk; there is no DVCLive.
     """
     known = finished.known(runs, table, store)
     wanted = [run for run in runs if all(setting(run, name) in values for name, values in (only or {}).items())]
@@ -108,6 +112,8 @@ def sweep(
     trained: set[str] = set()
     interrupted = False
     if share and minutes != 0:  # zero minutes write the table, and need no data
+        precision.check(share, device)
+        curves = nullcontext() if live is None else Curves(live, share)
         if size_of is not None:
             memory = _memory(device) if cluster is None else None
             training_size.check(share, size_of, memory=memory, store=store.folder, checkpoints=checkpoints(trainer))
@@ -118,13 +124,22 @@ def sweep(
         bar = tqdm(total=len(share), unit="run", desc=share[0].family, mininterval=interval, miniters=0, smoothing=0)
         try:
             until = deadline if cluster is None else math.inf  # Ray's own code does not bear it, and looks at the clock
-            with _sigterm_as_interrupt(), end_with_dvc(), bar, Claims(store) as claims, alarm(until):
+            with (
+                _sigterm_as_interrupt(),
+                end_with_dvc(),
+                bar,
+                curves as watched,
+                Claims(store) as claims,
+                alarm(until),
+            ):
                 options: dict[str, Any] = {"device": device, "workers": workers, "order": order, "cluster": cluster}
                 for epoch in _epochs(share, claims, trainer=trainer, deadline=deadline, **options):
                     for record in epoch.finished:
                         store.put(sealed(record | {"data": data[record["run"]["dataset"]]}))
                         trained.add(record["key"])
                         claims.finish(record["key"])
+                    if watched is not None:
+                        watched.add(epoch)
                     state = f"epoch {epoch.number}, {epoch.training} in stack, {epoch.progress}"
                     bar.set_postfix_str(state, refresh=False)
                     bar.update(len(epoch.finished))
@@ -203,7 +218,7 @@ def _memory(device: torch.device) -> int:
 def alarm(deadline: float) -> Iterator[None]:
     """OutOfTime is raised within it at the deadline: an epoch of a large network may last hours.
 
-    Its checkpoint is that of its last whole epoch.
+    It goes on from its last checkpoint.
     """
 
     def ring(_number: int, _frame: FrameType | None) -> None:

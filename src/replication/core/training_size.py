@@ -12,7 +12,7 @@ from replication.core.room_for import RUN_DISK, existing, free_disk, size
 from replication.core.run import Run
 from replication.data.catalogue import Known, known
 
-BYTES = {"float64": 8, "float32": 4, "bfloat16": 4}  # of a number; weights stay float32 beside bfloat16
+BYTES = {"float64": 8, "float32": 4, "bfloat16": 4, "tf32": 4}  # of a number; weights stay float32 beside bfloat16
 
 
 @dataclass(frozen=True)

@@ -67,11 +67,17 @@ class MappedSet:
         return len(self._split(split)[0])
 
     def batch(self, split: str, rows: Tensor, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Images (B, 3, H, W) in [0, 1], channels last in memory, and their targets as stored, on the device."""
-        images, targets = self._split(split)
-        rows = rows.to(images.device)
-        x_BHWC, target = (tensor[rows].to(device, non_blocking=True) for tensor in (images, targets))
-        return (x_BHWC.to(dtype) / 255).permute(0, 3, 1, 2), target
+        """Some images and their targets, as `on_device` makes them."""
+        return on_device(*self.fetched(split, rows.to(self.train_images.device)), device, dtype)
+
+    def fetched(self, split: str, rows: Tensor, *, pinned: bool = False) -> tuple[Tensor, Tensor]:
+        """Images (B, H, W, 3) and targets as stored, where they are stored.
+
+        Args:
+            pinned: into memory from which a GPU copies while it is at work.
+        """
+        images, targets = (tensor[rows] for tensor in self._split(split))
+        return (images.pin_memory(), targets.pin_memory()) if pinned else (images, targets)
 
     def _split(self, split: str) -> tuple[Tensor, Tensor]:
         return {
@@ -106,6 +112,12 @@ class MappedSet:
                         raise ValueError(f"{len(stored)} {kind} for {count} ids")
                     tensors[f"{split}_{kind}"] = torch.from_numpy(stored[:count])
         return cls(**tensors, about=about)
+
+
+def on_device(images_BHWC: Tensor, targets: Tensor, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Images (B, 3, H, W) in [0, 1], channels last in memory, and their targets as stored, on a device."""
+    x_BHWC, target = (tensor.to(device, non_blocking=True) for tensor in (images_BHWC, targets))
+    return (x_BHWC.to(dtype) / 255).permute(0, 3, 1, 2), target
 
 
 def decoded(items: Sequence[Item], load: Callable[[Item], Loaded], name: str) -> Iterator[Loaded]:

@@ -43,7 +43,7 @@ class Grid(Struct, frozen=True, kw_only=True):
     profiles: Annotated[tuple[str, ...], Some] | None  # weights whose profile picks `empirical`; else an unguided run's
     lambdas: Lambdas
     replicates: Whole
-    precision: Literal["float32", "float64", "bfloat16"]
+    precision: Literal["float32", "float64", "bfloat16", "tf32"]
     batch_size: Whole  # images
     max_epochs: Whole
 

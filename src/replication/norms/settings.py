@@ -24,7 +24,7 @@ class Training(Struct, frozen=True, kw_only=True):
 
     learning_rate: Positive
     batch_size: Whole
-    precision: Literal["float32", "float64"]
+    precision: Literal["float32", "float64", "tf32"]
 
 
 class Grid(Struct, frozen=True, kw_only=True):

@@ -37,7 +37,7 @@ class Training(Struct, frozen=True, kw_only=True):
     form: Literal["reciprocal", "log", "exact", "decay"]  # decay: weight decay in the guidance's place
     epsilon: Positive  # in units of the guided weight
     anchor: Literal["corner", "center", "random"]  # other places than the corner are placebos
-    precision: Literal["float32", "float64"]
+    precision: Literal["float32", "float64", "tf32"]
     learning_rate: Positive
     batch_size: Whole  # images
     padding: Padding

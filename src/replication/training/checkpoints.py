@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,30 @@ from replication.core import measured
 from replication.core.files import reading, write_whole
 from replication.core.run import Run
 
+INTERVAL = 180.0  # seconds of an epoch after which what it has done so far is kept
+SHARE = 0.05  # of a training's time at most that goes into checkpoints: those of VGG16 are a gigabyte
+
+WITHIN = "within"  # of a state: how far an unfinished epoch has come
+
+
+class Clock:
+    """Says when a checkpoint is due: after each epoch and every few minutes within one, if that takes little time."""
+
+    def __init__(self) -> None:
+        self.last, self.cost = time.monotonic(), 0.0
+
+    def due(self, *, within_epoch: bool) -> bool:
+        """Whether to save now."""
+        return time.monotonic() - self.last >= max(INTERVAL if within_epoch else 0.0, self.cost / SHARE)
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Around the saving of one."""
+        began = time.monotonic()
+        yield
+        self.last = time.monotonic()
+        self.cost = self.last - began
+
 
 def save(path: Path, run: Run, state: dict[str, Any]) -> None:
     """Write a run's state (nested mappings and lists of tensors, numbers and texts) atomically."""
@@ -20,7 +47,7 @@ def save(path: Path, run: Run, state: dict[str, Any]) -> None:
 
 
 def load(path: Path, run: Run) -> dict[str, Any]:
-    """The state that `save` left, on the CPU: a full GPU is no damage.
+    """The state that `save` left, on the CPU: a full GPU is no damage. It has a `history`, or an epoch WITHIN, or both.
 
     One of before there were digests has neither key nor digest, and is believed.
 
@@ -36,6 +63,8 @@ def load(path: Path, run: Run) -> dict[str, Any]:
         if state.pop("key", run.key) != run.key:
             raise ValueError("it is the checkpoint of another run")
         history = state["history"]
+        if not history and WITHIN in state:  # in its first epoch
+            return state
         if len({len(values) for values in history.values()}) != 1:
             raise ValueError("its histories differ in their epochs")
         measured.check_history(run.family, history)

@@ -35,7 +35,8 @@ class FusedAdam:
     def step(self) -> None:
         """What `optimizer.step()` does."""
         if self.keras:
-            keras_step(self.optimizer, self._step)
+            state = self.optimizer.state.get(self.optimizer.param_groups[0]["params"][0])
+            keras_step(self.optimizer, self._step, int(state["step"]) + 1 if state else 1)
         else:
             self._step()
 
@@ -67,12 +68,15 @@ class FusedAdam:
         return update
 
 
-def keras_step(optimizer: torch.optim.Adam, step: Callable[[], object]) -> None:
-    """A step of torch's Adam by Keras's rule: `step` is made with the epsilon that does so."""
+def keras_step(optimizer: torch.optim.Adam, step: Callable[[], object], number: int) -> None:
+    """A step of torch's Adam by Keras's rule: `step` is made with the epsilon that does so.
+
+    Args:
+        number: of the step, from 1. The optimiser's own count is on a GPU, and to read it is to wait for the GPU.
+    """
     [group] = optimizer.param_groups
     epsilon = group["eps"]
-    state = optimizer.state.get(group["params"][0])
-    group["eps"] = keras_epsilon(epsilon, group["betas"][1], float(state["step"]) + 1 if state else 1.0)
+    group["eps"] = keras_epsilon(epsilon, group["betas"][1], number)
     try:
         step()
     finally:

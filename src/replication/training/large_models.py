@@ -1,11 +1,11 @@
-"""Train one large model at a time, with early stopping; continued from its last epoch after a kill.
+"""Train one large model at a time, with early stopping; continued from its last checkpoint after a kill.
 
 The loop knows neither images nor labels. What is learned, from which data and how success is measured is a task's
 business: a module `task` of its room.
 
-Each epoch draws its order, its augmentation and its dropout from seeds of its own, so that a training that was killed
-and continued gives the numbers of one that was not: on a CPU to the last digit, on a GPU but for rounding, since its
-convolutions are chosen by their speed.
+Each epoch draws its order, its augmentation and its dropout from seeds of its own, and a checkpoint within an epoch
+keeps how far these have come, so that a training that was killed and continued gives the numbers of one that was not:
+on a CPU to the last digit, on a GPU but for rounding, since its convolutions are chosen by their speed.
 """
 
 import sys
@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from entropy_guidance import conv_entropy_change, penalty
+from entropy_guidance import EntropyGuidance, conv_entropy_change, penalty
 from replication.core import paths
 from replication.core.errors import Damaged
 from replication.core.files import reading, set_aside, write_whole
@@ -27,8 +27,10 @@ from replication.core.provenance import environment
 from replication.core.run import Run
 from replication.core.runs import Record, make_record
 from replication.core.store import Store
-from replication.data.mapped import MappedSet
+from replication.data.mapped import MappedSet, on_device
 from replication.training import checkpoints
+from replication.training.precision import dtype_of, low_precision
+from replication.training.prefetch import ahead
 from replication.training.stopping import EarlyStopping
 from replication.training.trainer import Epoch, free_memory, prepare
 
@@ -123,20 +125,25 @@ class LargeModels:
 
 class _Training:
     def __init__(self, run: Run, data: MappedSet, device: torch.device, task: Task) -> None:
-        prepare(device)
+        prepare(device, run)
         self.run = run
         self.task = task
         self.device = device
-        self.dtype = torch.float64 if run["precision"] == "float64" else torch.float32
+        self.dtype = dtype_of(run)
         self.data = _place(data, device)
         self.model = task.build(run).to(device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.guidance = _guidance(self.model, task.guided_layers(self.model, run), run) if run["lambda"] != 0 else None
+        self.guidance: Callable[[], Tensor] | None = None
+        if run["lambda"] != 0:
+            guidance = layer_by_layer if device.type == "cpu" else at_once
+            self.guidance = guidance(self.model, task.guided_layers(self.model, run), run)
         self.optimizer = task.optimizer(self.model, run)
         self.schedule = task.schedule(self.optimizer, run)
         self.stopping = EarlyStopping(run["patience"], run["min_delta"])
         self.history: dict[str, list[float]] = {}
         self.finished = False
         self.store = Store(paths.store())
+        self.clock = checkpoints.Clock()
+        self.within: dict[str, Any] | None = None  # how far the next epoch had come when it was interrupted
 
     @property
     def checkpoint(self) -> Path:
@@ -148,8 +155,8 @@ class _Training:
 
     def epoch(self) -> Epoch:
         """One epoch of training, and validation after it."""
-        start = time.perf_counter()
-        train_loss = self._train_epoch(self.epochs + 1)
+        start = time.perf_counter() - (self.within["seconds"] if self.within is not None else 0.0)
+        train_loss = self._train_epoch(self.epochs + 1, start)
         train_seconds = time.perf_counter() - start
         validation_loss, counts = self._validate()
         losses = {
@@ -170,10 +177,12 @@ class _Training:
             self.history.setdefault(name, []).append(value)
         stopped = self._take(row["monitored"])
         self.finished = stopped or self.epochs >= self.run["max_epochs"]
+        curves = {self.run.key: row}
         if self.finished:
-            return Epoch(self.epochs, 0, self._progress(), [self._record(counts, stopped)])
-        self._save_checkpoint()
-        return Epoch(self.epochs, 1, self._progress(), [])
+            return Epoch(self.epochs, 0, self._progress(), [self._record(counts, stopped)], curves)
+        if self.clock.due(within_epoch=False):
+            self._save_checkpoint()
+        return Epoch(self.epochs, 1, self._progress(), [], curves)
 
     def _take(self, monitored: float) -> bool:
         """Tell stopping and schedule of one more epoch; whether training is to stop."""
@@ -185,8 +194,12 @@ class _Training:
         """The epoch's, for the history of a training that changes it."""
         return {"learning_rate": self.optimizer.param_groups[0]["lr"]} if self.schedule is not None else {}
 
-    def _train_epoch(self, number: int) -> float:
-        """Mean base loss over the epoch's batches."""
+    def _train_epoch(self, number: int, start: float) -> float:
+        """Mean base loss over the epoch's batches, of which some may have been done before a kill.
+
+        Args:
+            start: of the epoch, by time.perf_counter().
+        """
         self.model.train()
         torch.manual_seed(self.run.seed("dropout") + number)
         generator, augmentation = (
@@ -194,19 +207,46 @@ class _Training:
         )
         images = self.data.count("train")
         losses = torch.zeros((), dtype=torch.float64, device=self.device)
-        order = torch.randperm(images, generator=generator).to(self.data.train_images.device)
-        for rows in order.split(self.run["batch_size"]):
-            inputs, targets = self.data.batch("train", rows, self.device, self.dtype)
-            inputs = self.task.augment(inputs, self.run, augmentation)
-            self.optimizer.zero_grad()
-            base = self.task.loss(self._forward(inputs), targets)
-            (base + self._penalty()).backward()
-            self.optimizer.step()
-            losses += base.detach().double() * len(rows)
+        batches = torch.randperm(images, generator=generator).split(self.run["batch_size"])
+        done = 0
+        if self.within is not None:
+            done, losses = self.within["batches"], self.within["losses"].to(self.device)
+            augmentation.set_state(self.within["augmentation"])
+            _default_generator(self.device).set_state(self.within["dropout"])
+            self.within = None
+        for inputs, targets in self._batches("train", batches[done:]):
+            losses += self._step(self.task.augment(inputs, self.run, augmentation), targets) * len(targets)
+            done += 1
+            if done < len(batches) and self.clock.due(within_epoch=True):
+                self._save_checkpoint(
+                    {
+                        "batches": done,
+                        "losses": losses,
+                        "augmentation": augmentation.get_state(),
+                        "dropout": _default_generator(self.device).get_state(),
+                        "seconds": time.perf_counter() - start,
+                    }
+                )
         return losses.item() / images
 
+    def _batches(self, split: str, rows: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs and targets on the device; those that wait in files for a GPU are fetched while it is at work."""
+        if self.device.type != "cpu" and self.data.train_images.device.type == "cpu":
+            fetched = ahead(lambda each: self.data.fetched(split, each, pinned=self.device.type == "cuda"), rows)
+        else:
+            fetched = (self.data.fetched(split, each.to(self.data.train_images.device)) for each in rows)
+        return (on_device(*each, self.device, self.dtype) for each in fetched)
+
+    def _step(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """One step of the optimiser; the base loss before it, in double precision. Nothing is read from the device."""
+        self.optimizer.zero_grad()
+        base = self.task.loss(self._forward(inputs), targets)
+        (base + self._penalty()).backward()
+        self.optimizer.step()
+        return base.detach().double()
+
     def _forward(self, inputs: Tensor) -> Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.run["precision"] == "bfloat16"):
+        with low_precision(self.run, self.device):
             output: Tensor = self.model(inputs)
         return output.to(self.dtype)
 
@@ -221,11 +261,9 @@ class _Training:
         images = self.data.count("validation")
         losses = torch.zeros((), dtype=torch.float64, device=self.device)
         counts = []
-        order = torch.arange(images, device=self.data.validation_images.device)
-        for rows in order.split(self.run["batch_size"]):
-            inputs, targets = self.data.batch("validation", rows, self.device, self.dtype)
+        for inputs, targets in self._batches("validation", torch.arange(images).split(self.run["batch_size"])):
             output = self._forward(inputs)
-            losses += self.task.loss(output, targets).double() * len(rows)
+            losses += self.task.loss(output, targets).double() * len(targets)
             counts.append(self.task.counts(output, targets))
         return losses.item() / images, torch.cat(counts).cpu()
 
@@ -271,38 +309,64 @@ class _Training:
             return
         state = checkpoints.load(self.checkpoint, self.run)
         with reading(self.checkpoint, "set it aside, and the run starts anew"):
-            for monitored in state["history"]["monitored"]:
+            for monitored in state["history"].get("monitored", []):
                 self._take(monitored)  # before the optimiser's state, which holds the learning rate reached
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
         self.history = state["history"]
+        self.within = state.get(checkpoints.WITHIN)
 
-    def _save_checkpoint(self) -> None:
+    def _save_checkpoint(self, within: dict[str, Any] | None = None) -> None:
+        """Args: within: how far an epoch has come that has not ended."""
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "history": self.history,
         }
-        checkpoints.save(self.checkpoint, self.run, state)
+        with self.clock.saving():
+            checkpoints.save(self.checkpoint, self.run, state | ({checkpoints.WITHIN: within} if within else {}))
 
 
-def _guidance(model: nn.Module, names: Sequence[str], run: Run) -> Callable[[], Tensor]:
+def at_once(model: nn.Module, names: Sequence[str], run: Run) -> Callable[[], Tensor]:
     """The penalty of the guided convolutions; with reduction `mean`, lambda is divided by the filters of its layer.
 
-    As `EntropyGuidance` has it with floor 0, but one layer after another: the operations that trained the committed
-    runs, in their order, so that a run that is trained again has the same digits.
+    The corner weights of all layers are gathered in one operation: a GPU waits for the number of operations.
     """
-    epsilon = {"epsilon": run["epsilon"]} if run["form"] == "reciprocal" else {}
+    return EntropyGuidance(
+        model,
+        dict.fromkeys(names, run["lambda"]),
+        form=run["form"],
+        reduction=run["reduction"],
+        floor=0.0,
+        **_epsilon(run),
+    )
+
+
+def layer_by_layer(model: nn.Module, names: Sequence[str], run: Run) -> Callable[[], Tensor]:
+    """The same by the operations that trained the committed runs, in their order: a run that is trained again has the
+    same digits.
+    """
 
     def guidance() -> Tensor:
         terms = []
         for name in names:
             change = conv_entropy_change(model.get_submodule(name).get_parameter("weight"))
             lambda_ = run["lambda"] / (change.numel() if run["reduction"] == "mean" else 1)
-            terms.append(penalty(change, lambda_, form=run["form"], **epsilon).sum())
+            terms.append(penalty(change, lambda_, form=run["form"], **_epsilon(run)).sum())
         return torch.stack(terms).sum()
 
     return guidance
+
+
+def _epsilon(run: Run) -> dict[str, Any]:
+    return {"epsilon": run["epsilon"]} if run["form"] == "reciprocal" else {}
+
+
+def _default_generator(device: torch.device) -> torch.Generator:
+    """From which dropout draws. Only a GPU tests its own."""
+    if device.type == "cuda":
+        return torch.cuda.default_generators[device.index or 0]
+    return torch.default_generator
 
 
 def _place(data: MappedSet, device: torch.device) -> MappedSet:

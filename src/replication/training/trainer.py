@@ -4,8 +4,8 @@ A trainer knows nothing of the sweep: it gets runs and their data, and yields ep
 large models keeps checkpoints and weights beside the store's records.
 """
 
-from collections.abc import Hashable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from replication.core.run import Run
 from replication.core.runs import Record
+from replication.training import precision
 
 GPU_MEMORY_SHARE = 0.5  # of what is free, for one stack
 
@@ -26,6 +27,12 @@ class Epoch:
     training: int  # models that go on
     progress: str  # for the user, for example "mse 0.0031"
     finished: list[Record]
+    curves: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by key: what it left of each run in it
+
+
+def latest(history: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The last value of each."""
+    return {name: values[-1] for name, values in history.items()}
 
 
 class Trainer(Protocol):
@@ -56,17 +63,22 @@ def find(place: str) -> Trainer:
 
 
 def checkpoints(place: str) -> bool:
-    """Whether a trainer goes on with unfinished runs from their last epoch: it says so by CHECKPOINTS = True."""
+    """Whether a trainer goes on with unfinished runs from a checkpoint: it says so by CHECKPOINTS = True."""
     return bool(getattr(find(place), "CHECKPOINTS", False))
 
 
-def prepare(device: torch.device) -> None:
-    """Tell a GPU's libraries what every trainer here needs; more than once does no harm."""
+def prepare(device: torch.device, run: Run) -> None:
+    """Tell a GPU's libraries what a trainer needs for a run; once for each stack.
+
+    Raises:
+        UserError: the device does not have the run's precision.
+    """
+    precision.check([run], device)
     if device.type == "cuda":
         # The other choice, MAGMA, waits for the device in the LU of a batch, which no CUDA graph can capture.
         torch.backends.cuda.preferred_linalg_library("cusolver")
-        torch.backends.cudnn.allow_tf32 = False  # float32 is float32 in a convolution too
         torch.backends.cudnn.benchmark = True
+        precision.choose_products(run)
 
 
 def shared_settings(run: Run, own: Set[str]) -> Hashable:
@@ -76,7 +88,7 @@ def shared_settings(run: Run, own: Set[str]) -> Hashable:
 
 def fitting(numbers: int, run: Run, device: torch.device) -> int:
     """How many models fit on a GPU, one at least, if each needs so many numbers in the run's precision."""
-    return max(1, int(GPU_MEMORY_SHARE * free_memory(device) / (numbers * getattr(torch, run["precision"]).itemsize)))
+    return max(1, int(GPU_MEMORY_SHARE * free_memory(device) / (numbers * precision.dtype_of(run).itemsize)))
 
 
 def free_memory(device: torch.device) -> int:

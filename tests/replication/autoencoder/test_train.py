@@ -304,6 +304,26 @@ def test_gpu_agrees_with_cpu(width, replicates, make_run, images):
         assert gpu[key]["history"]["validation_mse"] == pytest.approx(record["history"]["validation_mse"], rel=1e-6)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
+def test_gpu_agrees_with_cpu_in_float32(make_run, images):
+    """A constant penalty hides all improvements of two runs, which stop early: another graph for the others."""
+    large = replace(
+        images,
+        train_images=images.train_images.repeat(1, 1, 3, 3),
+        validation_images=images.validation_images.repeat(1, 1, 3, 3),
+    )
+    cases = [("none", 0.0), ("log", 1e-4), ("exact", 1e-4), ("reciprocal", 1e6)]
+    runs = [
+        make_run(width=144, lambda_=lambda_, replicate=k, form=form, precision="float32", max_epochs=8)
+        for form, lambda_ in cases
+        for k in range(2)
+    ]
+    gpu = {r["key"]: r["history"]["validation_mse"] for r in finished(runs, large, torch.device("cuda"))}
+    assert sorted(map(len, gpu.values())) == [4] * 2 + [8] * 6
+    for key, record in train(runs, large).items():
+        assert gpu[key] == pytest.approx(record["history"]["validation_mse"], rel=1e-4)
+
+
 def test_a_small_batch_of_determinants_is_filled_up():
     weights = torch.randn(4, 6, 9, dtype=torch.float64, requires_grad=True)
     rows = torch.tensor([2])

@@ -9,51 +9,10 @@ from torch import nn
 
 from entropy_guidance import EntropyGuidance
 from replication import small_cnn
-from replication.core.run import Run
-from replication.data.images import ImageSet
 from replication.small_cnn.geometry import anchor
 from replication.small_cnn.training import train as trainer
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def colours() -> ImageSet:
-    """70 + 30 images of 13 x 13: odd sides, and 70 is no multiple of the batch size or of a part of it."""
-    generator = torch.Generator().manual_seed(0)
-
-    def draw(count):
-        images = torch.randint(0, 256, (count, 3, 13, 13), generator=generator, dtype=torch.uint8)
-        return images, torch.randint(0, 10, (count,), generator=generator, dtype=torch.uint8)
-
-    return ImageSet(*draw(70), *draw(30))
-
-
-@pytest.fixture
-def make_cnn_run():
-    def make(lambda_: float = 0.0, **changes) -> Run:
-        settings = {
-            "dataset": "small",
-            "blocks": 1,
-            "width": 5,
-            "lambda": lambda_,
-            "replicate": 0,
-            "form": "reciprocal",
-            "epsilon": 1e-2,
-            "placement": "first",
-            "anchor": "corner",
-            "precision": "float64",
-            "learning_rate": 0.01,
-            "padding": "valid",
-            "negative_slope": 0.3,
-            "batch_size": 24,
-            "epochs": 4,
-        } | changes
-        if lambda_ == 0:
-            settings |= {"form": "none", "epsilon": 0.0, "placement": "none", "anchor": "corner"}
-        return Run("cnn-test", settings)
-
-    return make
 
 
 class Rows(nn.Module):

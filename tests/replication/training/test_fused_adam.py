@@ -50,7 +50,7 @@ def test_kerass_rule_is_its_formula(wrapped):
         if wrapped:
             adam.step()
         else:
-            keras_step(optimizer, optimizer.step)
+            keras_step(optimizer, optimizer.step, step)
         reference.step()
         mean = beta1 * mean + (1 - beta1) * gradient
         square = beta2 * square + (1 - beta2) * gradient.square()

@@ -1,5 +1,6 @@
 """The loop for large models against a plain one, after a kill, and its metrics against numpy."""
 
+import math
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from no_gpu import CUDA, META, built_with_values, device, fake_cuda, no_backward
 from safetensors.torch import load_file
 from torch import nn
 
@@ -28,6 +30,12 @@ from replication.training.stopping import stopping_epoch
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.usefixtures("own_store")
+
+
+@pytest.fixture(autouse=True)
+def after_each_epoch(monkeypatch):
+    """A checkpoint is written whatever part of so short a training that takes."""
+    monkeypatch.setattr(checkpoints, "SHARE", math.inf)
 
 
 @pytest.fixture
@@ -66,6 +74,17 @@ def make_run(lambda_=0.0, **changes):
         "max_epochs": 5,
     }
     return Run("unet-test", settings | changes)
+
+
+def bigger(data):
+    """Of twice the side: the other U-Net halves images five times."""
+    return MappedSet(
+        data.train_images.repeat(1, 2, 2, 1),
+        data.train_targets.repeat(1, 2, 2),
+        data.validation_images.repeat(1, 2, 2, 1),
+        data.validation_targets.repeat(1, 2, 2),
+        about=data.about,
+    )
 
 
 def finish(run, data, device=CPU):
@@ -158,9 +177,70 @@ def test_a_continued_training_is_the_same_training(data):
     assert not Store(paths.store()).checkpoint(run.key).exists()
 
 
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("batch", [1, 2, 4])  # of the three in an epoch; the fourth is in the second one
+def test_a_training_goes_on_within_an_epoch(data, batch, monkeypatch):
+    """With the batches, the dropout and the seconds of the epoch that was cut short."""
+    run = make_run(1e-3, max_epochs=3)
+    whole = finish(run, data)
+    Store(paths.store()).delete(run.key)
+    monkeypatch.setattr(checkpoints, "INTERVAL", 0.0)
+    step, done = large_models._Training._step, []
+
+    def dying(*args):
+        if len(done) == batch:
+            raise Killed
+        done.append(args)
+        return step(*args)
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(large_models._Training, "_step", dying)
+        finish(run, data)
+    state = torch.load(Store(paths.store()).checkpoint(run.key), weights_only=True)
+    assert (
+        state["within"]["batches"] == (batch - 1) % 3 + 1 and len(state["history"].get("monitored", [])) == batch // 3
+    )
+    counted = []
+    monkeypatch.setattr(large_models._Training, "_step", lambda *args: counted.append(args) or step(*args))
+    continued = finish(run, data)
+    assert len(counted) == 9 - batch
+    for name, values in whole["history"].items():
+        if name not in ("train_seconds", "seconds"):
+            assert continued["history"][name] == values, name
+    assert continued["history"]["train_seconds"][batch // 3] > state["within"]["seconds"]
+
+
+def test_checkpoints_take_a_small_part_of_a_training(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(checkpoints, "SHARE", 0.05)
+    clock = checkpoints.Clock()
+    assert clock.due(within_epoch=False) and not clock.due(within_epoch=True)  # nobody knows yet what one takes
+    now[0] = 180.0
+    assert clock.due(within_epoch=True)
+    with clock.saving():
+        now[0] += 2
+    now[0] += 39
+    assert not clock.due(within_epoch=False)
+    now[0] += 1
+    assert clock.due(within_epoch=False) and not clock.due(within_epoch=True)
+    now[0] += 140
+    assert clock.due(within_epoch=True)
+    with clock.saving():
+        now[0] += 20  # a slow disk
+    now[0] += 399
+    assert not clock.due(within_epoch=True)
+    now[0] += 1
+    assert clock.due(within_epoch=True)
+
+
 KILLED = """
 import os, signal, sys
 from replication.core import executors
+from replication.training import checkpoints
 from replication.__main__ import main
 
 def die_after_two_epochs(execute):
@@ -172,6 +252,7 @@ def die_after_two_epochs(execute):
     return epochs
 
 if __name__ == "__main__":
+    checkpoints.SHARE = 1e9  # after each epoch
     for name in ("in_process", "local_workers"):
         setattr(executors, name, die_after_two_epochs(getattr(executors, name)))
     sys.exit(main(sys.argv[1:]))
@@ -309,6 +390,22 @@ def test_an_image_without_objects_counts_as_right_when_nothing_is_found():
     assert task.metrics(counts)["iou"] == pytest.approx(1 / 3)
 
 
+@pytest.mark.parametrize("form", ["reciprocal", "log"])
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_corner_weights_gathered_at_once_are_penalised_alike(form, reduction):
+    """As a GPU does it, and as the committed runs were trained; values and gradients."""
+    run = make_run(1e-3, form=form, reduction=reduction)
+    model = task.build(run).double()
+    names = task.guided_layers(model, run)
+    found = []
+    for guidance in (large_models.layer_by_layer, large_models.at_once):
+        model.zero_grad()
+        value = guidance(model, names, run)()
+        value.backward()
+        found.append([value.detach(), *(model.get_submodule(name).weight.grad.clone() for name in names)])
+    torch.testing.assert_close(*found, rtol=1e-12, atol=0)
+
+
 def test_guided_runs_keep_no_weights_and_no_images(data):
     run = make_run(1e-3)
     record = finish(run, data)
@@ -346,17 +443,10 @@ def test_a_wrong_placement_is_a_users_mistake(data, placement, message):
 
 def test_the_other_unet_learns_and_is_guided_by_role(data):
     run = make_run(1e-6, network="smp-unet", placement="skip-feeding", precision="float32", max_epochs=1)
-    bigger = MappedSet(
-        data.train_images.repeat(1, 2, 2, 1),
-        data.train_targets.repeat(1, 2, 2),
-        data.validation_images.repeat(1, 2, 2, 1),
-        data.validation_targets.repeat(1, 2, 2),
-        about=data.about,
-    )
-    record = finish(run, bigger)
+    record = finish(run, bigger(data))
     assert np.isfinite(record["metrics"]["validation_loss"]) and record["metrics"]["penalty"] > 0
     with pytest.raises(UserError, match="are those of its own U-Net; choose skip-feeding"):
-        next(TRAINER.train([make_run(0.1, network="smp-unet")], bigger, CPU))
+        next(TRAINER.train([make_run(0.1, network="smp-unet")], bigger(data), CPU))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
@@ -390,3 +480,37 @@ def test_the_best_epoch_counts_from_1():
     found = task.best({"validation_loss": [0.3, 0.1, 0.2, 0.1]})
     assert found == {"best_epoch": 2, "best_validation_loss": 0.1}
     assert task.best({"validation_loss": [float("nan"), 0.3, 0.1]})["best_epoch"] == 3
+
+
+@pytest.mark.parametrize(
+    ("network", "precision", "free"), [("unet", "float32", 0), ("unet", "float64", 1 << 40), ("smp-unet", "float64", 0)]
+)
+def test_a_unet_trains_without_waiting_for_its_device(network, precision, free, data, monkeypatch):
+    """Whole epochs on tensors without values; with no memory free the data stay on the host."""
+    run = make_run(1e-3, network=network, placement="skip-feeding", precision=precision, max_epochs=2)
+    monkeypatch.setattr(large_models._Training, "_save_checkpoint", lambda *_: None)
+    monkeypatch.setattr(large_models, "free_memory", lambda _: free)
+    with device(monkeypatch, (large_models._Training, "_step")) as watched:
+        training = large_models._Training(run, bigger(data), META, task)
+        assert [training.epoch().number for _ in range(2)] == [1, 2]
+    assert watched.steps == 2 * 3 and watched.copies <= 2  # 11 images in batches of 4; the guidance's constants
+
+
+@pytest.mark.parametrize("network", ["unet", "smp-unet"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_unet_on_fake_cuda_tensors(network, precision, data, monkeypatch):
+    """Forward pass, optimiser and validation; types as on a GPU, whose driver the backward pass needs."""
+    run = make_run(1e-3, network=network, placement="skip-feeding", precision=precision)
+    monkeypatch.setattr(large_models, "free_memory", lambda _: 1 << 40)
+    built_with_values(monkeypatch, task, "build")
+    seen = []
+    with device(monkeypatch, (large_models._Training, "_step")) as watched, fake_cuda(monkeypatch):
+        training = large_models._Training(run, bigger(data), CUDA, task)
+        parameters = list(training.model.parameters())
+        no_backward(monkeypatch, parameters)
+        convolution = next(m for m in training.model.modules() if isinstance(m, nn.Conv2d))
+        convolution.register_forward_hook(lambda *called: seen.append(called[-1].dtype))
+        training._train_epoch(1, 0.0)
+        training._validate()
+    assert watched.steps == 3 and set(seen) == {getattr(torch, precision)}
+    assert {(tensor.device.type, tensor.dtype) for tensor in parameters} == {("cuda", torch.float32)}

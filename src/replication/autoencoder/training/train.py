@@ -30,12 +30,13 @@ from replication.core.provenance import environment
 from replication.core.run import Run
 from replication.core.runs import Record, make_record
 from replication.data.images import ImageSet, pixels
+from replication.training import graphs
 from replication.training.fused_adam import FusedAdam, keras_step
+from replication.training.precision import dtype_of, full_products
 from replication.training.stopping import EarlyStopping, best_epoch
-from replication.training.trainer import Epoch, Orders, fitting, prepare, shared_settings
+from replication.training.trainer import Epoch, Orders, fitting, latest, prepare, shared_settings
 
 VALIDATION_CHUNK = 2000  # images
-EAGER_STEPS = 3  # before a CUDA graph is captured: libraries choose kernels and workspaces in them
 LEAST_LU = 3  # matrices of a batch on a GPU: fewer go to cuSOLVER, which cannot be relied on in a CUDA graph
 
 
@@ -98,8 +99,7 @@ def train_again(run: Run, data: ImageSet, device: torch.device) -> tuple[Record,
 def initial_weights(runs: Sequence[Run], data: ImageSet) -> Autoencoders:
     """What the training of one stack starts from, on the CPU."""
     first, seeds = runs[0], [run.seed("weights") for run in runs]
-    dtype = getattr(torch, first["precision"])
-    weights = Autoencoders.initial(data.train_images[0].numel(), first["width"], seeds, dtype)
+    weights = Autoencoders.initial(data.train_images[0].numel(), first["width"], seeds, dtype_of(first))
     weights.encoder_MLI.mul_(float(first.settings.get("weight_factor", 1.0)))
     return weights
 
@@ -167,16 +167,16 @@ class _Stack:
 
     def __init__(self, runs: Sequence[Run], images: ImageSet, device: torch.device) -> None:
         first = runs[0]
-        prepare(device)
+        prepare(device, first)
         self.device = device
-        self.dtype = getattr(torch, first["precision"])
+        self.dtype = dtype_of(first)
         self.output_activation: str = first["output_activation"]
         self.batch_size: int = first["batch_size"]
         self.keras_adam = first.settings.get("adam") == "keras"
+        self.keras_steps = 0  # on a GPU; a CPU's optimiser counts for itself
         self.learning_rate: float = first["learning_rate"] * first.settings.get("rate_factor", 1.0)
         self.environment = environment(device, len(runs))
-        if device.type == "cuda":
-            self.side = torch.cuda.Stream()  # for capturing and the steps before it: memory stays with a stream
+        self.replay = None if device.type == "cpu" else graphs.Replay()
         self.train_NI = pixels(images.train_images).to(device)
         self.validation_VI = pixels(images.validation_images).to(device)
 
@@ -204,7 +204,7 @@ class _Stack:
             lr=self.learning_rate,
             eps=1e-7,  # Keras's
             fused=True,
-            capturable=self.device.type == "cuda",
+            capturable=self.replay is not None,
         )
         for parameter, state in zip(self.models.tensors(), optimizer_state, strict=False):
             self.optimizer.state[parameter] = state
@@ -222,10 +222,10 @@ class _Stack:
         }
         self.squared_error_M = torch.zeros(len(runs), dtype=torch.float64, device=self.device)
         self.index_MB = torch.zeros(len(runs), self.batch_size, dtype=torch.int64, device=self.device)
-        self.graph: torch.cuda.CUDAGraph | None = None
-        self.eager_steps = EAGER_STEPS
         self.written: Backpropagation | None = None  # the gradient without autograd
-        if self.device.type == "cpu":
+        if self.replay is not None:
+            self.replay.forget()
+        else:
             self.written = Backpropagation(self.models, self.batch_size, self.output_activation)
             self.adam = FusedAdam(self.optimizer, keras=self.keras_adam)
 
@@ -254,13 +254,15 @@ class _Stack:
         for first in range(0, images, self.batch_size):
             batch_MB = order_MN[:, first : first + self.batch_size]
             # A graph keeps the epsilon that it was captured with, and Keras's rule needs another one at each step.
-            if self.device.type == "cuda" and batch_MB.shape[1] == self.batch_size and not self.keras_adam:
-                self._replay(batch_MB)
+            if self.replay is not None and batch_MB.shape[1] == self.batch_size and not self.keras_adam:
+                self.index_MB.copy_(batch_MB)
+                # One launch instead of about eighty
+                self.replay(lambda: self._step(self.index_MB), before_capture=self.optimizer.zero_grad)
             else:
                 self._step(batch_MB)
 
         validation_M = self._mse(self.validation_VI)
-        with torch.no_grad():
+        with torch.no_grad(), full_products():
             change_M = dense_entropy_change(self.models.encoder_MLI)
             penalty_M = torch.zeros_like(change_M)
             guided_MLI = self._guided_weights()
@@ -281,11 +283,12 @@ class _Stack:
             if replica.end_epoch(*row):
                 records.append(replica.record(self.environment))
         # Each compaction on a GPU costs a new capture, so it waits until a quarter of the stack is idle.
-        worthwhile = 0.75 if self.device.type == "cuda" else 1.0
+        worthwhile = 0.75 if self.replay is not None else 1.0
         if records and len(self.runs) <= worthwhile * len(self.replicas):
             self._compact()
         mse = sum(row[1] for _, row in active) / len(active)
-        return Epoch(number, len(self.runs), f"mse {mse:.4f}", records)
+        curves = {replica.run.key: latest(replica.history) for replica, _ in active}
+        return Epoch(number, len(self.runs), f"mse {mse:.4f}", records, curves)
 
     def _step(self, batch_MB: Tensor) -> None:
         """One optimiser step of every model on its own batch."""
@@ -299,10 +302,13 @@ class _Stack:
         # The models share no parameter, so the gradient of the sum is the gradient of each.
         loss = base_M.sum()
         for form, rows_G in self.guided.items():
-            loss = loss + self._penalty(_batched_change(form, self._guided_weights(), rows_G), form, rows_G).sum()
+            with full_products():
+                change_G = _batched_change(form, self._guided_weights(), rows_G)
+            loss = loss + self._penalty(change_G, form, rows_G).sum()
         loss.backward()
         if self.keras_adam:
-            keras_step(self.optimizer, self.optimizer.step)
+            self.keras_steps += 1
+            keras_step(self.optimizer, self.optimizer.step, self.keras_steps)
         else:
             self.optimizer.step()
         self.squared_error_M += base_M.detach() * batch_MB.shape[1]
@@ -324,24 +330,6 @@ class _Stack:
     def _penalty(self, change_G: Tensor, form: Penalised, rows_G: Tensor) -> Tensor:
         kind = "exact" if form == SCALE else form
         return penalty(change_G, self.lambda_M[rows_G], form=kind, epsilon=self.epsilon_M[rows_G])
-
-    def _replay(self, batch_MB: Tensor) -> None:
-        """The same step as a CUDA graph: one launch instead of about eighty."""
-        self.index_MB.copy_(batch_MB)
-        if self.graph is not None:
-            self.graph.replay()
-        elif self.eager_steps:
-            self.eager_steps -= 1
-            self.side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(self.side):
-                self._step(self.index_MB)
-            torch.cuda.current_stream().wait_stream(self.side)
-        else:
-            self.optimizer.zero_grad(set_to_none=True)
-            self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph, stream=self.side):
-                self._step(self.index_MB)
-            self.graph.replay()  # capturing has run nothing yet
 
     def _monitored(self, validation_M: Tensor, penalty_M: Tensor) -> Tensor:
         """What early stopping goes by, (M,): sums in the training's precision, whose rounding H1 is about."""

@@ -18,6 +18,7 @@ from replication.core.errors import UserError
 from replication.core.run import Run
 from replication.data.mapped import MappedSet
 from replication.profiles.zoo import glorot_uniform_
+from replication.training.precision import low_precision
 from replication.training.stopping import best_epoch
 
 NARROW = 64  # filters of the widest layer
@@ -68,7 +69,8 @@ def guided_layers(model: nn.Module, run: Run) -> list[str]:
     """
     placement = run["placement"]
     if placement == SKIP_FEEDING:
-        return selection.by_role(model, "skip-feeding", torch.empty(1, 3, 64, 64))
+        example = torch.empty(1, 3, 64, 64, dtype=next(model.parameters()).dtype)
+        return selection.by_role(model, "skip-feeding", example)
     if not isinstance(model, UNet):
         raise UserError(f"placement {placement}: the paper's numbers are those of its own U-Net; choose skip-feeding")
     try:
@@ -156,7 +158,7 @@ def _shown(model: nn.Module, run: Run, data: MappedSet) -> list[dict[str, Any]]:
         return []
     model.eval()
     inputs, targets = data.batch("validation", rows, parameter.device, parameter.dtype)
-    with torch.autocast(parameter.device.type, torch.bfloat16, enabled=run["precision"] == "bfloat16"):
+    with low_precision(run, parameter.device):
         predicted = (model(inputs) >= THRESHOLD)[:, 0].cpu().numpy()
     found = []
     for place, row in enumerate(rows.tolist()):

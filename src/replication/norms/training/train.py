@@ -19,8 +19,9 @@ from replication.core.runs import Record, make_record
 from replication.data.images import ImageSet
 from replication.norms.training.network import initial
 from replication.norms.training.steps import action_of, guided_layers
+from replication.training.precision import dtype_of
 from replication.training.singly import on_device, one_thread, stack_key, stack_size
-from replication.training.trainer import Epoch, Orders, prepare
+from replication.training.trainer import Epoch, Orders, latest, prepare
 
 __all__ = ["cost", "one_thread", "stack_key", "stack_size", "train"]
 
@@ -40,7 +41,8 @@ def train(runs: Sequence[Run], data: ImageSet, device: torch.device) -> Iterator
             accuracy = training.epoch()
             ended = number == run["epochs"]
             finished = [training.finished()] if ended else []
-            yield Epoch(number, left + (not ended), f"accuracy {accuracy:.4f}", finished)
+            curves = {run.key: latest(training.history)}
+            yield Epoch(number, left + (not ended), f"accuracy {accuracy:.4f}", finished, curves)
 
 
 class _Training:
@@ -48,8 +50,8 @@ class _Training:
 
     def __init__(self, run: Run, images: ImageSet, device: torch.device) -> None:
         start = time.perf_counter()
-        prepare(device)
-        self.run, self.device, self.dtype = run, device, getattr(torch, run["precision"])
+        prepare(device, run)
+        self.run, self.device, self.dtype = run, device, dtype_of(run)
         self.environment = environment(device, 1)
         data = on_device(images, device)
         self.train_NHWC, self.validation_VHWC = data.train_NHWC, data.validation_VHWC

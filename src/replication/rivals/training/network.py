@@ -11,6 +11,7 @@ from entropy_guidance.bottleneck import VariationalBottleneck
 from replication.core.run import Run
 from replication.small_cnn.geometry import FILTER, POOL, Padding
 from replication.small_cnn.training.model import CLASSES, Product, SmallCNNs
+from replication.training.precision import dtype_of
 
 LOGITS = "logits"
 
@@ -59,7 +60,7 @@ class Network(nn.Module):
         Args:
             shape: (C, H, H) of an image.
         """
-        dtype = getattr(torch, run["precision"])
+        dtype = dtype_of(run)
         padding, slope = run["padding"], run["negative_slope"]
         drawn = SmallCNNs.initial(
             shape, run["blocks"], run["width"], [run.seed("weights")], dtype, padding=padding, negative_slope=slope

@@ -19,6 +19,7 @@ from replication.rivals.settings import FEEDBACKS
 from replication.rivals.training.network import Network
 from replication.small_cnn.geometry import anchor
 from replication.small_cnn.training.train import FREQUENCIES
+from replication.training.precision import full_products
 
 SIGNIFICANT = 0.05
 
@@ -37,7 +38,13 @@ def loss_of(run: Run, network: Network) -> Loss:
         bottleneck = network.bottleneck
         return lambda logits, labels: bottleneck_loss(logits, labels, bottleneck.kl, lambda_)
     penalty = _penalty_of(run, network)
-    return lambda logits, labels: F.cross_entropy(logits, labels) + penalty()
+
+    def guided(logits: Tensor, labels: Tensor) -> Tensor:
+        with full_products():
+            added = penalty()
+        return F.cross_entropy(logits, labels) + added
+
+    return guided
 
 
 def _penalty_of(run: Run, network: Network) -> Callable[[], Tensor | float]:
@@ -109,7 +116,8 @@ class Feedback:
 
     def __enter__(self) -> Self:
         self.feedback.__enter__()
-        self.steps, self.lost = 0, 0.0
+        self.steps = 0
+        self.sum_of_shares = torch.zeros((), dtype=torch.float64)
         self.found: list[Tensor] = []
         return self
 
@@ -120,11 +128,15 @@ class Feedback:
         strength = self.feedback()
         self.steps += 1
         if strength is not None:
-            self.lost += strength.diagonal().mean().item()
+            self.sum_of_shares = self.sum_of_shares.to(strength.device) + strength.diagonal().mean().double()
         if self.steps % self.batches == 0:
             counter = self.feedback.counter
             probability = null_probability(counter.bits(), counter.images - 1)
             self.found.append((probability < SIGNIFICANT).double().mean())
+
+    @property
+    def lost(self) -> float:
+        return self.sum_of_shares.item()  # read once an epoch: a GPU's step would have to be waited for
 
     @property
     def significant(self) -> float:

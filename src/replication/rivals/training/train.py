@@ -28,8 +28,9 @@ from replication.rivals.training.network import Network, images_of
 from replication.rivals.training.steps import action_of, loss_of
 from replication.small_cnn.training.train import VALIDATION_PART, cost
 from replication.training.fused_adam import FusedAdam
+from replication.training.precision import dtype_of
 from replication.training.singly import on_device, one_thread, stack_key, stack_size
-from replication.training.trainer import Epoch, Orders, prepare
+from replication.training.trainer import Epoch, Orders, latest, prepare
 
 __all__ = ["cost", "one_thread", "stack_key", "stack_size", "train"]
 
@@ -47,7 +48,8 @@ def train(runs: Sequence[Run], data: ImageSet, device: torch.device) -> Iterator
             history = training.epoch(number)
             ended = number == run["epochs"]
             progress = f"accuracy {history['validation_accuracy'][-1]:.4f}"
-            yield Epoch(number, left + (not ended), progress, [training.finished()] if ended else [])
+            curves = {run.key: latest(history)}
+            yield Epoch(number, left + (not ended), progress, [training.finished()] if ended else [], curves)
 
 
 class _Training:
@@ -55,8 +57,8 @@ class _Training:
 
     def __init__(self, run: Run, images: ImageSet, device: torch.device) -> None:
         start = time.perf_counter()
-        prepare(device)
-        self.run, self.device, self.dtype = run, device, getattr(torch, run["precision"])
+        prepare(device, run)
+        self.run, self.device, self.dtype = run, device, dtype_of(run)
         self.environment = environment(device, 1)
         data = on_device(images, device)
         self.train_NHWC, self.validation_VHWC = data.train_NHWC, data.validation_VHWC

@@ -4,7 +4,7 @@ Each block is a 3 x 3 convolution with stride 1, a leaky ReLU and a 2 x 2 max-po
 last block. Shape legend: M models, B batch, C channels of the image, O filters, K classes, F features.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -62,6 +62,16 @@ class SmallCNNs:
             torch.zeros(len(seeds), 1, CLASSES, dtype=dtype),
             padding,
             negative_slope,
+        )
+
+    def to(self, device: torch.device) -> "SmallCNNs":
+        """The same models on a device."""
+        return replace(
+            self,
+            kernels=[kernel.to(device) for kernel in self.kernels],
+            biases=[bias.to(device) for bias in self.biases],
+            dense_MKF=self.dense_MKF.to(device),
+            dense_bias_M1K=self.dense_bias_M1K.to(device),
         )
 
     def tensors(self) -> list[Tensor]:

@@ -29,13 +29,14 @@ from replication.core.run import Run
 from replication.core.runs import Record, make_record
 from replication.data.images import ImageSet
 from replication.small_cnn.geometry import FILTER, anchor, feature_sides
-from replication.small_cnn.training.model import SmallCNNs
+from replication.small_cnn.training.model import CLASSES, SmallCNNs
 from replication.training.fused_adam import FusedAdam
-from replication.training.trainer import Epoch, Orders, fitting, prepare, shared_settings
+from replication.training.precision import dtype_of, full_products
+from replication.training.trainer import Epoch, Orders, fitting, latest, prepare, shared_settings
 
 CPU_PART = 32  # images whose gradient is computed at once: their features stay near the cache
 VALIDATION_PART = 500  # images
-LARGEST_STACK = 32  # on a GPU: its runs end together, and a killed sweep loses all of them
+INDEXED = 2**31 - 1  # numbers of one tensor on a GPU: what its kernels count in 32 bits
 FREQUENCIES = (8, 8)  # at which the exact form samples a filter's spectrum
 HISTORIES = (
     "train_loss",  # cross-entropy and accuracy while training, a mean over the epoch's batches, as Keras prints them
@@ -53,13 +54,22 @@ def stack_key(run: Run) -> Hashable:
 
 
 def stack_size(run: Run, data: ImageSet, device: torch.device) -> int:
-    """How many models like this one train together: on a CPU one, on a GPU LARGEST_STACK if so many fit."""
+    """How many models like this one train together: on a CPU one, on a GPU as many as fit.
+
+    They end together, and a killed sweep loses all of them.
+    """
     if device.type == "cpu":
         return 1
+    width, batch_size = run["width"], run["batch_size"]
     sides = feature_sides(data.train_images.shape[-1], run["blocks"], run["padding"])
     # Of each block: the convolution, its gradient, and at a quarter of the size places (int64), sums, activations
-    floats = sum(4 * run["width"] * side**2 for side in sides[:-1])
-    return min(LARGEST_STACK, fitting(max(run["batch_size"], VALIDATION_PART) * floats, run, device))
+    activations = sum(4 * width * side**2 for side in sides[:-1])
+    kernels = [
+        run["width"] * FILTER**2 * inputs for inputs in (data.train_images.shape[1], *[width] * (len(sides) - 2))
+    ]
+    weights = sum(kernels) + CLASSES * width * sides[-1] ** 2
+    largest = batch_size * width * sides[0] ** 2
+    return max(1, min(INDEXED // largest, fitting(batch_size * activations + 4 * weights, run, device)))
 
 
 def one_thread(run: Run) -> bool:  # noqa: ARG001
@@ -89,9 +99,9 @@ class _Stack:
 
     def __init__(self, runs: Sequence[Run], images: ImageSet, device: torch.device) -> None:
         first = runs[0]
-        prepare(device)
+        prepare(device, first)
         self.runs, self.device = runs, device
-        self.dtype: torch.dtype = getattr(torch, first["precision"])
+        self.dtype = dtype_of(first)
         self.batch_size: int = first["batch_size"]
         self.part = CPU_PART if device.type == "cpu" else self.batch_size
         self.environment = environment(device, len(runs))
@@ -112,9 +122,8 @@ class _Stack:
             self.dtype,
             padding=first["padding"],
             negative_slope=first["negative_slope"],
-        )
+        ).to(device)
         for tensor in self.models.tensors():
-            tensor.data = tensor.to(device)
             tensor.requires_grad_()
         self.gradients = [torch.zeros_like(tensor) for tensor in self.models.tensors()]
         for tensor, gradient in zip(self.models.tensors(), self.gradients, strict=True):
@@ -152,7 +161,8 @@ class _Stack:
         ended = number == self.runs[0]["epochs"]
         accuracy = sum(history["validation_accuracy"][-1] for history in self.histories) / len(self.runs)
         records = [self._record(m) for m in range(len(self.runs))] if ended else []
-        return Epoch(number, 0 if ended else len(self.runs), f"accuracy {accuracy:.4f}", records)
+        curves = {run.key: latest(history) for run, history in zip(self.runs, self.histories, strict=True)}
+        return Epoch(number, 0 if ended else len(self.runs), f"accuracy {accuracy:.4f}", records, curves)
 
     def _step(self, batch_MB: Tensor) -> Tensor:
         """One optimiser step of every model on its own batch; summed losses and right answers, (M, 2)."""
@@ -166,8 +176,9 @@ class _Stack:
             # The models share no parameter, so the gradient of the sum is the gradient of each.
             (loss_M.sum() / batch_MB.shape[1]).backward()
             sums_M2 += torch.stack([loss_M.detach(), right_M], dim=1)
-        for kind, rows_G in self.guided.items():
-            self._add_penalty_gradient(*kind, rows_G)
+        with full_products():
+            for kind, rows_G in self.guided.items():
+                self._add_penalty_gradient(*kind, rows_G)
         self.adam.step()
         return sums_M2
 
@@ -205,7 +216,8 @@ class _Stack:
     def _validate(self) -> Tensor:
         """Mean loss and accuracy on the validation images, (M, 2)."""
         sums_M2 = torch.zeros(len(self.runs), 2, dtype=torch.float64, device=self.device)
-        part = CPU_PART if self.device.type == "cpu" else VALIDATION_PART
+        # On a GPU as many as a step has, whose memory there is
+        part = CPU_PART if self.device.type == "cpu" else max(self.batch_size, VALIDATION_PART // len(self.runs))
         pairs = zip(self.validation_VHWC.split(part), self.validation_labels_V.split(part), strict=True)
         for images_VHWC, labels_V in pairs:
             x = self._images(images_VHWC.expand(len(self.runs), *images_VHWC.shape))

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from no_gpu import CUDA, META, built_with_values, device, fake_cuda, no_backward
 from safetensors.torch import load_file
 from torchvision.models import resnet50, vgg16
 
@@ -292,7 +293,7 @@ def test_the_first_step_that_decided_epsilon_and_reduction():
         with torch.no_grad():
             first.weight.fill_(corner)
         (gradient,) = torch.autograd.grad(
-            large_models._guidance(torch.nn.Sequential(first), ["0"], run)(), [first.weight]
+            large_models.layer_by_layer(torch.nn.Sequential(first), ["0"], run)(), [first.weight]
         )
         return 0.01 * gradient[0, 0, 0, 0].abs().item()
 
@@ -320,3 +321,36 @@ def test_gpu_agrees_with_cpu(data, network):
     assert gpu == pytest.approx(finish(run, data)["history"]["train_loss"], rel=1e-6)
     low = finish(make_run(0.1, network, precision="bfloat16"), data, torch.device("cuda"))
     assert np.isfinite(low["metrics"]["train_loss"])
+
+
+@pytest.mark.parametrize("network", ["vgg16", "resnet50"])
+@pytest.mark.parametrize("training", ["plain", "augmentation+dropout"])
+def test_a_network_trains_without_waiting_for_its_device(network, training, data, monkeypatch):
+    """Whole epochs on tensors without values."""
+    run = make_run(0.1, network, training=training, precision="float32", momentum=0.9, max_epochs=2)
+    monkeypatch.setattr(large_models._Training, "_save_checkpoint", lambda *_: None)
+    monkeypatch.setattr(large_models, "free_memory", lambda _: 1 << 40)
+    with device(monkeypatch, (large_models._Training, "_step")) as watched:
+        trained = large_models._Training(run, data, META, task)
+        assert [trained.epoch().number for _ in range(2)] == [1, 2]
+    assert watched.steps == 2 * 3 and watched.copies <= 2  # 11 images in batches of 4; the guidance's constants
+
+
+@pytest.mark.parametrize("network", ["vgg16", "resnet50"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_fake_cuda_tensors(network, precision, data, monkeypatch):
+    """Forward pass, optimiser and validation; types as on a GPU, whose driver the backward pass needs."""
+    run = make_run(0.1, network, training="plain", precision=precision, momentum=0.9)
+    monkeypatch.setattr(large_models, "free_memory", lambda _: 1 << 40)
+    built_with_values(monkeypatch, task, "build")
+    seen = []
+    with device(monkeypatch, (large_models._Training, "_step")) as watched, fake_cuda(monkeypatch):
+        trained = large_models._Training(run, data, CUDA, task)
+        parameters = list(trained.model.parameters())
+        no_backward(monkeypatch, parameters)
+        convolution = next(m for m in trained.model.modules() if isinstance(m, torch.nn.Conv2d))
+        convolution.register_forward_hook(lambda *called: seen.append(called[-1].dtype))
+        trained._train_epoch(1, 0.0)
+        trained._validate()
+    assert watched.steps == 3 and set(seen) == {getattr(torch, precision)}
+    assert {(tensor.device.type, tensor.dtype) for tensor in parameters} == {("cuda", torch.float32)}

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from no_gpu import CUDA, META, built_with_values, device, fake_cuda, no_backward
 from torch.nn import functional as F
 
 from replication import norms
@@ -63,3 +64,25 @@ def test_guided_runs_share_the_seeds_and_differ(colours):
     assert guided["corner"] > unguided["corner"] + 0.1 and scale["growth"] > unguided["growth"] + 0.01
     assert len({unguided["validation_loss"], guided["validation_loss"], scale["validation_loss"]}) == 3
     assert rate["validation_loss"] == pytest.approx(scale["validation_loss"], rel=0.02)  # but for the norm's epsilon
+
+
+@pytest.mark.parametrize("form", ["none", "log", "scale", "rate"])
+def test_a_network_trains_without_waiting_for_its_device(form, colours, monkeypatch):
+    run = make_run(form, 0.05 if form != "none" else 0.0, precision="float32")
+    with device(monkeypatch, (train._Training, "_step")) as watched:
+        *_, last = train.train([run], colours, META)
+    assert len(last.finished) == 1 and watched.steps == 2 * 4  # 50 images in batches of 16
+    assert watched.copies <= 2 and watched.reads == 2 * 5  # constants of the guidance; the histories
+
+
+@pytest.mark.parametrize("form", ["none", "rate"])
+def test_fake_cuda_tensors(form, colours, monkeypatch):
+    """Forward pass, optimiser and validation; types as on a GPU, whose driver the backward pass needs."""
+    built_with_values(monkeypatch, train, "initial")
+    with device(monkeypatch, (train._Training, "_step")) as watched, fake_cuda(monkeypatch):
+        training = train._Training(make_run(form, 0.05, precision="float32"), colours, CUDA)
+        parameters = list(training.network.parameters())
+        no_backward(monkeypatch, parameters)
+        training.epoch()
+    assert watched.steps == 4
+    assert {(tensor.device.type, tensor.dtype) for tensor in parameters} == {("cuda", torch.float32)}

@@ -2,9 +2,11 @@
 
 import copy
 import math
+from typing import get_args
 
 import pytest
 import torch
+from no_gpu import CUDA, META, built_with_values, device, fake_cuda, no_backward
 from torch import nn
 from torch.nn import functional as F
 
@@ -12,6 +14,7 @@ from entropy_guidance import exact_conv_entropy_change, renyi
 from replication import rivals
 from replication.core.run import Run
 from replication.data.images import ImageSet
+from replication.rivals.settings import FEEDBACKS, Form
 from replication.rivals.training import measure, train
 from replication.rivals.training.measure import Measurement
 from replication.rivals.training.network import Network
@@ -328,3 +331,35 @@ def behind(network, number, value):
     for block in network.blocks[number:]:
         value = block(value)
     return network.dense(value.movedim(1, -1).flatten(1))
+
+
+@pytest.mark.parametrize("form", get_args(Form))
+def test_a_network_trains_without_waiting_for_its_device(form, colours, monkeypatch):
+    """On tensors without values. On a GPU some steps wait all the same: the library checks what it is given."""
+    monkeypatch.setattr(train._Training, "_measure", lambda *_: None)  # no step, and it looks at numbers
+    monkeypatch.setattr(train, "Measurement", lambda _: None)
+    with device(monkeypatch, (train._Training, "_step")) as watched:
+        training = train._Training(make_run(form, 0.1, precision="float32"), colours, META)
+        training.epoch(1)
+        history = training.epoch(2)
+    assert watched.steps == 2 * 8 and {len(values) for values in history.values()} == {2}  # 192 images in batches of 24
+    assert form in FEEDBACKS or watched.copies <= 2  # constants of a guidance, made once
+
+
+CHECKED = {"penalty", "bottleneck", *FEEDBACKS}  # forms whose logits the library looks at in each step
+
+
+@pytest.mark.parametrize("form", sorted(set(get_args(Form)) - CHECKED))
+def test_fake_cuda_tensors(form, colours, monkeypatch):
+    """Forward pass, optimiser and validation; types as on a GPU, whose driver the backward pass needs."""
+    monkeypatch.setattr(train._Training, "_measure", lambda *_: None)
+    monkeypatch.setattr(train, "Measurement", lambda _: None)
+    built_with_values(monkeypatch, train.Network, "initial")
+    with device(monkeypatch, (train._Training, "_step")) as watched, fake_cuda(monkeypatch):
+        training = train._Training(make_run(form, 0.1, precision="float32"), colours, CUDA)
+        parameters = list(training.network.parameters())
+        no_backward(monkeypatch, parameters)
+        training._step(torch.arange(24).to(CUDA))
+        assert training._scores(training.validation_VHWC).dtype == torch.float32
+    assert watched.steps == 1
+    assert {(tensor.device.type, tensor.dtype) for tensor in parameters} == {("cuda", torch.float32)}
