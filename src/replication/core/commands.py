@@ -144,7 +144,7 @@ def status(options: argparse.Namespace) -> None:
         family = find(parameters, name)
         keys = present | {record["key"] for record in read_current(family.table)}
         done = sum(run.key in keys for run in family.grid)
-        print(f"{name:24} {done:6,} of {family.planned:6,} runs   {family.dataset or 'not at this scale'}")
+        print(f"{name:26} {done:6,} of {family.planned:6,} runs   {family.dataset or 'not at this scale'}")
 
 
 def runs_list(options: argparse.Namespace) -> None:

@@ -188,9 +188,9 @@ def _screen(found: dict[str, Any]) -> Iterator[str]:
     yield f"tables     {sum(found['tables'].values()):,} records of {len(found['tables'])} families"
     yield from _lines("checks", (f"{one['state']:8} {one['name']}: {one['found']}" for one in found["traps"]))
     yield ""
-    yield f"{'family':24}{'done':>8}{'planned':>10}{'hours left':>14}   on this machine"
+    yield f"{'family':26}{'done':>8}{'planned':>10}{'hours left':>14}   on this machine"
     for name, one in found["families"].items():
-        yield f"{name:24}{one['done']:8,}{one['planned']:10,}{_hours(one):>14}   {_note(one)}".rstrip()
+        yield f"{name:26}{one['done']:8,}{one['planned']:10,}{_hours(one):>14}   {_note(one)}".rstrip()
 
 
 def _lines(title: str, texts: Iterator[str]) -> Iterator[str]:

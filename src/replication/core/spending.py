@@ -160,14 +160,14 @@ def _table(asked: _Campaign, plan: "Plan") -> Iterator[str]:
     if not plan.blocks:
         yield "Nothing can be begun in the minutes that are left."
     else:
-        yield f"{'family':24}{'runs':>6}{'minutes':>10}{'in all':>10}   for"
+        yield f"{'family':26}{'runs':>6}{'minutes':>10}{'in all':>10}   for"
     spent = 0.0
     for block in plan.blocks[:SHOWN]:
         minutes = (block.seconds or 0.0) / 60
         missing = block.family in plan.without_data
         spent += 0.0 if missing else minutes
         total = "no data" if missing else f"{spent:,.1f}"
-        yield f"{block.family:24}{len(block.runs):6,}{minutes:10,.1f}{total:>10}   {_for(block)}"
+        yield f"{block.family:26}{len(block.runs):6,}{minutes:10,.1f}{total:>10}   {_for(block)}"
     if (more := len(plan.blocks) - SHOWN) > 0:
         yield f"and {more} more blocks"
     if plan.waiting:

@@ -3,7 +3,9 @@
 import pandas as pd
 import pytest
 import torch
+from msgspec.structs import replace
 
+from replication import imagenette, narrow_classifiers
 from replication.core import paths
 from replication.core.family import find, parts_of, room
 from replication.core.settings import load
@@ -81,8 +83,6 @@ def test_nothing_stops_a_training_and_its_rate_stays(runs):
 
 
 def test_a_lambda_of_the_users_own_takes_the_place_of_the_grids():
-    from msgspec.structs import replace
-
     own = replace(read(load("paper", paths.PARAMS), FAMILY), lambda_override=(0.0, 0.5))
     assert {run["lambda"] for run in grid.grid(own)} == {0.0, 0.5} and len(grid.grid(own)) == 20
 
@@ -109,6 +109,12 @@ def test_a_frame_has_the_mean_of_the_last_five_epochs(runs):
     table = grid.frame([record])
     assert table["last_accuracy"].tolist() == [pytest.approx(0.3)] and table["best_accuracy"].tolist() == [0.9]
     assert isinstance(grid.frame([]), pd.DataFrame) and "last_accuracy" in grid.frame([])
+
+
+def test_records_are_measured_as_table_2s():
+    """By one trainer."""
+    assert set(narrow_classifiers.METRICS) == set(imagenette.METRICS)
+    assert set(narrow_classifiers.HISTORIES) == set(imagenette.HISTORIES)
 
 
 def test_the_demo_has_no_run_of_it():

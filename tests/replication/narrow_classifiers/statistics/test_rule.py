@@ -49,9 +49,12 @@ def word(*args, **options):
         ({0.001: 0.03}, {}, "refuted"),
         ({("vgg16", 1.0): 0.05}, {}, "refuted"),  # a mean over networks
         ({1.0: 0.03}, {"noise": 0.06}, "undecided"),  # so it seems, but it may be noise
+        ({1.0: 0.03}, {"noise": 0.038}, "undecided"),  # above zero, were it the only lambda
         ({1.0: 0.019}, {"noise": 0.02}, "undecided"),
+        ({0.001: -0.005, 1.0: -0.005}, {"noise": 0.05}, "undecided"),
         ({}, {"scatter": SMALL}, "refuted"),  # no seed does it
         ({}, {"scatter": 0.0}, "refuted"),
+        ({}, {"scatter": 0.006}, "refuted"),
         ({}, {"scatter": 0.0095}, "undecided"),
         ({}, {"seeds": 4}, "undecided"),
         ({}, {"networks": NETWORKS[:1]}, "undecided"),
