@@ -23,7 +23,7 @@ SAID_AT_ONCE = 64  # examples: to say each takes as long as a tenth of its hash
 
 
 def verified(name: str, data: ImageSet | MappedSet, manifest: Path | None = None) -> dict[str, str]:
-    """Hashes of a prepared data set, compared with its manifest's and with those that it was written with.
+    """Hashes of a prepared data set, compared with its manifest's and with those that its files carry.
 
     Keys: train and validation, the hashes of their content whatever its order; order, a hash of both in the files'
     order. Memory maps are read once, then known by the size and time of their files.
@@ -47,6 +47,8 @@ def verified(name: str, data: ImageSet | MappedSet, manifest: Path | None = None
             expected.append((manifest, _contents(described, manifest, "restore it with git")))
     if name in OFFICIAL and not expected:
         expected.append((Path(f"{name}.py"), dict(import_module(f"replication.data.{name}").CONTENT)))
+    if isinstance(data, ImageSet) and (file := paths.prepared() / f"{name}.safetensors").exists():
+        expected.append((file, ImageSet.described(file)))
     for source, contents in expected:
         _compare(name, found, contents, source)
     if stamp is not None and stamp != _stamp(folder):
