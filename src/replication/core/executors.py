@@ -100,13 +100,19 @@ class _Worker:
         self.pipe, its_end = context.Pipe()
         ours = [self.pipe, *others] if forks else []  # a fork has these open too: their far ends would see no end
         self.process = context.Process(target=_work, args=(trainer, its_end, os.getpid(), ours), daemon=True)
-        # Ctrl-C reaches the whole group. It waits until the new process, still importing, can ignore it.
+        # Ctrl-C reaches the whole group. It waits until the new process, still importing, can ignore it. So does what
+        # ends a sweep: an exception that a signal raises in a function that Python calls at a fork is lost.
         resource_tracker.ensure_running()  # it would let signals through again
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        waiting = {signal.SIGINT, signal.SIGTERM, signal.SIGALRM} if forks else {signal.SIGINT}
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
         try:
             self.process.start()
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            try:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            except BaseException:  # what waited: nobody would end this worker
+                self.end()
+                raise
         its_end.close()  # else the end of the process would not show
         self.give(task)
 
@@ -203,6 +209,7 @@ def returned(task: Task, died: str) -> list[Task]:
 def _work(trainer: str, pipe: Any, parent: int, parents_pipes: Sequence[Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # which a fork would take as its parent does
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     for other in parents_pipes:
         other.close()
     torch.set_num_threads(1)
