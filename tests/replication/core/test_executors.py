@@ -79,8 +79,16 @@ os.register_at_fork(before=lambda: [os.kill(os.getpid(), number) for number in A
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12) or sys.platform != "linux", reason="no forks here")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGALRM], ids=["SIGTERM", "the deadline"])
-def test_a_signal_during_a_fork_is_not_lost(digits, number, capfd):
+@pytest.mark.parametrize("thread", [True, False], ids=["another thread is there", "alone"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGALRM], ids=["Ctrl-C", "SIGTERM", "the deadline"]
+)
+def test_a_signal_during_a_fork_is_not_lost(digits, number, thread, capfd):
+    """A progress bar has a thread, which gets a signal that the main thread does not want for now."""
+    ended = threading.Event()
+    if thread:
+        threading.Thread(target=ended.wait, daemon=True).start()
+
     def ring(*_):
         raise OutOfTime
 
@@ -91,6 +99,7 @@ def test_a_signal_during_a_fork_is_not_lost(digits, number, capfd):
             next(local_workers([[digits]], TRAINER, 1, FOREVER))
     finally:
         AT_FORK.clear()
+        ended.set()
         signal.signal(number, before)
     assert capfd.readouterr().err == "" and multiprocessing.active_children() == []
 
