@@ -1,6 +1,9 @@
 """The benchmarks still run: each measures something tiny."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
 
 import classifier_speed
 import engine
@@ -8,11 +11,13 @@ import guidance_overhead
 import library_cost
 import numpy as np
 import pytest
+import records
 import rivals
 import rivals_training
 import small_cnn
 import torch
 import unet_speed
+import verification
 import warm_inverse
 import workers
 from PIL import Image
@@ -115,3 +120,17 @@ def test_rivals_training(monkeypatch, capsys):
 def test_workers():
     row = workers.measure("U-Net, 4 to 64 filters", workers=1, threads=1, n=1)
     assert 0 < row["fastest"] <= row["seconds"]
+
+
+def test_verification(monkeypatch, capsys):
+    monkeypatch.setattr(verification, "BYTES", 1 << 19)
+    assert "3 x 224 x 224" in run(verification, "-n 1", monkeypatch, capsys)
+
+
+def test_records_that_are_read_are_what_their_family_has(tmp_path):
+    """Refused ones would be read in no time."""
+    records.make(tmp_path, 3)
+    surroundings = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, records.__file__, "--read", str(tmp_path)]
+    done = subprocess.run(command, cwd=records.ROOT, env=surroundings, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == "3" and not done.stderr

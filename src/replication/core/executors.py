@@ -6,11 +6,12 @@ import os
 import platform
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import connection, resource_tracker
 from typing import Any
@@ -30,6 +31,7 @@ Stack = Sequence[Run]
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 KEPT_BYTES = 1 << 30
 DONE = "done"  # a worker with its stack
+RAISING = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)  # what ends a sweep: a user, a scheduler, the deadline
 RETURNS = 2  # how often a stack goes back into the queue because its worker died
 
 
@@ -88,6 +90,26 @@ class Task:
         self.stack = [run for run in self.stack if run.key not in keys]
 
 
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Signals wait until its end, whichever thread they reach: an exception that one raises in a function that Python
+    calls at a fork would be lost.
+    """
+    came: list[int] = []
+    main = threading.current_thread() is threading.main_thread()
+    handlers = {number: signal.getsignal(number) for number in RAISING} if main else {}
+    ours = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in ours:
+        signal.signal(number, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+    for late in came:
+        ours[signal.Signals(late)](late, None)
+
+
 class _Worker:
     """A process of one thread that trains one stack after the other, and the pipe that leads to it."""
 
@@ -100,13 +122,20 @@ class _Worker:
         self.pipe, its_end = context.Pipe()
         ours = [self.pipe, *others] if forks else []  # a fork has these open too: their far ends would see no end
         self.process = context.Process(target=_work, args=(trainer, its_end, os.getpid(), ours), daemon=True)
-        # Ctrl-C reaches the whole group. It waits until the new process, still importing, can ignore it.
+        # Ctrl-C reaches the whole group. It waits until the new process, still importing, can ignore it; so does SIGTERM
+        # until a fork can end by it.
         resource_tracker.ensure_running()  # it would let signals through again
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *([signal.SIGTERM] if forks else [])})
         try:
-            self.process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            with _held_back():
+                try:
+                    self.process.start()
+                finally:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        except BaseException:  # what was held back: nobody else would end this worker
+            if self.process.pid is not None:
+                self.end()
+            raise
         its_end.close()  # else the end of the process would not show
         self.give(task)
 
@@ -203,6 +232,7 @@ def returned(task: Task, died: str) -> list[Task]:
 def _work(trainer: str, pipe: Any, parent: int, parents_pipes: Sequence[Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # which a fork would take as its parent does
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     for other in parents_pipes:
         other.close()
     torch.set_num_threads(1)

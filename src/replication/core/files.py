@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ DECODING = (
 MISPLACED = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # what should be there is not
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, the user's share of it, or what a file may have
 OURS = f".tmp{hashlib.sha256(platform.node().encode()).hexdigest()[:8]}-"  # of this machine; other ones share disks
-READ_AT_ONCE = 1 << 16  # bytes: more than a record has, and less than would take time to make room for
+NO_FILE = "it is no file, but a folder, a pipe or a device"
 # So torch.save and safetensors say that a file could not be written to its end.
 TORN = re.compile("file write failed|iostream error|unexpected pos|No space left|File too large")
 NO_MEMORY = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)  # torch's RuntimeErrors say so
@@ -76,6 +77,7 @@ def reading(path: Path | str, remedy: str) -> Iterator[None]:
         UserError: it could not be read, for another reason.
     """
     try:
+        _refuse_waiting(path)
         yield
     except (*DECODING, OSError, MemoryError) as error:
         problem = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -83,6 +85,16 @@ def reading(path: Path | str, remedy: str) -> Iterator[None]:
             raise Damaged(f"{path} is damaged ({problem}): {remedy}") from None
         advice = "See that it can be read" if isinstance(error, OSError) else "Free some memory"
         raise UserError(f"cannot read {path} ({problem}). It may be whole: keep it. {advice} and start again") from None
+
+
+def _refuse_waiting(path: Path | str) -> None:
+    """To read what is neither file nor folder may last for ever."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - of texts too
+    except OSError:
+        return  # whoever reads says so
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise ValueError(NO_FILE)
 
 
 def is_damage(error: Exception) -> bool:
@@ -98,12 +110,20 @@ def is_damage(error: Exception) -> bool:
 
 
 def bytes_of(place: str) -> bytes:
-    """A file's content, with a third of the system calls of `Path.read_bytes`."""
-    descriptor = os.open(place, os.O_RDONLY)
+    """A file's content, with a third of the system calls of `Path.read_bytes`.
+
+    Raises:
+        ValueError: it is no file: nobody waits for what a pipe may bring.
+        OSError: it cannot be read.
+    """
+    descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        parts = [os.read(descriptor, READ_AT_ONCE)]
-        while len(parts[-1]) == READ_AT_ONCE:
-            parts.append(os.read(descriptor, READ_AT_ONCE))
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
+            raise ValueError(NO_FILE)
+        parts = [os.read(descriptor, about.st_size)]
+        while parts[-1] and sum(map(len, parts)) < about.st_size:
+            parts.append(os.read(descriptor, about.st_size))
     finally:
         os.close(descriptor)
     return b"".join(parts)

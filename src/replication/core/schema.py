@@ -6,6 +6,7 @@ of a value that does not fit where it is, what was expected and what was found.
 
 import math
 import re
+from itertools import count
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -27,6 +28,7 @@ Lambdas = Annotated[tuple[Lambda, ...], Some]
 
 LARGEST = 2**53  # whole numbers up to it are exact as floats, too
 FLOAT32 = (2.0**-126, 2.0**128)  # sizes of numbers that a float32 holds with all of its digits
+MOST, DEEPEST = 100_000, 20  # values below a name of params.yaml, and levels of them
 LONGEST = 60  # characters of a value that a message shows
 PATH = re.compile(r" - at (?:`key` in )?`\$(.*?)`$")
 MISSING = re.compile(r"Object missing required field `(.*?)`")
@@ -98,18 +100,32 @@ def read_some(struct: type[msgspec.Struct], raw: Any, where: str, *known: str) -
 
 
 def check_numbers(value: Any, where: str) -> None:
-    """Refuse NaN, infinity and numbers that a float32, or of whole ones a float, cannot hold, wherever they stand."""
-    if isinstance(value, dict):
-        for name, item in value.items():
-            check_numbers(item, f"{where}.{named(name)}")
-    elif isinstance(value, list):
-        for item in value:
-            check_numbers(item, where)
-    elif isinstance(value, float) and not math.isfinite(value):
+    """Refuse NaN, infinity and numbers that a float32, or of whole ones a float, cannot hold, wherever they stand; and
+    more values than anybody writes: an alias (*) may name what it stands in.
+    """
+    left = [(value, where, 0)]
+    for seen in count():
+        if not left:
+            return
+        item, at, depth = left.pop()
+        if depth > DEEPEST or seen > MOST:
+            raise mistake(
+                where, f"expected at most {MOST:,} values and {DEEPEST} levels of them. Does one hold itself?"
+            )
+        if isinstance(item, dict):
+            left += [(inner, f"{at}.{named(name)}", depth + 1) for name, inner in reversed(item.items())]
+        elif isinstance(item, list):
+            left += [(inner, at, depth + 1) for inner in reversed(item)]
+        else:
+            _check_number(item, at)
+
+
+def _check_number(value: Any, where: str) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
         raise mistake(where, f"expected a finite number, got {value}")
-    elif isinstance(value, float) and value != 0 and not FLOAT32[0] <= abs(value) < FLOAT32[1]:
+    if isinstance(value, float) and value != 0 and not FLOAT32[0] <= abs(value) < FLOAT32[1]:
         raise mistake(where, f"expected 0 or a number of a size from 1.2e-38 to 3.4e+38, got {value}")
-    elif isinstance(value, int) and abs(value) > LARGEST:
+    if isinstance(value, int) and abs(value) > LARGEST:
         raise mistake(where, f"expected a number up to {LARGEST} in size, got a larger one")
 
 

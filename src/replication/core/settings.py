@@ -16,7 +16,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from replication.core import paths
 from replication.core.errors import UserError
-from replication.core.files import write_whole
+from replication.core.files import bytes_of, write_whole
 from replication.core.schema import check_keys, check_numbers, mapping, mistake, named, read_as, shown
 from replication.core.suggest import suggestion
 
@@ -142,13 +142,17 @@ def read(path: Path) -> dict[str, Any]:
     """The file's mapping, unchecked."""
     try:
         # YAML 1.2, as `dvc exp run -S` writes it: PyYAML would read its 1e-05 as a string.
-        raw = YAML(typ="safe").load(path)
+        raw = YAML(typ="safe").load(bytes_of(str(path)))
     except FileNotFoundError:
         raise UserError(f"no {path} here: run this command in the project's folder") from None
     except YAMLError as error:
         raise UserError(f"{path} is not valid YAML: {_problem(error)}") from None
     except ValueError as error:  # bytes that are no text, or a number too long to be read
         raise UserError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise UserError(f"{path} is not valid: its values are nested too deeply") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}. See that it is a file that can be read") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path} must hold a mapping of parameters")
     for name, value in raw.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from replication.core import measured, tables
 from replication.core.errors import UserError
-from replication.core.files import bytes_of, delete_leftovers, reading, set_aside, write_text
+from replication.core.files import MISPLACED, bytes_of, delete_leftovers, reading, set_aside, write_text
 from replication.core.records import is_key, line, parse
 from replication.core.run import TRAINING_VERSION
 from replication.core.runs import Record
@@ -54,12 +54,14 @@ class Store:
         """
         path = self.path(key)
         try:
-            with reading(path, "move it elsewhere"):
-                text = bytes_of(str(path))
-            return self._parsed(key, text)
-        except ValueError as error:
-            print(f"refused: {path}: {error}. It is kept as {set_aside(path)}", file=sys.stderr)
+            return self._parsed(key, bytes_of(str(path)))
+        except (ValueError, *MISPLACED) as error:
+            if os.path.lexists(path):  # nobody deleted it meanwhile
+                print(f"refused: {path}: {error}. It is kept as {set_aside(path)}", file=sys.stderr)
             return None
+        except OSError as error:
+            with reading(path, "move it elsewhere"):  # says what the system refused
+                raise error
 
     @staticmethod
     def _parsed(key: str, text: bytes, names: measured.Names | None = None) -> Record:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -55,13 +56,22 @@ class ImageSet:
                 )
 
     def save(self, path: Path) -> None:
+        """Write the file, with the hash of each split's content, by which `described` knows what it should hold."""
         tensors = {name: tensor.contiguous() for name, tensor in vars(self).items()}
-        write_whole(path, lambda temporary: save_file(tensors, temporary), sum(t.nbytes for t in tensors.values()))
+        contents = {split: str(about["content"]) for split, about in self.manifest().items()}
+        needed = sum(t.nbytes for t in tensors.values())
+        write_whole(path, lambda temporary: save_file(tensors, temporary, contents), needed)
 
     @classmethod
     def read(cls, path: Path) -> "ImageSet":
         with reading(path, "delete it, and it is prepared again"):
             return cls(**load_file(path))
+
+    @staticmethod
+    def described(path: Path) -> dict[str, str]:
+        """The hashes that `save` wrote; {} of a file that carries none."""
+        with reading(path, "delete it, and it is prepared again"), safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
 
 
 class OrderFreeHash:

@@ -74,6 +74,36 @@ def test_ctrl_c_while_a_worker_still_imports_says_nothing(digits, capfd):
     assert capfd.readouterr().err == ""
 
 
+AT_FORK = []  # signals that a fork sends to its own process
+os.register_at_fork(before=lambda: [os.kill(os.getpid(), number) for number in AT_FORK])
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12) or sys.platform != "linux", reason="no forks here")
+@pytest.mark.parametrize("thread", [True, False], ids=["another thread is there", "alone"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGALRM], ids=["Ctrl-C", "SIGTERM", "the deadline"]
+)
+def test_a_signal_during_a_fork_is_not_lost(digits, number, thread, capfd):
+    """A progress bar has a thread, which gets a signal that the main thread does not want for now."""
+    ended = threading.Event()
+    if thread:
+        threading.Thread(target=ended.wait, daemon=True).start()
+
+    def ring(*_):
+        raise OutOfTime
+
+    before = signal.signal(number, ring)
+    AT_FORK.append(number)
+    try:
+        with pytest.raises(OutOfTime):
+            next(local_workers([[digits]], TRAINER, 1, FOREVER))
+    finally:
+        AT_FORK.clear()
+        ended.set()
+        signal.signal(number, before)
+    assert capfd.readouterr().err == "" and multiprocessing.active_children() == []
+
+
 def children_within(seconds):
     """Process ids of this process's workers, as soon as there are some."""
     end = time.monotonic() + seconds

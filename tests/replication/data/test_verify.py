@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from replication import data as datasets
 from replication.core import paths
@@ -65,8 +66,21 @@ def test_other_data_are_refused(digits, damage):
 
 def test_another_data_sets_manifest_says_nothing(digits):
     MANIFEST.write_text(json.dumps(json.loads(MANIFEST.read_text()) | {"dataset": "mnist"}))
-    assert verified("digits", flipped(digits), MANIFEST)["train"]
-    assert verified("digits", flipped(digits))["train"]
+    assert verified("digits", digits, MANIFEST) == verified("digits", digits) == hashes("digits", digits)
+
+
+@pytest.mark.usefixtures("digits")
+def test_a_file_that_was_changed_is_told_by_what_it_carries():
+    """Stand-ins have no manifest where nothing but a sweep is called."""
+    path = paths.prepared() / "digits.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    changed_ = datasets.load("digits")
+    with pytest.raises(UserError, match=r"digits is not the one that .*digits\.safetensors describes"):
+        verified("digits", changed_)
+    save_file(vars(changed_), path)  # as before files carried hashes
+    assert verified("digits", datasets.load("digits")) == hashes("digits", changed_)
 
 
 def test_official_data_are_known_without_a_manifest(tmp_path, monkeypatch, images):
