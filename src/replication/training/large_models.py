@@ -155,7 +155,9 @@ class _Training:
 
     def epoch(self) -> Epoch:
         """One epoch of training, and validation after it."""
-        start = time.perf_counter() - (self.within["seconds"] if self.within is not None else 0.0)
+        start = time.perf_counter()
+        if self.within is not None:
+            start -= self.within["seconds"]
         train_loss = self._train_epoch(self.epochs + 1, start)
         train_seconds = time.perf_counter() - start
         validation_loss, counts = self._validate()
@@ -194,7 +196,7 @@ class _Training:
         """The epoch's, for the history of a training that changes it."""
         return {"learning_rate": self.optimizer.param_groups[0]["lr"]} if self.schedule is not None else {}
 
-    def _train_epoch(self, number: int, start: float) -> float:
+    def _train_epoch(self, number: int, start: float = 0.0) -> float:
         """Mean base loss over the epoch's batches, of which some may have been done before a kill.
 
         Args:

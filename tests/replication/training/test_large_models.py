@@ -510,7 +510,7 @@ def test_a_unet_on_fake_cuda_tensors(network, precision, data, monkeypatch):
         no_backward(monkeypatch, parameters)
         convolution = next(m for m in training.model.modules() if isinstance(m, nn.Conv2d))
         convolution.register_forward_hook(lambda *called: seen.append(called[-1].dtype))
-        training._train_epoch(1, 0.0)
+        training._train_epoch(1)
         training._validate()
     assert watched.steps == 3 and set(seen) == {getattr(torch, precision)}
     assert {(tensor.device.type, tensor.dtype) for tensor in parameters} == {("cuda", torch.float32)}
