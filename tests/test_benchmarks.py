@@ -15,6 +15,7 @@ import records
 import rivals
 import rivals_training
 import small_cnn
+import stacks
 import torch
 import unet_speed
 import verification
@@ -41,6 +42,11 @@ def run(module, arguments, monkeypatch, capsys):
 def test_unet_speed(monkeypatch, capsys):
     arguments = "--widths 2 2 2 2 2 --size 32 --images 2 --batch 2 --repeats 1"
     assert "plain DataLoader loop" in run(unet_speed, arguments, monkeypatch, capsys)
+
+
+def test_stacks(monkeypatch, capsys):
+    said = run(stacks, "--widths 3 --cnns 2x2 --stacks 1 2 --images 64 --epochs 1", monkeypatch, capsys)
+    assert said.count("stack of 2") == 2 and "plain" in said and "cnn 2x2" in said
 
 
 def test_guidance_overhead(monkeypatch, capsys):

@@ -220,6 +220,9 @@ def _training_options(parser: argparse.ArgumentParser, *, family: bool = True) -
         help="train only these, for example width=100,260; may be repeated",
     )
     parser.add_argument("--live", action="store_true", help="write curves into live/ while it trains, through DVCLive")
+    parser.add_argument(
+        "--compile", action="store_true", help="large networks on a GPU: through torch.compile (untried)"
+    )
     _device_option(parser)
     _workers_option(parser)
 

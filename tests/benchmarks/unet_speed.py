@@ -26,7 +26,10 @@ from replication.core.cores import cores
 from replication.core.run import Run
 from replication.data import mapped
 from replication.data.mapped import Example, MappedSet
+from replication.training import checkpoints
 from replication.training.large_models import _Training
+
+checkpoints.INTERVAL = float("inf")  # none within an epoch, which are not measured here
 
 OUT = Path("data/benchmarks/unet.csv")
 

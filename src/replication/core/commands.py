@@ -305,13 +305,14 @@ def train(
 
     from replication.core.executing import executing
     from replication.core.sweep import sweep as train_missing
+    from replication.training.trainer import compiled
 
     with executing(options) as (device, cluster):
         outcome = train_missing(
             runs,
             table,
             store,
-            trainer=family.trainer,
+            trainer=compiled(family.trainer, device) if options.compile else family.trainer,
             device=device,
             minutes=options.minutes,
             shard=shard,

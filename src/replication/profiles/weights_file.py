@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
 from safetensors.torch import load_file
@@ -97,6 +96,8 @@ def keras(path: Path) -> dict[str, FileLayer]:
     Raises:
         UserError: it cannot be read as one.
     """
+    import h5py  # no training needs it, and not every machine with a GPU has it
+
     found: dict[str, FileLayer] = {}
     try:
         with h5py.File(path) as file:

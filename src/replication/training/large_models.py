@@ -28,7 +28,7 @@ from replication.core.run import Run
 from replication.core.runs import Record, make_record
 from replication.core.store import Store
 from replication.data.mapped import MappedSet, on_device
-from replication.training import checkpoints
+from replication.training import checkpoints, passes
 from replication.training.precision import dtype_of, low_precision
 from replication.training.prefetch import ahead
 from replication.training.stopping import EarlyStopping
@@ -86,8 +86,9 @@ class LargeModels:
 
     CHECKPOINTS = True
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
+    def __init__(self, task: Task, *, compiled: bool = False) -> None:
+        """Args: compiled, whether the network's passes go through torch.compile."""
+        self.task, self.compiled = task, compiled
 
     def stack_key(self, run: Run) -> tuple[Any, ...]:
         """One kind of network after the other, paired runs side by side."""
@@ -112,19 +113,19 @@ class LargeModels:
             UserError: the checkpoint cannot be read, or the run asks for layers that its network does not have.
         """
         (run,) = runs
-        training = _Training(run, data, device, self.task)
+        training = _Training(run, data, device, self.task, compiled=self.compiled)
         try:
             training.resume()
         except Damaged as error:
             aside = set_aside(training.checkpoint)
             print(f"{error}. It is kept as {aside}, and the run starts anew", file=sys.stderr)
-            training = _Training(run, data, device, self.task)
+            training = _Training(run, data, device, self.task, compiled=self.compiled)
         while not training.finished:
             yield training.epoch()
 
 
 class _Training:
-    def __init__(self, run: Run, data: MappedSet, device: torch.device, task: Task) -> None:
+    def __init__(self, run: Run, data: MappedSet, device: torch.device, task: Task, *, compiled: bool = False) -> None:
         prepare(device, run)
         self.run = run
         self.task = task
@@ -132,6 +133,8 @@ class _Training:
         self.dtype = dtype_of(run)
         self.data = _place(data, device)
         self.model = task.build(run).to(device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.passes = passes.compiled(self.model) if compiled else self.model
+        self.engine = {"engine": "torch.compile"} if compiled else {}
         self.guidance: Callable[[], Tensor] | None = None
         if run["lambda"] != 0:
             guidance = layer_by_layer if device.type == "cpu" else at_once
@@ -155,7 +158,9 @@ class _Training:
 
     def epoch(self) -> Epoch:
         """One epoch of training, and validation after it."""
-        start = time.perf_counter() - (self.within["seconds"] if self.within is not None else 0.0)
+        start = time.perf_counter()
+        if self.within is not None:
+            start -= self.within["seconds"]
         train_loss = self._train_epoch(self.epochs + 1, start)
         train_seconds = time.perf_counter() - start
         validation_loss, counts = self._validate()
@@ -194,7 +199,7 @@ class _Training:
         """The epoch's, for the history of a training that changes it."""
         return {"learning_rate": self.optimizer.param_groups[0]["lr"]} if self.schedule is not None else {}
 
-    def _train_epoch(self, number: int, start: float) -> float:
+    def _train_epoch(self, number: int, start: float = 0.0) -> float:
         """Mean base loss over the epoch's batches, of which some may have been done before a kill.
 
         Args:
@@ -247,7 +252,7 @@ class _Training:
 
     def _forward(self, inputs: Tensor) -> Tensor:
         with low_precision(self.run, self.device):
-            output: Tensor = self.model(inputs)
+            output: Tensor = self.passes(inputs)
         return output.to(self.dtype)
 
     def _penalty(self) -> Tensor:
@@ -299,7 +304,7 @@ class _Training:
         }
         if self.run["lambda"] == 0:
             write_whole(self.store.weights(self.run.key), lambda path: save_file(_plain(self.model), path))
-        where = environment(self.device, 1) | {"data": self.data.describe()}
+        where = environment(self.device, 1) | {"data": self.data.describe()} | self.engine
         extras = self.task.extras(self.model, self.run, self.data, counts)
         return make_record(self.run, metrics, history, seconds, where) | extras
 

@@ -12,10 +12,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from replication.core.errors import UserError
 from replication.core.run import Run
 from replication.core.runs import Record
 from replication.training import precision
 
+COMPILED = "COMPILED"  # of a module with a trainer: the name of its compiled one
 GPU_MEMORY_SHARE = 0.5  # of what is free, for one stack
 
 
@@ -60,6 +62,20 @@ def find(place: str) -> Trainer:
     found: Any = import_module(module)
     trainer: Trainer = getattr(found, name) if name else found
     return trainer
+
+
+def compiled(place: str, device: torch.device) -> str:
+    """Where the trainer is that does the same through torch.compile.
+
+    Raises:
+        UserError: there is none, or the device is a CPU.
+    """
+    module, _, name = place.partition(":")
+    if not name or not hasattr(import_module(module), COMPILED):
+        raise UserError("--compile is for the large networks: VGG16, ResNet-50 and the U-Nets. The others gain nothing")
+    if device.type == "cpu":
+        raise UserError("--compile is for a GPU: on a CPU it makes steps slower. Leave it out, or choose --device cuda")
+    return f"{module}:{COMPILED}"
 
 
 def checkpoints(place: str) -> bool:

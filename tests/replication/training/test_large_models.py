@@ -18,14 +18,14 @@ from torch import nn
 from replication import coco_unet
 from replication.coco_unet.training import masks, task
 from replication.coco_unet.training.model import UNet
-from replication.coco_unet.training.train import TRAINER
+from replication.coco_unet.training.train import COMPILED, TRAINER
 from replication.core import paths
 from replication.core.errors import UserError
 from replication.core.run import Run
 from replication.core.store import Store
 from replication.data.mapped import MappedSet
 from replication.profiles.zoo import glorot_uniform_
-from replication.training import checkpoints, large_models
+from replication.training import checkpoints, large_models, passes, trainer
 from replication.training.stopping import stopping_epoch
 
 CPU = torch.device("cpu")
@@ -510,7 +510,30 @@ def test_a_unet_on_fake_cuda_tensors(network, precision, data, monkeypatch):
         no_backward(monkeypatch, parameters)
         convolution = next(m for m in training.model.modules() if isinstance(m, nn.Conv2d))
         convolution.register_forward_hook(lambda *called: seen.append(called[-1].dtype))
-        training._train_epoch(1, 0.0)
+        training._train_epoch(1)
         training._validate()
     assert watched.steps == 3 and set(seen) == {getattr(torch, precision)}
     assert {(tensor.device.type, tensor.dtype) for tensor in parameters} == {("cuda", torch.float32)}
+
+
+def test_a_compiled_network_trains_alike(data, monkeypatch):
+    """By torch's compiler without its code generator, which takes minutes; it was compared by hand."""
+    monkeypatch.setattr(passes, "BACKEND", "aot_eager")
+    run = make_run(1e-3)
+    plain = finish(run, data)
+    Store(paths.store()).delete(run.key)
+    *_, last = COMPILED.train([run], data, CPU)
+    record = last.finished[0]
+    for name in ("train_loss", "validation_loss", "penalty", "accuracy"):
+        assert record["history"][name] == pytest.approx(plain["history"][name], rel=1e-10)
+    assert record["environment"]["engine"] == "torch.compile" and "engine" not in plain["environment"]
+
+
+def test_who_may_compile():
+    place, small = "replication.coco_unet.training.train:TRAINER", "replication.small_cnn.training.train"
+    assert trainer.compiled(place, META) == "replication.coco_unet.training.train:COMPILED"
+    assert trainer.find(trainer.compiled(place, META)).compiled
+    with pytest.raises(UserError, match="is for a GPU: on a CPU it makes steps slower"):
+        trainer.compiled(place, CPU)
+    with pytest.raises(UserError, match="is for the large networks"):
+        trainer.compiled(small, META)

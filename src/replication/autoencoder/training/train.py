@@ -50,7 +50,7 @@ def stack_size(run: Run, data: ImageSet, device: torch.device) -> int:
 
     On a CPU one: a process a core, each with weights that stay in its cache, beats any stack (tests/benchmarks). On a
     GPU as many as fit: while a step is bound by latency a model more costs almost nothing, and a large stack is left
-    with few models only once. (Expected, not measured; tests/benchmarks/engine.py measures stacks of 1, 10 and 70.)
+    with few models only once. (Expected, not measured; tests/benchmarks/stacks.py measures it.)
 
     Raises:
         UserError: the images do not have the inputs that the runs are to guide.

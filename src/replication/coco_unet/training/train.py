@@ -4,3 +4,4 @@ from replication.coco_unet.training import task
 from replication.training.large_models import LargeModels
 
 TRAINER = LargeModels(task)
+COMPILED = LargeModels(task, compiled=True)

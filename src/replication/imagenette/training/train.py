@@ -4,3 +4,4 @@ from replication.imagenette.training import task
 from replication.training.large_models import LargeModels
 
 TRAINER = LargeModels(task)
+COMPILED = LargeModels(task, compiled=True)

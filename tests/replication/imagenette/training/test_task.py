@@ -350,7 +350,7 @@ def test_fake_cuda_tensors(network, precision, data, monkeypatch):
         no_backward(monkeypatch, parameters)
         convolution = next(m for m in trained.model.modules() if isinstance(m, torch.nn.Conv2d))
         convolution.register_forward_hook(lambda *called: seen.append(called[-1].dtype))
-        trained._train_epoch(1, 0.0)
+        trained._train_epoch(1)
         trained._validate()
     assert watched.steps == 3 and set(seen) == {getattr(torch, precision)}
     assert {(tensor.device.type, tensor.dtype) for tensor in parameters} == {("cuda", torch.float32)}
