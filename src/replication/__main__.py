@@ -69,7 +69,7 @@ GROUPS = {  # what the commands are for, and each in a few words
         "guided-inputs": "what guided inputs see of the images, and where the determinant's change comes from",
         "corner-zeros": "how often guided weights meet a zero on real images, in every network of the paper",
         "published-audit": "what the published Tables 1 to 3 can support, from their numbers alone",
-        "profile-stage": "entropy profiles of one of the paper's networks, for the report",
+        "profile-stage": "entropy profiles of the paper's networks, for the report",
         "profiles": "the old name of profile-stage",
     },
 }
@@ -161,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     add("corner-zeros", _corner_zeros)
     add("published-audit", _study("replication.published_tables.audit:write", "The audit of the published tables is"))
     for name, command in (("profile-stage", _profile_stage), ("profiles", _old_profiles)):
-        add(name, command).add_argument("network", choices=NETWORKS, help="whose profiles")
+        add(name, command).add_argument("network", nargs="+", choices=NETWORKS, help="whose profiles")
     return parser
 
 
@@ -289,8 +289,8 @@ def _corner_zeros(options: argparse.Namespace) -> None:
 
 
 def _profile_stage(options: argparse.Namespace) -> None:
-    for message in late.function("replication.profiles.measure:write")(load(options.scale), options.network):
-        print(message)
+    for network in options.network:
+        print(*late.function("replication.profiles.measure:write")(load(options.scale), network), sep="\n")
 
 
 def _old_profiles(options: argparse.Namespace) -> None:

@@ -36,7 +36,7 @@ NAMED = {
     "mnist": Known("small images", "mnist", 28, 1, 60_000, 10_000),
     "digits": Known("small images", "mnist", 28, 1, 1_500, 297),
     "cifar10": Known("small images", "cifar10", 32, 3, 50_000, 10_000),
-    "shapes": Known("small images", "cifar10", 32, 3, 2_000, 500),
+    "shapes": Known("small images", "cifar10", 32, 3, 1_000, 250),
     "imagenette-keras-v1": Known("classes", "imagenette", 224, 3, 12_894, 500),
     "imagenette-keras-v2": Known("classes", "imagenette", 224, 3, 9_469, 3_925),
     "patterns": Known("classes", "imagenette", 64, 3, 96, 32),

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from replication.data.images import ImageSet
 
 SIDE = 32
-TRAIN, VALIDATION = 2000, 500
+TRAIN, VALIDATION = 1000, 250
 CLASSES = ("disc", "square", "triangle", "ring", "cross", "stripes", "bars", "checks", "dots", "waves")
 CONTRAST = (0.15, 0.5)  # how much brighter the figure is in each channel
 NOISE = 0.08  # standard deviation of a pixel, white is 1
@@ -16,7 +16,7 @@ Image = NDArray[np.float64]
 
 
 def read() -> ImageSet:
-    """2,500 images in a fixed random order: place, size, angle, both colours and the noise vary. Hard on purpose."""
+    """1,250 images in a fixed random order: place, size, angle, both colours and the noise vary. Hard on purpose."""
     generator = np.random.default_rng(0)
     labels = generator.integers(len(CLASSES), size=TRAIN + VALIDATION)
     drawn = np.stack([draw(label, generator) for label in labels])

@@ -13,6 +13,7 @@ from replication import data as datasets
 from replication.core import paths, strict_json, studies
 from replication.core.errors import UserError
 from replication.core.family import find
+from replication.core.profiled_weights import OTHERS
 from replication.core.schema import mistake, shown
 from replication.core.settings import Parameters
 from replication.core.store import Store
@@ -23,7 +24,7 @@ from replication.profiles.settings import read as read_settings
 from replication.training.threads import one_thread
 
 SEED = 0
-DEMO_DATASET, DEMO_EPOCHS, DEMO_BATCH_SIZE = "digits", 2, 32
+DEMO_DATASET, DEMO_EPOCHS, DEMO_BATCH_SIZE = "digits", 1, 32
 CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
@@ -32,8 +33,7 @@ def write(parameters: Parameters, network: str) -> list[str]:
 
     One line a convolution. Weights that cannot be had now keep the lines that the record has of them.
     """
-    from replication.profiles import zoo  # torchvision takes seconds to import, which readers of a record need not wait
-    from replication.profiles.trained_networks import KINDS
+    from replication.profiles import zoo
 
     chosen = read_settings(parameters)[network]
     if not (_is_family(parameters, chosen.network) or zoo.is_known(chosen.network)):
@@ -44,8 +44,10 @@ def write(parameters: Parameters, network: str) -> list[str]:
     messages = []
     for weights in chosen.weights:
         try:
-            if weights in KINDS:
-                found = KINDS[weights]()
+            if weights in OTHERS:
+                from replication.profiles import trained_networks  # with onnx, another second
+
+                found = trained_networks.load(weights)
                 about: dict[str, Any] = {"network": found.network, "source": found.source}
                 about |= {} if found.differs is None else {"differs": float(f"{found.differs:.2g}")}
                 model, before = found.model, found.into_sum
@@ -137,7 +139,7 @@ def load_network(parameters: Parameters, chosen: Profiled, weights: str) -> tupl
     Raises:
         UserError: the weights cannot be had.
     """
-    from replication.profiles import small_vgg_training, trained_networks, zoo
+    from replication.profiles import small_vgg_training, zoo
 
     if _is_family(parameters, chosen.network):
         return _unet(parameters, chosen.network, weights)
@@ -151,8 +153,10 @@ def load_network(parameters: Parameters, chosen: Profiled, weights: str) -> tupl
             *_, accuracy = small_vgg_training.train(
                 model, images, epochs=DEMO_EPOCHS, batch_size=DEMO_BATCH_SIZE, seed=SEED
             )
-        return model, f"trained here on {DEMO_DATASET}, {DEMO_EPOCHS} epochs, validation accuracy {accuracy:.3f}"
+        return model, f"trained here on {DEMO_DATASET}, {DEMO_EPOCHS} epoch, validation accuracy {accuracy:.3f}"
     if weights == "edges":
+        from replication.profiles import trained_networks
+
         return model, trained_networks.edges(model)
     source = {"imagenet": "keras"}.get(weights) or weights
     return model, zoo.load_weights(model, chosen.network, source, seed=SEED)

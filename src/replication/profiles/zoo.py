@@ -9,7 +9,6 @@ from typing import Any
 from urllib.error import URLError
 
 import torch
-import torchvision
 from torch import nn
 
 from replication.core import late, paths
@@ -20,6 +19,13 @@ from replication.data.download import fetch
 from replication.profiles import weights_file
 from replication.profiles.known_files import KERAS
 from replication.profiles.packaged import PACKAGED, file_sha256
+
+
+def _torchvision() -> Any:
+    """Its models; it takes seconds to import, which networks of our own need not wait."""
+    from torchvision import models
+
+    return models
 
 
 def _smp_unet() -> nn.Module:
@@ -53,7 +59,7 @@ def build(name: str, **options: Any) -> nn.Module:
             f"no network {shown(name)}. Known: {', '.join(OWN)}, and every name of torchvision.models.list_models(), "
             "for example vgg16 or resnet50"
         )
-    builder = torchvision.models.get_model_builder(name)
+    builder = _torchvision().get_model_builder(name)
     if "weights_backbone" in inspect.signature(builder).parameters:
         options["weights_backbone"] = None  # its default would be downloaded
     if name in ("googlenet", "inception_v3"):
@@ -64,7 +70,7 @@ def build(name: str, **options: Any) -> nn.Module:
 
 def is_known(name: str) -> bool:
     """Whether `build` has a network of this name."""
-    return name in OWN or name in torchvision.models.list_models()
+    return name in OWN or name in _torchvision().list_models()
 
 
 def load_weights(model: nn.Module, name: str, weights: str, *, seed: int = 0, within: str = "") -> str:
@@ -151,7 +157,7 @@ def _load_torchvision(model: nn.Module, name: str) -> str:
 
 
 def _torchvision_weights(name: str) -> Any:
-    return next(iter(torchvision.models.get_model_weights(name)))
+    return next(iter(_torchvision().get_model_weights(name)))
 
 
 def _torchvision_state(name: str) -> dict[str, Any]:

@@ -1,12 +1,16 @@
-"""The steps of a fused torch.optim.Adam on a CPU without its wrapper, which collects and checks anew before each.
+"""Adam on a CPU without torch's optimizer, which collects and checks anew before each step, and imports a compiler.
 
-That takes about as long as the update itself, a tenth of a small model's step.
+The one takes about as long as the update itself, a tenth of a small model's step; the other seconds in each process.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
+from torch import Tensor
+
+BETA1, BETA2 = 0.9, 0.999
 
 
 def keras_epsilon(epsilon: float, beta2: float, step: float) -> float:
@@ -19,53 +23,63 @@ def keras_epsilon(epsilon: float, beta2: float, step: float) -> float:
 
 
 class FusedAdam:
-    """What `optimizer.step()` does, at less cost.
+    """What `torch.optim.Adam(parameters, lr=lr, eps=eps, fused=True)` does, bit for bit, at less cost.
 
-    Parameters and gradients have to stay where they are; the parameters share one count of steps from the first on.
+    Parameters and gradients have to stay where they are from the first step on.
 
     Args:
         keras: add epsilon where Keras's Adam does (`keras_epsilon`).
+
+    Attributes:
+        state: of each parameter from the first step on, named as torch names it; all share one count of steps. What
+            was put there before that step is gone on from.
     """
 
-    def __init__(self, optimizer: torch.optim.Adam, *, keras: bool = False) -> None:
-        self.optimizer = optimizer
-        self.keras = keras
+    def __init__(self, parameters: Sequence[Tensor], *, lr: float, eps: float, keras: bool = False) -> None:
+        self.parameters = parameters
+        self.lr, self.eps, self.keras = lr, eps, keras
+        self.state: dict[Tensor, dict[str, Tensor]] = {}
         self.update: Callable[[], None] | None = None
 
     def step(self) -> None:
-        """What `optimizer.step()` does."""
-        if self.keras:
-            state = self.optimizer.state.get(self.optimizer.param_groups[0]["params"][0])
-            keras_step(self.optimizer, self._step, int(state["step"]) + 1 if state else 1)
-        else:
-            self._step()
-
-    def _step(self) -> None:
-        if not self.optimizer.state:
-            self.optimizer.step()  # makes it
-            return
+        """Change the parameters by their gradients."""
         if self.update is None:
             self.update = self._collect()
         self.update()
 
     def _collect(self) -> Callable[[], None]:
-        [group] = self.optimizer.param_groups
-        states = [self.optimizer.state[parameter] for parameter in group["params"]]
+        states = [self.state.setdefault(parameter, _initial(parameter)) for parameter in self.parameters]
         count = states[0]["step"]
         for state in states:
             state["step"] = count
-        parameters = [parameter.detach() for parameter in group["params"]]
-        gradients = [parameter.grad for parameter in group["params"]]
+        parameters = [parameter.detach() for parameter in self.parameters]
+        gradients: list[Any] = [parameter.grad for parameter in self.parameters]
         means, squares, counts = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
-        beta1, beta2 = group["betas"]
-        settings = {name: group[name] for name in ("lr", "weight_decay", "amsgrad", "maximize")}
 
         def update() -> None:
             count.add_(1)
-            changing = {"eps": group["eps"], **settings}
-            torch._fused_adam_(parameters, gradients, means, squares, [], counts, beta1=beta1, beta2=beta2, **changing)
+            torch._fused_adam_(
+                parameters,
+                gradients,
+                means,
+                squares,
+                [],
+                counts,
+                lr=self.lr,
+                beta1=BETA1,
+                beta2=BETA2,
+                weight_decay=0.0,
+                eps=keras_epsilon(self.eps, BETA2, count.item()) if self.keras else self.eps,
+                amsgrad=False,
+                maximize=False,
+            )
 
         return update
+
+
+def _initial(parameter: Tensor) -> dict[str, Tensor]:
+    means = {name: torch.zeros_like(parameter, requires_grad=False) for name in ("exp_avg", "exp_avg_sq")}
+    return {"step": torch.zeros(())} | means
 
 
 def keras_step(optimizer: torch.optim.Adam, step: Callable[[], object], number: int) -> None:

@@ -199,15 +199,17 @@ class _Stack:
     def _place(self, weights: Autoencoders, optimizer_state: list[dict[str, Tensor]]) -> None:
         """Put parameters, their optimiser and the guidance of `self.replicas` on the device."""
         self.models = Autoencoders(*(tensor.to(self.device).requires_grad_() for tensor in weights.tensors()))
-        self.optimizer = torch.optim.Adam(
-            self.models.tensors(),
-            lr=self.learning_rate,
-            eps=1e-7,  # Keras's
-            fused=True,
-            capturable=self.replay is not None,
-        )
-        for parameter, state in zip(self.models.tensors(), optimizer_state, strict=False):
-            self.optimizer.state[parameter] = state
+        tensors, rate, epsilon = self.models.tensors(), self.learning_rate, 1e-7  # Keras's epsilon
+        self.written: Backpropagation | None = None  # the gradient without autograd
+        if self.replay is None:
+            self.written = Backpropagation(self.models, self.batch_size, self.output_activation)
+            self.adam = FusedAdam(tensors, lr=rate, eps=epsilon, keras=self.keras_adam)
+            self.state = self.adam.state
+        else:
+            self.replay.forget()
+            self.optimizer = torch.optim.Adam(tensors, lr=rate, eps=epsilon, fused=True, capturable=True)
+            self.state = self.optimizer.state
+        self.state.update(zip(tensors, optimizer_state, strict=False))
         runs = [replica.run for replica in self.replicas]
         self.lambda_M = torch.tensor([run["lambda"] for run in runs], dtype=self.dtype, device=self.device)
         self.epsilon_M = torch.tensor([run["epsilon"] for run in runs], dtype=self.dtype, device=self.device)
@@ -222,12 +224,6 @@ class _Stack:
         }
         self.squared_error_M = torch.zeros(len(runs), dtype=torch.float64, device=self.device)
         self.index_MB = torch.zeros(len(runs), self.batch_size, dtype=torch.int64, device=self.device)
-        self.written: Backpropagation | None = None  # the gradient without autograd
-        if self.replay is not None:
-            self.replay.forget()
-        else:
-            self.written = Backpropagation(self.models, self.batch_size, self.output_activation)
-            self.adam = FusedAdam(self.optimizer, keras=self.keras_adam)
 
     def _compact(self) -> None:
         """Drop the finished models: weights, optimiser state and bookkeeping of the others stay as they are."""
@@ -237,10 +233,7 @@ class _Stack:
             return
         rows = torch.tensor(keep, device=self.device)
         state = [
-            {
-                name: value if name == "step" else value[rows].clone()
-                for name, value in self.optimizer.state[parameter].items()
-            }
+            {name: value if name == "step" else value[rows].clone() for name, value in self.state[parameter].items()}
             for parameter in self.models.tensors()
         ]
         self._place(Autoencoders(*(tensor.detach()[rows].clone() for tensor in self.models.tensors())), state)

@@ -64,7 +64,7 @@ class _Training:
         )
         self.guided = [self.network.get_submodule(name) for name in guided_layers(self.network, colours)]
         self.action = action_of(run, self.network, colours)
-        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=run["learning_rate"])
+        self.parameters = list(self.network.parameters())
         self.steps = run["epochs"] * math.ceil(len(self.train_NHWC) / run["batch_size"])
         self.step = 0
         self.orders = Orders([run])
@@ -96,13 +96,13 @@ class _Training:
         """One step of SGD, whose rate falls to 0 linearly; the loss before it, without a penalty."""
         rate = self.run["learning_rate"] * (1 - self.step / self.steps)
         self.step += 1
-        self.optimizer.param_groups[0]["lr"] = rate
-        self.optimizer.zero_grad()
+        self.network.zero_grad()
         logits_BK = self.network(self._pixels(self.train_NHWC.index_select(0, batch_B)))
         loss = F.cross_entropy(logits_BK, self.train_labels_N[batch_B])
         loss.backward()
         self.action(rate)
-        self.optimizer.step()
+        with torch.no_grad():  # as torch.optim.SGD, whose first step in a process takes two seconds of imports
+            torch._foreach_add_(self.parameters, [parameter.grad for parameter in self.parameters], alpha=-rate)
         return loss.detach().double()
 
     def _pixels(self, images_BHWC: Tensor) -> Tensor:

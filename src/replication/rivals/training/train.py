@@ -9,6 +9,7 @@ Shape legend: B batch, N training images, V validation images, K classes.
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -69,8 +70,8 @@ class _Training:
         self.gradients = [torch.zeros_like(parameter) for parameter in parameters]
         for parameter, gradient in zip(parameters, self.gradients, strict=True):
             parameter.grad = gradient  # and stays there, as FusedAdam needs it
-        optimizer = torch.optim.Adam(parameters, lr=run["learning_rate"], eps=1e-7, fused=True)  # Keras's epsilon
-        self.adam = FusedAdam(optimizer) if device.type == "cpu" else optimizer
+        adam = FusedAdam if device.type == "cpu" else partial(torch.optim.Adam, fused=True)
+        self.adam = adam(parameters, lr=run["learning_rate"], eps=1e-7)  # Keras's epsilon
         self.loss = loss_of(run, self.network)
         self.action = action_of(run, self.network, -(-len(self.train_NHWC) // run["batch_size"]))
         self.orders = Orders([run])

@@ -18,6 +18,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -128,13 +129,8 @@ class _Stack:
         self.gradients = [torch.zeros_like(tensor) for tensor in self.models.tensors()]
         for tensor, gradient in zip(self.models.tensors(), self.gradients, strict=True):
             tensor.grad = gradient  # and stays there, as FusedAdam needs it
-        optimizer = torch.optim.Adam(
-            self.models.tensors(),
-            lr=first["learning_rate"],
-            eps=1e-7,  # Keras's
-            fused=True,
-        )
-        self.adam = FusedAdam(optimizer) if device.type == "cpu" else optimizer
+        adam = FusedAdam if device.type == "cpu" else partial(torch.optim.Adam, fused=True)
+        self.adam = adam(self.models.tensors(), lr=first["learning_rate"], eps=1e-7)  # Keras's epsilon
         self.lambda_M = torch.tensor([run["lambda"] for run in runs], dtype=self.dtype, device=device)
         self.epsilon_M = torch.tensor([run["epsilon"] for run in runs], dtype=self.dtype, device=device)
         alike = defaultdict(list)
