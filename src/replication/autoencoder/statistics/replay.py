@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from replication.core.runs import Record
 from replication.training.stopping import stopping_epoch
 
-VALIDATION_IMAGES = {"mnist": 10_000, "cifar10": 10_000, "digits": 297, "shapes": 500}
+VALIDATION_IMAGES = {"mnist": 10_000, "cifar10": 10_000, "digits": 297, "shapes": 250}
 
 FloatArray = NDArray[np.floating[Any]]
 Watched = Callable[[FloatArray, np.float32], FloatArray]  # MSE by epoch and the penalty's constant -> watched values
