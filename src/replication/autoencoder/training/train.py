@@ -203,11 +203,14 @@ class _Stack:
         self.written: Backpropagation | None = None  # the gradient without autograd
         if self.replay is None:
             self.written = Backpropagation(self.models, self.batch_size, self.output_activation)
+        else:
+            self.replay.forget()
+        if self.written is not None:
             self.adam = FusedAdam(tensors, lr=rate, eps=epsilon, keras=self.keras_adam)
             self.state = self.adam.state
         else:
-            self.replay.forget()
-            self.optimizer = torch.optim.Adam(tensors, lr=rate, eps=epsilon, fused=True, capturable=True)
+            graphed = self.replay is not None
+            self.optimizer = torch.optim.Adam(tensors, lr=rate, eps=epsilon, fused=True, capturable=graphed)
             self.state = self.optimizer.state
         self.state.update(zip(tensors, optimizer_state, strict=False))
         runs = [replica.run for replica in self.replicas]
