@@ -77,7 +77,7 @@ def reading(path: Path | str, remedy: str) -> Iterator[None]:
         UserError: it could not be read, for another reason.
     """
     try:
-        _refuse_waiting(path)
+        refuse_waiting(path)
         yield
     except (*DECODING, OSError, MemoryError) as error:
         problem = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -87,8 +87,12 @@ def reading(path: Path | str, remedy: str) -> Iterator[None]:
         raise UserError(f"cannot read {path} ({problem}). It may be whole: keep it. {advice} and start again") from None
 
 
-def _refuse_waiting(path: Path | str) -> None:
-    """To read what is neither file nor folder may last for ever."""
+def refuse_waiting(path: Path | str) -> None:
+    """To read what is neither file nor folder may last for ever.
+
+    Raises:
+        ValueError: it is a pipe or a device.
+    """
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - of texts too
     except OSError:
