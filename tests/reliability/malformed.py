@@ -284,7 +284,7 @@ def _may_go(path: Path_, name: str) -> bool:
         or bool({*of_scale} & CHANGED_BY_SCALES)
         or "candidates" in path
         or ("arms" in path and name in OF_ARMS and not ("inputs-mnist" in path and name == "lambdas"))
-        or (path[0] in ("variants", "cnn_variants") and name != "lambdas")
+        or (bool({"variants", "cnn_variants"} & {*path[:-1]}) and name != "lambdas")
     )
 
 
