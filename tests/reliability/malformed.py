@@ -297,7 +297,7 @@ def _may_go(path: Path_, name: str) -> bool:
         or "candidates" in path
         or path[-1] == "rows"  # of several networks one may go
         or ("arms" in path and name in OF_ARMS and not ("inputs-mnist" in path and name == "lambdas"))
-        or (bool({"variants", "cnn_variants"} & {*path}) and name != "lambdas")
+        or (bool({"variants", "cnn_variants"} & {*path[:-1]}) and name != "lambdas")
     )
 
 

@@ -276,7 +276,7 @@ def twins(held: Sequence[Held]) -> Outcome:
 
 def orders(held: Sequence[Held]) -> Outcome:
     """A guided run and the unguided run of its seed saw the images in one order: that of the files is the same."""
-    recorded_ = [one for one in held if "data" in one.record]
+    recorded_ = [one for one in held if "order" in one.record.get("data", {})]
     unguided = {seed_of(one.record): one.record for one in recorded_ if one.record["run"]["lambda"] == 0}
     pairs = [(one, unguided.get(seed_of(one.record))) for one in recorded_ if one.record["run"]["lambda"] != 0]
     known = [(one, other) for one, other in pairs if other is not None]

@@ -122,8 +122,8 @@ class _Worker:
         self.pipe, its_end = context.Pipe()
         ours = [self.pipe, *others] if forks else []  # a fork has these open too: their far ends would see no end
         self.process = context.Process(target=_work, args=(trainer, its_end, os.getpid(), ours), daemon=True)
-        # Ctrl-C reaches the whole group. It waits until the new process, still importing, can ignore it; so does
-        # SIGTERM until a fork can end by it.
+        # Ctrl-C reaches the whole group. It waits until the new process, still importing, can ignore it, and SIGTERM
+        # until a fork can end by it.
         resource_tracker.ensure_running()  # it would let signals through again
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *([signal.SIGTERM] if forks else [])})
         try:

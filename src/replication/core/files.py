@@ -29,6 +29,7 @@ DECODING = (
 MISPLACED = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # what should be there is not
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, the user's share of it, or what a file may have
 OURS = f".tmp{hashlib.sha256(platform.node().encode()).hexdigest()[:8]}-"  # of this machine; other ones share disks
+READ_AT_ONCE = 1 << 16  # bytes: more than a record has, and less than would take time to make room for
 NO_FILE = "it is no file, but a folder, a pipe or a device"
 # So torch.save and safetensors say that a file could not be written to its end.
 TORN = re.compile("file write failed|iostream error|unexpected pos|No space left|File too large")
@@ -77,7 +78,7 @@ def reading(path: Path | str, remedy: str) -> Iterator[None]:
         UserError: it could not be read, for another reason.
     """
     try:
-        _refuse_waiting(path)
+        refuse_waiting(path)
         yield
     except (*DECODING, OSError, MemoryError) as error:
         problem = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -87,8 +88,12 @@ def reading(path: Path | str, remedy: str) -> Iterator[None]:
         raise UserError(f"cannot read {path} ({problem}). It may be whole: keep it. {advice} and start again") from None
 
 
-def _refuse_waiting(path: Path | str) -> None:
-    """To read what is neither file nor folder may last for ever."""
+def refuse_waiting(path: Path | str) -> None:
+    """To read what is neither file nor folder may last for ever.
+
+    Raises:
+        ValueError: it is a pipe or a device.
+    """
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - of texts too
     except OSError:
@@ -118,12 +123,13 @@ def bytes_of(place: str) -> bytes:
     """
     descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
+        parts = [os.read(descriptor, READ_AT_ONCE)]
+        if len(parts[0]) in (0, READ_AT_ONCE) and not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ValueError(NO_FILE)
-        parts = [os.read(descriptor, about.st_size)]
-        while parts[-1] and sum(map(len, parts)) < about.st_size:
-            parts.append(os.read(descriptor, about.st_size))
+        while len(parts[-1]) == READ_AT_ONCE:
+            parts.append(os.read(descriptor, READ_AT_ONCE))
+    except (BlockingIOError, IsADirectoryError):
+        raise ValueError(NO_FILE) from None
     finally:
         os.close(descriptor)
     return b"".join(parts)

@@ -8,6 +8,8 @@ from ruamel.yaml import YAML
 from replication.core import paths
 from replication.core.files import reading
 
+MAPPINGS = frozenset({"tables"})  # files of one mapping; the others are lists of them
+WITH_ID = frozenset({"assumptions", "claims", "hypotheses"})  # whose entries are known by name
 REMEDY = "restore it: `git checkout data/published`"
 COVERAGE = "coverage"  # the entry of claims.yaml that all claims share
 
@@ -19,6 +21,11 @@ def read(name: str) -> Any:
         content = YAML(typ="safe").load(path)
         if not content:
             raise ValueError("it is empty")
+        entries = [content] if name in MAPPINGS else content
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise ValueError(f"it is no {'mapping' if name in MAPPINGS else 'list of mappings'}")
+        if name in WITH_ID and not all(isinstance(entry.get("id"), str) for entry in entries):
+            raise ValueError("an entry has no id")
     return content
 
 

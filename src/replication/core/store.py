@@ -107,12 +107,12 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def take_all(self, keys: Iterable[str]) -> dict[str, Record]:
-        """`take` of many, by key; without those that are set aside."""
-        found, names = {}, measured.families()
+        """`take` of many, by key and in their order; without those that are set aside."""
+        found, names, folder = {}, measured.families(), str(self.folder)
         with tables.no_collecting():
-            for key in map(_checked, keys):
+            for key in sorted(map(_checked, keys)):
                 try:
-                    found[key] = self._parsed(key, bytes_of(f"{self.folder}/{key}.json"), names)
+                    found[key] = self._parsed(key, bytes_of(f"{folder}/{key}.json"), names)
                 except (ValueError, OSError):  # `take` knows what to do
                     if (record := self.take(key)) is not None:
                         found[key] = record

@@ -1,6 +1,7 @@
 """A prepared image data set: its arrays, its file, and the manifest that describes it."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from replication.core.errors import UserError
 from replication.core.files import reading, write_whole
 
 SPLITS = ("train", "validation")
+CARRIED = ("content", "shape")  # of a split's manifest, in the file itself
 
 
 @dataclass(frozen=True)
@@ -56,22 +58,36 @@ class ImageSet:
                 )
 
     def save(self, path: Path) -> None:
-        """Write the file, with the hash of each split's content, by which `described` knows what it should hold."""
+        """Write the file, with what `described` says of it."""
         tensors = {name: tensor.contiguous() for name, tensor in vars(self).items()}
-        contents = {split: str(about["content"]) for split, about in self.manifest().items()}
+        described = {split: json.dumps({n: about[n] for n in CARRIED}) for split, about in self.manifest().items()}
         needed = sum(t.nbytes for t in tensors.values())
-        write_whole(path, lambda temporary: save_file(tensors, temporary, contents), needed)
+        write_whole(path, lambda temporary: save_file(tensors, temporary, described), needed)
 
     @classmethod
     def read(cls, path: Path) -> "ImageSet":
         with reading(path, "delete it, and it is prepared again"):
-            return cls(**load_file(path))
+            data = cls(**load_file(path))
+            _check_layout(data.train_images, data.train_labels)
+            _check_layout(data.validation_images, data.validation_labels)
+            return data
 
     @staticmethod
-    def described(path: Path) -> dict[str, str]:
-        """The hashes that `save` wrote; {} of a file that carries none."""
+    def described(path: Path) -> dict[str, Any]:
+        """What a file itself says of each split: content and shape, as the manifest has them; {} of an older file."""
         with reading(path, "delete it, and it is prepared again"), safe_open(path, "pt") as file:
-            return dict(file.metadata() or {})
+            return {split: json.loads(about) for split, about in (file.metadata() or {}).items()}
+
+
+def _check_layout(images: Tensor, labels: Tensor) -> None:
+    """A hash of the content says nothing of shapes.
+
+    Raises:
+        ValueError: not images with labels.
+    """
+    if images.ndim != 4 or labels.shape != images.shape[:1] or not images.dtype == labels.dtype == torch.uint8:
+        found = f"{images.dtype} {tuple(images.shape)} with {labels.dtype} {tuple(labels.shape)}"
+        raise ValueError(f"{found} are no images (N, C, H, W) of bytes with labels")
 
 
 class OrderFreeHash:

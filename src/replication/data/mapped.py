@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from replication.core import room_for, strict_json
-from replication.core.files import reading, whole_folder
+from replication.core.files import reading, refuse_waiting, whole_folder
 from replication.data.images import SPLITS, OrderFreeHash
 
 Item = TypeVar("Item")
@@ -106,11 +106,13 @@ class MappedSet:
             for split in SPLITS:
                 count = len(about[split]["ids"])
                 for kind in ("images", "targets"):
+                    refuse_waiting(file := folder / f"{split}-{kind}.npy")
                     # Copy on write: torch takes no array that cannot be written
-                    stored = np.load(folder / f"{split}-{kind}.npy", mmap_mode="c")
+                    stored = np.load(file, mmap_mode="c")
                     if len(stored) < count:
                         raise ValueError(f"{len(stored)} {kind} for {count} ids")
                     tensors[f"{split}_{kind}"] = torch.from_numpy(stored[:count])
+                _check_layout(*(tensors[f"{split}_{kind}"] for kind in ("images", "targets")))
         return cls(**tensors, about=about)
 
 
@@ -118,6 +120,18 @@ def on_device(images_BHWC: Tensor, targets: Tensor, device: torch.device, dtype:
     """Images (B, 3, H, W) in [0, 1], channels last in memory, and their targets as stored, on a device."""
     x_BHWC, target = (tensor.to(device, non_blocking=True) for tensor in (images_BHWC, targets))
     return (x_BHWC.to(dtype) / 255).permute(0, 3, 1, 2), target
+
+
+def _check_layout(images: Tensor, targets: Tensor) -> None:
+    """A hash of the content says nothing of shapes.
+
+    Raises:
+        ValueError: not images with masks or classes.
+    """
+    fits = images.ndim == 4 and images.shape[-1] == 3 and targets.shape[1:] in ((), images.shape[1:3])
+    if not fits or images.dtype != torch.uint8 or targets.dtype != torch.uint8:
+        found = f"{images.dtype} {tuple(images.shape)} with {targets.dtype} {tuple(targets.shape)}"
+        raise ValueError(f"{found} are no images (N, H, W, 3) of bytes with masks or classes")
 
 
 def decoded(items: Sequence[Item], load: Callable[[Item], Loaded], name: str) -> Iterator[Loaded]:
@@ -165,7 +179,8 @@ def write(
                 ids.append(example.id)
             images.flush()
             targets.flush()
-            about[split] = {"ids": ids, **summarise(targets[: len(ids)]), "content": str(content)}
+            shape = {"shape": list(image_shape)}
+            about[split] = {"ids": ids, **shape, **summarise(targets[: len(ids)]), "content": str(content)}
         (building / "about.json").write_text(strict_json.dumps(about | dict(notes)))
 
 

@@ -13,13 +13,22 @@ from tqdm import tqdm
 
 from replication.core import paths, strict_json
 from replication.core.errors import UserError
-from replication.core.files import reading, write_text
+from replication.core.files import reading, refuse_waiting, write_text
+from replication.core.records import hashed
 from replication.data import OFFICIAL
 from replication.data.images import SPLITS, ImageSet
 from replication.data.mapped import MappedSet
 
 SEEN = "verified.json"  # in a folder of memory maps: hashes, and size and time of the files that had them
+Described = Mapping[str, Mapping[str, Any]]  # by split
+
 SAID_AT_ONCE = 64  # examples: to say each takes as long as a tenth of its hash
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    stamp: Mapping[str, list[int]]
+    hashes: Mapping[str, str]
+    digest: str  # of both: the hashes are believed, and become part of records
 
 
 def verified(name: str, data: ImageSet | MappedSet, manifest: Path | None = None) -> dict[str, str]:
@@ -36,26 +45,30 @@ def verified(name: str, data: ImageSet | MappedSet, manifest: Path | None = None
         stamp = _stamp(folder)
         found = _seen(folder, stamp) or hashes(name, data)
         about = folder / "about.json"
-        expected = [(about, _contents(data.about, about, "delete its folder, and it is prepared again"))]
+        expected = [(about, _splits_of(data.about, about, "delete its folder, and it is prepared again"))]
     else:
         stamp, found, expected = None, hashes(name, data), []
     if manifest is not None and manifest.exists():
         with reading(manifest, "restore it with git"):
-            described = json.loads(manifest.read_text())
-            own = described["dataset"] == name
+            whole = json.loads(manifest.read_text())
+            own = whole["dataset"] == name
         if own:
-            expected.append((manifest, _contents(described, manifest, "restore it with git")))
+            expected.append((manifest, _splits_of(whole, manifest, "restore it with git")))
     if name in OFFICIAL and not expected:
-        expected.append((Path(f"{name}.py"), dict(import_module(f"replication.data.{name}").CONTENT)))
-    if isinstance(data, ImageSet) and (file := paths.prepared() / f"{name}.safetensors").exists():
-        expected.append((file, ImageSet.described(file)))
-    for source, contents in expected:
-        _compare(name, found, contents, source)
+        contents = import_module(f"replication.data.{name}").CONTENT
+        expected.append((Path(f"{name}.py"), {split: {"content": contents[split]} for split in SPLITS}))
+    file = paths.prepared() / f"{name}.safetensors"
+    if isinstance(data, ImageSet) and file.exists() and (carried := ImageSet.described(file)):
+        expected.append((file, _splits_of(carried, file, "delete it, and it is prepared again")))
+    for source, described in expected:
+        _compare(name, found, described, source)
+        _compare_shapes(name, data, described, source)
     if stamp is not None and stamp != _stamp(folder):
         raise UserError(f"{folder} changed while it was read: start again")
     if stamp is not None and folder.exists():
         with suppress(UserError):  # in a folder that cannot be written they are read each time
-            write_text(folder / SEEN, strict_json.dumps({"stamp": stamp, "hashes": found}))
+            seen = {"stamp": stamp, "hashes": found, "digest": _digest(stamp, found)}
+            write_text(folder / SEEN, strict_json.dumps(seen))
     return found
 
 
@@ -88,20 +101,41 @@ def _splits(data: ImageSet | MappedSet) -> dict[str, tuple[Any, Any]]:
     return {split: (images.numpy(), targets.numpy()) for split, (images, targets) in zip(SPLITS, pairs, strict=True)}
 
 
-def _contents(described: Mapping[str, Any], source: Path, remedy: str) -> dict[str, str]:
-    """The hash of each split's content, as a file describes it."""
+def _splits_of(described: Mapping[str, Any], source: Path, remedy: str) -> Described:
+    """Content and, where it is there, shape of each split, as a file describes them."""
     with reading(source, remedy):
-        return {split: str(described[split]["content"]) for split in SPLITS}
+        return {
+            split: {"content": str(about["content"]), "shape": about.get("shape")}
+            for split in SPLITS
+            for about in [described[split]]
+        }
 
 
-def _compare(name: str, found: Mapping[str, str], contents: Mapping[str, str], source: Path) -> None:
-    for split, expected in contents.items():
-        if expected != found[split]:
+def _compare(name: str, found: Mapping[str, str], described: Described, source: Path) -> None:
+    for split in SPLITS:
+        if (expected := described[split]["content"]) != found[split]:
             raise UserError(
-                f"the prepared data set {name} is not the one that {source} describes: the {split} split has the "
-                f"content {found[split][:12]}, expected {expected[:12]}. Delete {paths.prepared() / name}* and it is "
-                "prepared again"
+                f"{_other(name, source)}: the {split} split has the content {found[split][:12]}, expected "
+                f"{expected[:12]}. {_again(name)}"
             )
+
+
+def _compare_shapes(name: str, data: ImageSet | MappedSet, described: Described, source: Path) -> None:
+    """Of which a hash of the content says nothing."""
+    for split, (images, _) in _splits(data).items():
+        if (expected := described[split].get("shape")) not in (None, shape := list(images.shape[1:])):
+            raise UserError(
+                f"{_other(name, source)}: images of the {split} split have the shape {shape}, expected {expected}. "
+                f"{_again(name)}"
+            )
+
+
+def _other(name: str, source: Path) -> str:
+    return f"the prepared data set {name} is not the one that {source} describes"
+
+
+def _again(name: str) -> str:
+    return f"Delete {paths.prepared() / name}* and it is prepared again"
 
 
 def _stamp(folder: Path) -> dict[str, list[int]]:
@@ -113,8 +147,13 @@ def _stamp(folder: Path) -> dict[str, list[int]]:
 def _seen(folder: Path, stamp: dict[str, list[int]]) -> dict[str, str] | None:
     """The hashes found before, if the files still have the size and time that they had."""
     try:
-        seen = msgspec.json.decode((folder / SEEN).read_bytes())
-        hashes_: dict[str, str] = seen["hashes"]
-        return hashes_ if seen["stamp"] == stamp else None
-    except (OSError, msgspec.DecodeError, LookupError, TypeError):
+        refuse_waiting(folder / SEEN)
+        seen = msgspec.json.decode((folder / SEEN).read_bytes(), type=_Seen)
+    except (OSError, ValueError, msgspec.MsgspecError):
         return None
+    whole = seen.digest == _digest(seen.stamp, seen.hashes) and seen.hashes.keys() == {*SPLITS, "order"}
+    return dict(seen.hashes) if whole and seen.stamp == stamp else None
+
+
+def _digest(stamp: Mapping[str, list[int]], found: Mapping[str, str]) -> str:
+    return hashed({"stamp": stamp, "hashes": found})

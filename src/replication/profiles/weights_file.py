@@ -86,7 +86,7 @@ def state_dict(path: Path) -> dict[str, Any]:
             loaded = torch.load(path, "cpu", weights_only=True)
         return {name.removeprefix("module."): tensor for name, tensor in loaded.get("state_dict", loaded).items()}
     except Exception as error:
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0].partition(". ")[0]  # torch goes on with how to run what a file holds
         raise UserError(f"{path} cannot be read as a state dict (.pt, .pth or .safetensors): {reason}") from None
 
 

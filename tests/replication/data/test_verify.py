@@ -104,3 +104,61 @@ def test_memory_maps_are_read_once_then_known_by_size_and_time(tmp_path, monkeyp
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     with pytest.raises(UserError, match=r"patterns is not the one that .*about\.json describes: the train split"):
         verified("patterns", datasets.load("patterns"))
+
+
+def test_the_same_bytes_in_another_shape_are_other_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    digits = datasets.load("digits")
+    n, channels, height, width = digits.train_images.shape
+    wide = changed(digits, train_images=digits.train_images.reshape(n, channels, height // 2, 2 * width))
+    assert hashes("digits", wide) == hashes("digits", digits)
+    with pytest.raises(UserError, match=r"images of the train split have the shape \[1, \d+, \d+\], expected \[1, "):
+        verified("digits", wide)
+    flat = vars(digits) | {"train_images": digits.train_images.reshape(n, -1)}
+    save_file(flat, path := paths.prepared() / "digits.safetensors")
+    with pytest.raises(UserError, match=r"digits\.safetensors is damaged .* are no images \(N, C, H, W\)"):
+        ImageSet.read(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: a.reshape(len(a), -1), "are no images"),
+        (lambda a: a.astype(np.float32), "are no images"),
+        (lambda a: a.reshape(len(a), a.shape[1] // 2, 2 * a.shape[2], 3), "are no images|have the shape"),
+    ],
+    ids=["flat", "numbers", "wide"],
+)
+def test_memory_maps_of_another_shape_are_other_data(tmp_path, monkeypatch, change, message):
+    monkeypatch.chdir(tmp_path)
+    datasets.load("patterns")
+    path = paths.prepared() / "patterns" / "train-images.npy"
+    np.save(path, change(np.load(path)))
+    with pytest.raises(UserError, match=message):
+        verified("patterns", datasets.load("patterns"))
+
+
+def test_a_pipe_in_place_of_a_memory_map_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    datasets.load("patterns")
+    path = paths.prepared() / "patterns" / "train-images.npy"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UserError, match=r"patterns is damaged \(ValueError: it is no file"):
+        datasets.load("patterns")
+
+
+@pytest.mark.parametrize("flip", [b"order", b"train", b"stamp", b"digest"])
+def test_hashes_that_were_changed_where_they_are_kept_are_found_anew(tmp_path, monkeypatch, flip):
+    monkeypatch.chdir(tmp_path)
+    data = datasets.load("patterns")
+    found = verified("patterns", data)
+    path = paths.prepared() / "patterns" / verify.SEEN
+    content = path.read_bytes()
+    place = content.index(flip) + len(flip) + 4  # within its value
+    path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    monkeypatch.setattr(verify, "hashes", lambda *_: found)
+    assert verified("patterns", data) == found
+    for other in (b"{}", b"[]", b"", b"\xff", b'{"stamp": 1, "hashes": {}, "digest": ""}'):
+        path.write_bytes(other)
+        assert verified("patterns", data) == found
