@@ -192,7 +192,7 @@ def test_a_worker_with_other_code_is_refused_by_name(cluster, tmp_path, monkeypa
 
 @pytest.mark.usefixtures("workers")
 def test_an_error_of_a_training_is_one_message_that_names_the_machine(cluster, tmp_path):
-    with pytest.raises(UserError, match=r"^[^ ]+: training failed: AttributeError: .*float33"):
+    with pytest.raises(UserError, match=r"^[^ ]+: training failed: KeyError: 'float33'"):
         swept(cluster.address, runs(1, precision="float33"), tmp_path)
 
 

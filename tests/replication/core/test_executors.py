@@ -119,7 +119,7 @@ def test_an_error_in_a_worker_is_one_message(make_run):
 
 @pytest.mark.usefixtures("digits")
 def test_an_unforeseen_error_in_a_worker_is_one_message_too(make_run):
-    message = r"(?s)training failed: AttributeError: module 'torch' has no attribute 'float33'\n\nTraceback.*train\.py"
+    message = r"(?s)training failed: KeyError: 'float33'\n\nTraceback.*train\.py"
     with pytest.raises(UserError, match=message):
         list(local_workers([[make_run(dataset="digits", precision="float33")]], TRAINER, 1, FOREVER))
 

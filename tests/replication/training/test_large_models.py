@@ -512,6 +512,7 @@ def test_a_unet_on_fake_cuda_tensors(network, precision, data, monkeypatch):
         convolution.register_forward_hook(lambda *called: seen.append(called[-1].dtype))
         training._train_epoch(1)
         training._validate()
+        assert training._forward(torch.zeros(2, 3, 32, 32, device=CUDA)).dtype == torch.float32
     assert watched.steps == 3 and set(seen) == {getattr(torch, precision)}
     assert {(tensor.device.type, tensor.dtype) for tensor in parameters} == {("cuda", torch.float32)}
 

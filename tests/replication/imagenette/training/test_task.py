@@ -18,7 +18,7 @@ from replication.data.mapped import MappedSet
 from replication.imagenette.training import augmentation, task
 from replication.imagenette.training import model as networks
 from replication.imagenette.training.train import TRAINER
-from replication.training import large_models
+from replication.training import checkpoints, large_models
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.usefixtures("own_store")
@@ -323,6 +323,27 @@ def test_gpu_agrees_with_cpu(data, network):
     assert np.isfinite(low["metrics"]["train_loss"])
 
 
+def test_a_training_goes_on_within_an_epoch(data, monkeypatch):
+    """With the augmentation that the rest of the epoch would have had."""
+    run = make_run(training="augmentation+dropout", momentum=0.9, max_epochs=2)
+    whole = finish(run, data)["history"]["train_loss"]
+    Store(paths.store()).delete(run.key)
+    monkeypatch.setattr(checkpoints, "INTERVAL", 0.0)
+    monkeypatch.setattr(checkpoints, "SHARE", math.inf)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        step, done = large_models._Training._step, []
+
+        def dying(*args):
+            if len(done) == 2:
+                raise KeyboardInterrupt
+            done.append(args)
+            return step(*args)
+
+        patched.setattr(large_models._Training, "_step", dying)
+        finish(run, data)
+    assert finish(run, data)["history"]["train_loss"] == whole
+
+
 @pytest.mark.parametrize("network", ["vgg16", "resnet50"])
 @pytest.mark.parametrize("training", ["plain", "augmentation+dropout"])
 def test_a_network_trains_without_waiting_for_its_device(network, training, data, monkeypatch):
@@ -352,5 +373,6 @@ def test_fake_cuda_tensors(network, precision, data, monkeypatch):
         convolution.register_forward_hook(lambda *called: seen.append(called[-1].dtype))
         trained._train_epoch(1)
         trained._validate()
+        assert trained._forward(torch.zeros(2, 3, 32, 32, device=CUDA)).dtype == torch.float32
     assert watched.steps == 3 and set(seen) == {getattr(torch, precision)}
     assert {(tensor.device.type, tensor.dtype) for tensor in parameters} == {("cuda", torch.float32)}
