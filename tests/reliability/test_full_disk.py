@@ -16,7 +16,8 @@ LIMIT, NEEDED = 1 << 20, 3 << 20  # bytes
 
 def images(number):
     """A data set whose training images have so many bytes."""
-    return ImageSet(*(torch.zeros(size, dtype=torch.uint8) for size in (number, 1, 1, 1)))
+    shapes = (1, 1, 1, number), (1,), (1, 1, 1, 1), (1,)
+    return ImageSet(*(torch.zeros(shape, dtype=torch.uint8) for shape in shapes))
 
 
 WAYS = {
