@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from replication.core import strict_json
 from replication.core.errors import UserError
 from replication.core.files import reading, write_whole
 
@@ -60,7 +61,10 @@ class ImageSet:
     def save(self, path: Path) -> None:
         """Write the file, with what `described` says of it."""
         tensors = {name: tensor.contiguous() for name, tensor in vars(self).items()}
-        described = {split: json.dumps({n: about[n] for n in CARRIED}) for split, about in self.manifest().items()}
+        described = {
+            split: strict_json.dumps({name: about[name] for name in CARRIED})
+            for split, about in self.manifest().items()
+        }
         needed = sum(t.nbytes for t in tensors.values())
         write_whole(path, lambda temporary: save_file(tensors, temporary, described), needed)
 
