@@ -1,6 +1,7 @@
 """What the pipeline costs: `python tests/benchmarks/pipeline.py BEFORE [--write]`, BEFORE a checkout of an older one.
 
-Ratios of wall time, each from pairs that take turns, so that both sides meet the same load:
+Ratios of wall time and of CPU time (user and system, of all processes), each from pairs that take turns. Where others
+use the machine too, the first tells what they did meanwhile, and the second hardly does:
 
 - demo: `dvc repro` at demo scale in a fresh clone of this checkout's commit, to the same of BEFORE's. Both run in this
   Python environment; nothing is cached.
@@ -15,6 +16,7 @@ import argparse
 import os
 import platform
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -29,7 +31,8 @@ from ruamel.yaml import YAML
 
 OUT = Path("data/benchmarks/pipeline.csv")
 HERE = Path(__file__).parents[2]
-Pairs = list[tuple[float, float]]  # seconds: of ours, and of what it is compared with
+Cost = tuple[float, float]  # seconds of wall time and of CPU time
+Pairs = list[tuple[Cost, Cost]]  # of ours, and of what it is compared with
 
 
 def call(folder: Path, *command: str) -> str:
@@ -46,10 +49,20 @@ def call(folder: Path, *command: str) -> str:
     return done.stdout.strip()
 
 
-def repro_seconds(folder: Path) -> float:
-    start = time.perf_counter()
-    call(folder, "dvc", "repro")
-    return time.perf_counter() - start
+def cost(folder: Path, *command: str) -> Cost:
+    """Of a command, as `call` runs it."""
+
+    def cpu() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    start, before = time.perf_counter(), cpu()
+    call(folder, *command)
+    return time.perf_counter() - start, cpu() - before
+
+
+def repro(folder: Path) -> Cost:
+    return cost(folder, "dvc", "repro")
 
 
 def fresh(checkout: Path, folder: Path) -> Path:
@@ -73,37 +86,33 @@ def trivial(folder: Path, stages: int) -> Path:
 
 def demo(before: Path, n: int, folder: Path) -> Pairs:
     """Of fresh clones in a folder; that of this checkout's first turn stays there as `ours-0`."""
-    return [
-        (repro_seconds(fresh(HERE, folder / f"ours-{k}")), repro_seconds(fresh(before, folder / f"before-{k}")))
-        for k in range(n)
-    ]
+    return [(repro(fresh(HERE, folder / f"ours-{k}")), repro(fresh(before, folder / f"before-{k}"))) for k in range(n)]
 
 
 def tests(before: Path, n: int, folder: Path) -> Pairs:
     """The suites in clones of both, each called as its own Makefile says."""
 
-    def seconds(checkout: Path) -> float:
+    def suite(checkout: Path) -> Cost:
         (arguments,) = re.findall(r"-m (pytest .*)", (checkout / "Makefile").read_text())
-        start = time.perf_counter()
-        call(checkout, sys.executable, "-m", *arguments.split())
-        return time.perf_counter() - start
+        return cost(checkout, sys.executable, "-m", *arguments.split())
 
     ours, theirs = fresh(HERE, folder / "ours-tests"), fresh(before, folder / "before-tests")
-    return [(seconds(ours), seconds(theirs)) for _ in range(n)]
+    return [(suite(ours), suite(theirs)) for _ in range(n)]
 
 
 def no_op(made: Path, n: int, folder: Path) -> Pairs:
     """Args: made: a clone whose pipeline has run."""
     floor = trivial(folder / "trivial", len(call(made, "dvc", "stage", "list", "--name-only").splitlines()))
     for each in (made, floor):  # the first one after a run writes DVC's notes of what it has seen
-        repro_seconds(each)
-    return [(repro_seconds(made), repro_seconds(floor)) for _ in range(n)]
+        repro(each)
+    return [(repro(made), repro(floor)) for _ in range(n)]
 
 
 def row(what: str, pairs: Pairs, commits: tuple[str, str]) -> dict[str, str | int | float]:
     """One line of the table."""
-    ours, theirs = np.array(pairs).T
-    ratios = ours / theirs
+    costs = np.array(pairs)  # (pair, side, wall or CPU time)
+    ours, theirs = costs[:, 0, 0], costs[:, 1, 0]
+    ratios, cpu_ratios = (costs[:, 0] / costs[:, 1]).T
     return {
         "what": what,
         "n": len(pairs),
@@ -112,6 +121,9 @@ def row(what: str, pairs: Pairs, commits: tuple[str, str]) -> dict[str, str | in
         "ratio_max": float(ratios.max()),
         "seconds": float(np.median(ours)),
         "compared_seconds": float(np.median(theirs)),
+        "cpu_ratio": float(np.median(cpu_ratios)),
+        "cpu_seconds": float(np.median(costs[:, 0, 1])),
+        "compared_cpu_seconds": float(np.median(costs[:, 1, 1])),
         "commit": commits[0],
         "compared_with": commits[1],
     }
