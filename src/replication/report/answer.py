@@ -126,7 +126,9 @@ def _left(hypotheses: Sequence[Mapping[str, Any]]) -> str:
     exact = [one for one in hypotheses if one["id"] == "H4" and one["verdict"] in ("supported", "partly")]
     if not exact:
         return "Not by what has run: the layer's exact change of entropy, our variant, shows no clear gain."
-    return f"Perhaps. The layer's exact change of entropy, our variant: {exact[0]['ours']['text']}."
+    again = any(one["id"] == "H12" and one["verdict"] == "supported" for one in hypotheses)
+    said = f"Perhaps. The layer's exact change of entropy, our variant: {exact[0]['ours']['text']}"
+    return f"{said}; again so in new seeds (H12)." if again else f"{said}."
 
 
 def _sure(board: Mapping[str, Any]) -> str:

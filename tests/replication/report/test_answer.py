@@ -60,6 +60,9 @@ def test_what_is_left_is_the_exact_form_where_it_is_ahead():
     ahead = {"id": "H4", "verdict": "partly", "ours": measure("17 epochs become 13")}
     boxes = [dict(answer.answer(board(hypotheses=h), "").boxes) for h in ([ahead], [ahead | {"verdict": "undecided"}])]
     assert [box["Is anything left of the idea?"].startswith("Perhaps.") for box in boxes] == [True, False]
+    more = [answer.answer(board(hypotheses=[ahead, {"id": "H12", "verdict": v}]), "") for v in ("supported", "refuted")]
+    told = [dict(each.boxes)["Is anything left of the idea?"] for each in more]
+    assert [each.endswith("17 epochs become 13; again so in new seeds (H12).") for each in told] == [True, False]
 
 
 def test_the_demo_shows_the_artefact_and_answers_nothing():
