@@ -41,8 +41,6 @@ from replication.imagenette.training import task
 from replication.training import checkpoints
 from replication.training.large_models import _Training
 
-checkpoints.INTERVAL = float("inf")  # none within an epoch, which are not measured here
-
 OUT = Path("data/benchmarks/classifiers.csv")
 RAW = Path("data/raw/imagenette2")
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12}  # dense bfloat16, data sheets of the SXM cards
@@ -75,7 +73,7 @@ class Files(Dataset):
 
 def decoded(files: list[Path], size: int) -> MappedSet:
     """The same files as the trainer wants them; two of them are the validation split."""
-    examples = list(imagenette._examples(files, sorted({file.parent.name for file in files}), size, "pillow"))
+    examples = list(imagenette._examples(files, sorted({file.parent.name for file in files}), size, "pillow", {}))
     images = torch.from_numpy(np.stack([example.image for example in examples]))
     labels = torch.from_numpy(np.stack([example.target for example in examples]))
     return MappedSet(images, labels, images[:2], labels[:2], about={})
@@ -226,6 +224,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="of the CPU (default: one a core)")
     parser.add_argument("--write", action="store_true", help=f"write {OUT}")
     options = parser.parse_args()
+    checkpoints.INTERVAL = float("inf")  # none within an epoch, which are not measured here
     if not RAW.is_dir():
         parser.error(f"no {RAW}: `python -m replication prepare imagenette --scale paper` fetches it")
     torch.set_num_threads(options.threads or torch.get_num_threads())

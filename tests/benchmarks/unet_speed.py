@@ -29,8 +29,6 @@ from replication.data.mapped import Example, MappedSet
 from replication.training import checkpoints
 from replication.training.large_models import _Training
 
-checkpoints.INTERVAL = float("inf")  # none within an epoch, which are not measured here
-
 OUT = Path("data/benchmarks/unet.csv")
 
 
@@ -97,6 +95,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--write", action="store_true", help="write data/benchmarks/unet.csv")
     options = parser.parse_args()
+    checkpoints.INTERVAL = float("inf")  # none within an epoch, which are not measured here
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     with tempfile.TemporaryDirectory() as folder:

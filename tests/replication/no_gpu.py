@@ -21,8 +21,10 @@ META, CUDA = torch.device("meta"), torch.device("cuda")
 TO_DEVICE = (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
 
 # What torch lacks for tensors without values: the fused SGD, which changes parameters and momenta in place.
+# pytest looks for examples in docstrings and so imports this module once more, by another name.
 _kernels = torch.library.Library("aten", "IMPL", "Meta")
-_kernels.impl("_fused_sgd_", lambda parameters, gradients, momenta, **_: _alike(parameters, gradients, momenta))
+if not torch._C._dispatch_has_kernel_for_dispatch_key("aten::_fused_sgd_", "Meta"):
+    _kernels.impl("_fused_sgd_", lambda parameters, gradients, momenta, **_: _alike(parameters, gradients, momenta))
 
 
 def _alike(*lists):
