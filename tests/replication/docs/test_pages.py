@@ -139,6 +139,12 @@ def test_p_and_intervals_follow_from_the_rows():
         assert (row["low"], row["high"]) == pytest.approx(tuple(ends))
 
 
+def test_the_readme_names_every_room():
+    rooms = {room.parent.name for room in (ROOT / "src/replication").glob("*/room.py")}
+    drawn = (ROOT / "README.md").read_text().partition("## How it fits together")[2]
+    assert rooms - set(re.findall(r"(\w+)/", drawn)) == set()
+
+
 def test_what_the_readme_says_of_the_demo_is_what_it_trains():
     """Width 140: without guidance, guided, guided with the error alone watched, and the variant."""
     family = "autoencoder-mnist"
