@@ -15,4 +15,6 @@ if __name__ == "__main__":
             f"error: {sys.executable} has no {error.name}, which this project needs.\n"
             "Run `source .venv/bin/activate` and start again; where there is no .venv, `make repro` sets one up."
         )
+    except KeyboardInterrupt:
+        sys.exit(130)
     sys.exit(main())

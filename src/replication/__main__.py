@@ -21,8 +21,8 @@ NETWORKS = ("vgg16", "resnet50", "unet")  # whose profiles the report shows
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status. A user's mistake is one message on standard error."""
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         check_own_code(Path())
         return options.command(options) or 0
     except UserError as error:

@@ -8,16 +8,20 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
+import traceback
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import chain as chain_of
 from pathlib import Path
 
+import segmentation_models_pytorch  # noqa: F401  # which a U-Net imports late
 import torch
 import torch._dynamo  # of the optimisers, when one is first made
 from malformed import RIGHT
+from tqdm import tqdm
 
 import replication.autoencoder.training.train
 import replication.coco_unet.training.train
@@ -124,9 +128,14 @@ def _sweep(project: Project, kill: Kill | None) -> None:
         os.dup2(os.open(project.folder / "said", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
         os.chdir(project.folder)
         executors.local_workers = _here  # type: ignore[assignment]
+        tqdm.set_lock(
+            threading.RLock()
+        )  # tqdm's own would stay with a sweep that was killed, and all others wait for it
         if kill is not None and kill.step is not None:
             _arm(kill.step)
         status = main(project.command)
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(status)
 

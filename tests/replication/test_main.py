@@ -29,6 +29,14 @@ def project(tmp_path, monkeypatch):
     paths.PARAMS.write_text(text)
 
 
+def test_ctrl_c_while_arguments_are_read_ends_it_without_a_traceback(monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("replication.__main__._parser", interrupted)
+    assert main(["status"]) == 130
+
+
 def test_only_takes_values_as_the_runs_have_them(make_run):
     runs = [make_run(1e-3, row="1"), make_run(0.0, row="1-2", width=7)]
     assert _only(["lambda=0.001,0", "row=1"], runs) == {"lambda": {0.001, 0.0}, "row": {"1"}}

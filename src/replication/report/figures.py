@@ -9,7 +9,6 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -35,6 +34,8 @@ STYLE: Any = {"svg.hashsalt": "replication", "figure.dpi": 100, "savefig.dpi": 1
 @contextmanager
 def house_style() -> Iterator[None]:
     """The look of the report's figures; a decorator too."""
+    import seaborn as sns  # with scipy.stats, most of a second: where figures are kept, nothing waits for it
+
     with mpl.rc_context(STYLE), sns.axes_style("whitegrid"):
         yield
 
@@ -108,6 +109,8 @@ def curves_and_tests(
 
 
 def _curves(axes: Axes, runs: pd.DataFrame, value: str, label: str) -> None:
+    import seaborn as sns
+
     lambdas = sorted(runs["lambda"].unique())
     order = [f"{lambda_:g}" for lambda_ in lambdas]
     # Curves that coincide would hide one another: each is drawn a little beside its width.

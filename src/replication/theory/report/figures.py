@@ -4,7 +4,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -75,6 +74,8 @@ def formulas(layers: pd.DataFrame, filters: pd.DataFrame) -> Figure:
 
 
 def _classes(axes: Axes, layers: pd.DataFrame, title: str) -> None:
+    import seaborn as sns
+
     named = layers.assign(kind=layers["class"].str.replace(r"^(dense|convolution), ", "", regex=True))
     sns.scatterplot(named, x="exact", y="formula", hue="kind", style="kind", s=22, alpha=0.7, rasterized=True, ax=axes)
     axes.set(title=title, xlabel="exact change, nats per dimension of the range")
