@@ -223,6 +223,13 @@ def about() -> dict[str, str]:
     return {"hardware": f"one core of {processor()}", "versions": versions}
 
 
+def publish(table: pd.DataFrame, file: str, *, write: bool) -> None:
+    """Print a table with hardware and versions, and write it to data/benchmarks/FILE."""
+    print(f"{', '.join(about().values())}\n\n{table.to_markdown(index=False, floatfmt='.3g')}")
+    if write:
+        table.assign(**about()).to_csv(OUT / file, index=False, float_format="%.4g")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="write data/benchmarks/engine.csv and guidance.csv")

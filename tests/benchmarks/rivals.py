@@ -20,7 +20,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import torch
-from engine import OUT, about
+from engine import publish
 from torch import Tensor, nn
 
 from entropy_guidance.renyi import ALPHA, Width, entropy, map_grams
@@ -132,10 +132,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = [renyi_row(max(1, options.n // 10)), *(feedback_row(images, options.n) for images in options.images)]
-    table = pd.DataFrame(rows)
-    print(f"{', '.join(about().values())}\n\n{table.to_markdown(index=False, floatfmt='.3g')}")
-    if options.write:
-        table.assign(**about()).to_csv(OUT / "rivals.csv", index=False, float_format="%.4g")
+    publish(pd.DataFrame(rows), "rivals.csv", write=options.write)
 
 
 if __name__ == "__main__":

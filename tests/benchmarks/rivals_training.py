@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pandas as pd
 import torch
-from engine import OUT, about
+from engine import publish
 
 from replication.core.executors import keep_freed_memory
 from replication.core.run import Run
@@ -84,9 +84,7 @@ def main() -> None:
     keep_freed_memory()
     forms = ["none", *(form for form in options.forms if form != "none")]
     found = table(forms, options.n)
-    print(f"{', '.join(about().values())}\n\n{found.to_markdown(index=False, floatfmt='.3g')}")
-    if options.write:
-        found.assign(**about()).to_csv(OUT / "rivals-training.csv", index=False, float_format="%.4g")
+    publish(found, "rivals-training.csv", write=options.write)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import torch
-from engine import OUT, about
+from engine import publish
 
 from replication.data.images import ImageSet
 from replication.data.verify import hashes
@@ -52,10 +52,7 @@ def main() -> None:
         {"images": what, "seconds": np.median(found), "lowest": min(found), "highest": max(found), "n": len(found)}
         for what, found in turns.items()
     ]
-    table = pd.DataFrame(rows)
-    print(f"{', '.join(about().values())}\n\n{table.to_markdown(index=False, floatfmt='.3g')}")
-    if options.write:
-        table.assign(**about()).to_csv(OUT / "verification.csv", index=False, float_format="%.4g")
+    publish(pd.DataFrame(rows), "verification.csv", write=options.write)
 
 
 if __name__ == "__main__":

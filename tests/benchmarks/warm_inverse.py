@@ -15,7 +15,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import torch
-from engine import OUT, TRAIN, about, cpu_seconds, model_of
+from engine import TRAIN, cpu_seconds, model_of, publish
 from torch import Tensor, nn
 
 from entropy_guidance import EntropyGuidance, square_part
@@ -89,9 +89,7 @@ def main() -> None:
     torch.set_num_threads(1)
     cells = [(width, after) for width in options.widths for after in options.after]
     table = pd.DataFrame([row(*cell, options.n) for cell in cells])
-    print(f"{', '.join(about().values())}\n\n{table.to_markdown(index=False, floatfmt='.3g')}")
-    if options.write:
-        table.assign(**about()).to_csv(OUT / "warm-inverse.csv", index=False, float_format="%.4g")
+    publish(table, "warm-inverse.csv", write=options.write)
 
 
 if __name__ == "__main__":

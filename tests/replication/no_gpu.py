@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from entropy_guidance import constants
-from replication.training import graphs
+from replication.training import graphs, large_models
 
 META, CUDA = torch.device("meta"), torch.device("cuda")
 TO_DEVICE = (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
@@ -176,3 +176,21 @@ def no_backward(monkeypatch, parameters):
             parameter.grad = torch.zeros_like(parameter)
 
     monkeypatch.setattr(torch.Tensor, "backward", backward)
+
+
+def large_model_on_fake_cuda(monkeypatch, task, run, data):
+    """Forward pass, optimiser and validation of 11 images in batches of 4; types as on a GPU."""
+    monkeypatch.setattr(large_models, "free_memory", lambda _: 1 << 40)
+    built_with_values(monkeypatch, task, "build")
+    seen = []
+    with device(monkeypatch, (large_models._Training, "_step")) as watched, fake_cuda(monkeypatch):
+        training = large_models._Training(run, data, CUDA, task)
+        parameters = list(training.model.parameters())
+        no_backward(monkeypatch, parameters)
+        convolution = next(m for m in training.model.modules() if isinstance(m, torch.nn.Conv2d))
+        convolution.register_forward_hook(lambda *called: seen.append(called[-1].dtype))
+        training._train_epoch(1)
+        training._validate()
+        assert training._forward(torch.zeros(2, 3, 32, 32, device=CUDA)).dtype == torch.float32
+    assert watched.steps == 3 and set(seen) == {getattr(torch, run["precision"])}
+    assert {(tensor.device.type, tensor.dtype) for tensor in parameters} == {("cuda", torch.float32)}

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from no_gpu import CUDA, META, built_with_values, device, fake_cuda, no_backward
+from no_gpu import META, device, large_model_on_fake_cuda
 from safetensors.torch import load_file
 from torch import nn
 
@@ -501,20 +501,7 @@ def test_a_unet_trains_without_waiting_for_its_device(network, precision, free, 
 def test_a_unet_on_fake_cuda_tensors(network, precision, data, monkeypatch):
     """Forward pass, optimiser and validation; types as on a GPU, whose driver the backward pass needs."""
     run = make_run(1e-3, network=network, placement="skip-feeding", precision=precision)
-    monkeypatch.setattr(large_models, "free_memory", lambda _: 1 << 40)
-    built_with_values(monkeypatch, task, "build")
-    seen = []
-    with device(monkeypatch, (large_models._Training, "_step")) as watched, fake_cuda(monkeypatch):
-        training = large_models._Training(run, bigger(data), CUDA, task)
-        parameters = list(training.model.parameters())
-        no_backward(monkeypatch, parameters)
-        convolution = next(m for m in training.model.modules() if isinstance(m, nn.Conv2d))
-        convolution.register_forward_hook(lambda *called: seen.append(called[-1].dtype))
-        training._train_epoch(1)
-        training._validate()
-        assert training._forward(torch.zeros(2, 3, 32, 32, device=CUDA)).dtype == torch.float32
-    assert watched.steps == 3 and set(seen) == {getattr(torch, precision)}
-    assert {(tensor.device.type, tensor.dtype) for tensor in parameters} == {("cuda", torch.float32)}
+    large_model_on_fake_cuda(monkeypatch, task, run, bigger(data))
 
 
 def test_a_compiled_network_trains_alike(data, monkeypatch):

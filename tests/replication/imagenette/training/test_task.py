@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from no_gpu import CUDA, META, built_with_values, device, fake_cuda, no_backward
+from no_gpu import META, device, large_model_on_fake_cuda
 from safetensors.torch import load_file
 from torchvision.models import resnet50, vgg16
 
@@ -362,17 +362,4 @@ def test_a_network_trains_without_waiting_for_its_device(network, training, data
 def test_fake_cuda_tensors(network, precision, data, monkeypatch):
     """Forward pass, optimiser and validation; types as on a GPU, whose driver the backward pass needs."""
     run = make_run(0.1, network, training="plain", precision=precision, momentum=0.9)
-    monkeypatch.setattr(large_models, "free_memory", lambda _: 1 << 40)
-    built_with_values(monkeypatch, task, "build")
-    seen = []
-    with device(monkeypatch, (large_models._Training, "_step")) as watched, fake_cuda(monkeypatch):
-        trained = large_models._Training(run, data, CUDA, task)
-        parameters = list(trained.model.parameters())
-        no_backward(monkeypatch, parameters)
-        convolution = next(m for m in trained.model.modules() if isinstance(m, torch.nn.Conv2d))
-        convolution.register_forward_hook(lambda *called: seen.append(called[-1].dtype))
-        trained._train_epoch(1)
-        trained._validate()
-        assert trained._forward(torch.zeros(2, 3, 32, 32, device=CUDA)).dtype == torch.float32
-    assert watched.steps == 3 and set(seen) == {getattr(torch, precision)}
-    assert {(tensor.device.type, tensor.dtype) for tensor in parameters} == {("cuda", torch.float32)}
+    large_model_on_fake_cuda(monkeypatch, task, run, data)
