@@ -62,7 +62,7 @@ def test_a_setting_reaches_the_stages_of_its_family_alone(written):
     before = written()
 
     def more_epochs(document):
-        document["scales"]["demo"]["unet-coco"]["max_epochs"] = 5
+        document["scales"]["demo"]["unet-coco"]["max_epochs"] += 1
 
     stages = changed(before, written(more_epochs))
     assert stages == {"runs-unet-coco", "statistics-unet-coco", "corner-zeros"}
@@ -73,7 +73,7 @@ def test_a_comment_or_another_scale_changes_nothing(written):
 
     def elsewhere(document):
         document.yaml_set_start_comment("a remark")
-        document["scales"]["paper"]["unet-coco"]["max_epochs"] = 2
+        document["scales"]["paper"]["unet-coco"]["max_epochs"] += 1
 
     assert changed(before, written(elsewhere)) == set()
 
